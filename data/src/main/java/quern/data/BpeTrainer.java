@@ -4,6 +4,9 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import quern.data.internal.ByteLevelBpe;
+import quern.recipe.Default;
+import quern.recipe.Doc;
+import quern.recipe.Range;
 
 /**
  * Byte-level byte-pair encoding (Sennrich, Haddow and Birch 2016; bytes and pre-tokens as in GPT-2, Radford et al.
@@ -21,7 +24,17 @@ public final class BpeTrainer implements TokenizerTrainer {
      * @param minFrequency how often a pair must occur to become a token
      * @param specialTokens tokens that stand for themselves in the text
      */
-    public record Config(int vocabSize, long minFrequency, List<String> specialTokens) {
+    public record Config(
+            @Doc("Tokens to learn at most, special tokens and the 256 bytes included.")
+            @Default("2048")
+            @Range(min = 256)
+            int vocabSize,
+
+            @Doc("How often a pair must occur to become a token.") @Default("2") @Range(min = 0)
+            long minFrequency,
+
+            @Doc("Tokens that stand for themselves in the text.") @Default("[\"<|endoftext|>\"]")
+            List<String> specialTokens) {
         /** Refuses values that can not be met. */
         public Config {
             specialTokens = List.copyOf(specialTokens);

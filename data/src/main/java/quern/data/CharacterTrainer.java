@@ -6,7 +6,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import quern.recipe.Default;
+import quern.recipe.Doc;
 import quern.recipe.QuernException;
+import quern.recipe.Range;
 
 /**
  * A token for every distinct character (Unicode code point) of the text, numbered by code point after the unknown
@@ -17,7 +20,12 @@ public final class CharacterTrainer implements TokenizerTrainer {
      * @param unkToken the token for characters that the training text lacks
      * @param maxVocabSize refuses text with more distinct characters than this
      */
-    public record Config(String unkToken, int maxVocabSize) {
+    public record Config(
+            @Doc("The token for characters that the training text lacks.") @Default("<unk>")
+            String unkToken,
+
+            @Doc("Refuses text with more distinct characters than this.") @Default("65536") @Range(min = 2)
+            int maxVocabSize) {
         /** Refuses an unknown token that is empty or a single character of text. */
         public Config {
             if (unkToken.codePointCount(0, unkToken.length()) < 2) {

@@ -3,6 +3,10 @@ package quern.data;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import quern.recipe.Default;
+import quern.recipe.Doc;
+import quern.recipe.Range;
+import quern.recipe.Shorthand;
 
 /**
  * The recipe block {@code data}: where the text comes from, how it is split, and how long a row is. Exactly one of
@@ -24,17 +28,42 @@ import java.util.Optional;
  * @param talesSeed seed of the generated corpus
  */
 public record DataConfig(
+        @Doc("Files, folders or glob patterns of text (.txt, .jsonl, and .gz or .zst of each).")
+        @Default("[]")
+        @Shorthand
         List<String> path,
-        Optional<String> source,
+
+        @Doc("A built-in corpus instead of a path: tales.") Optional<String> source,
+
+        @Doc("The key that holds the text in each line of a .jsonl file.") @Default("text")
         String field,
+
+        @Doc("What counts as a document in a .txt file.") @Default("file")
         TextUnit textUnit,
+
+        @Doc("The share held out for validation, of the documents or of the one document's characters.")
+        @Default("0.1")
+        @Range(min = 0, max = 1, maxExclusive = true)
         double validationShare,
+
+        @Doc("Chooses which documents are held out.") @Default("0")
         long validationSeed,
+
+        @Doc("Tokens in a row.") @Default("256") @Range(min = 1)
         int maxLength,
+
+        @Doc("Rows are windows over the concatenated documents; otherwise a row is a document.") @Default("true")
         boolean packing,
+
+        @Doc("Text put after each document instead of the tokenizer's end-of-text token.")
         Optional<String> documentSeparator,
+
+        @Doc("Size of the generated corpus in megabytes.")
+        @Default("3")
+        @Range(min = 0, minExclusive = true, max = 10_000)
         double talesMegabytes,
-        long talesSeed) {
+
+        @Doc("Seed of the generated corpus.") @Default("1") long talesSeed) {
     /** The one built-in corpus. */
     public static final String TALES = "tales";
 
