@@ -195,6 +195,7 @@ public final class ChildJvm implements AutoCloseable {
             if (!process.waitFor(timeout.toNanos(), TimeUnit.NANOSECONDS)) {
                 String output = describe();
                 kill();
+                process.waitFor();
                 throw new AssertionError("the child still ran after " + timeout + output);
             }
             for (Thread reader : readers) {

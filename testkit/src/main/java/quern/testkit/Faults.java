@@ -1,7 +1,6 @@
 package quern.testkit;
 
 import java.io.IOException;
-import java.nio.file.FileSystems;
 import java.nio.file.Path;
 import java.nio.file.PathMatcher;
 import java.util.ArrayList;
@@ -24,7 +23,8 @@ public final class Faults {
     private final List<Rule> rules = new ArrayList<>();
     private final Map<Operation, Long> counts = new EnumMap<>(Operation.class);
     private final List<Event> journal = new ArrayList<>();
-    private PathMatcher only = path -> true;
+    private String only;
+    private PathMatcher matcher;
     private long changes;
     private long bytesWritten;
     private long room = Long.MAX_VALUE;
@@ -138,7 +138,8 @@ public final class Faults {
 
     /** Counts, records and fails only operations on absolute paths that match this glob ({@code **}{@code /trainer/**}). */
     public synchronized Faults only(String glob) {
-        only = FileSystems.getDefault().getPathMatcher("glob:" + glob);
+        only = "glob:" + glob;
+        matcher = null;
         return this;
     }
 
@@ -276,7 +277,14 @@ public final class Faults {
     }
 
     private boolean matches(Path path) {
-        return only.matches(path.toAbsolutePath().normalize());
+        if (only == null) {
+            return true;
+        }
+        if (matcher == null) {
+            // The real path's file system: the default one may not exist yet when a child parses its rules.
+            matcher = path.getFileSystem().getPathMatcher(only);
+        }
+        return matcher.matches(path.toAbsolutePath().normalize());
     }
 
     private Error next(Operation operation) {

@@ -235,7 +235,8 @@ class FaultyFileSystemTest {
                 assertEquals(10, target.transferFrom(channel, 0, 10));
                 assertEquals(3, channel.transferTo(0, 3, target));
             }
-            assertEquals("0123456789", Files.readString(copy).substring(0, 10).replace("012", "012"));
+            // transferFrom writes at the place it is given and leaves the position, where transferTo then writes.
+            assertEquals("0123456789", Files.readString(copy));
         }
     }
 
