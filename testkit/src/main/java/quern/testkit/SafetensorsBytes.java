@@ -96,7 +96,10 @@ public final class SafetensorsBytes {
         return cases;
     }
 
-    /** Files that a reader must refuse, each broken in one way. */
+    /**
+     * Files that a reader must refuse, each broken in one way. The format forbids duplicate tensor names and a header that
+     * starts with anything but a brace; its reference reader lets both pass, every other case it refuses too.
+     */
     public static List<Case> hostile() {
         List<Case> cases = new ArrayList<>();
         addBrokenLengths(cases);
