@@ -58,6 +58,7 @@ public final class ChildJvm implements AutoCloseable {
         private final List<String> jvmArgs = new ArrayList<>();
         private final Map<String, String> environment = new LinkedHashMap<>();
         private Path directory;
+        private SmallDisk disk;
 
         private Builder(String main, List<String> args) {
             this.main = main;
@@ -85,12 +86,22 @@ public final class ChildJvm implements AutoCloseable {
             return this;
         }
 
+        /** Runs the child where it sees this disk. */
+        public Builder on(SmallDisk disk) {
+            this.disk = disk;
+            return this;
+        }
+
         /** The whole command line. */
         public List<String> command() {
-            if (main == null) {
-                return args;
-            }
             List<String> command = new ArrayList<>();
+            if (disk != null) {
+                command.addAll(disk.enter(directory == null ? Path.of("") : directory));
+            }
+            if (main == null) {
+                command.addAll(args);
+                return command;
+            }
             command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
             command.add("@" + RepositoryFiles.root().resolve("jvm.args"));
             command.addAll(jvmArgs);
