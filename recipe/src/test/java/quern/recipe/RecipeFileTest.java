@@ -230,7 +230,7 @@ class RecipeFileTest {
                 "a: [1, 2 | not valid YAML: ",
                 "a: 'open | not valid YAML: ",
                 "a: b: c | f.yaml:1:5: not valid YAML: mapping values are not allowed here",
-                "\ta: 1 | f.yaml:1:1: not valid YAML: ",
+                "a:~\tb: 1 | f.yaml:2:1: not valid YAML: ",
                 "%YAML 3.0~---~a: 1 | not valid YAML: ",
             })
     void aWrongTextIsRefusedAtItsPlace(String text, String expected) {
@@ -259,7 +259,7 @@ class RecipeFileTest {
         assertTrue(refusal("a: [" + "x,".repeat(200_000) + "]").contains("holds more than 100000 values"));
         assertTrue(refusal("a: " + "x".repeat(YamlReader.MAX_CHARACTERS)).contains("too large"));
         assertTrue(refusal("a: " + "9".repeat(1_000_000)).contains("does not fit in 64 bits"));
-        assertTrue(refusal("a: " + "!".repeat(1_000_000)).contains("not valid YAML"));
+        assertTrue(refusal("a: " + "!".repeat(1_000_000)).contains("does not fit this value"));
         assertTrue(refusal("a: \"" + "\\".repeat(1_000_001)).contains("not valid YAML"));
     }
 

@@ -14,7 +14,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 
 /** What holds for recipes of any content and for texts that are none. */
-class RecipeFileProperties {
+class RecipeFilePropertyTest {
     /** A recipe of a few hundred characters takes milliseconds; a pause of the machine may add to it. */
     private static final Duration QUICK = Duration.ofSeconds(5);
 
