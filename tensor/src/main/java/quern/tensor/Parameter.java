@@ -1,0 +1,93 @@
+package quern.tensor;
+
+/**
+ * A named weight: a leaf of autograd that lives until {@link #close()}. The name is Hugging Face's in-memory name. Its
+ * gradient is the leaf's grad; it may be fp32 while the value is bf16 ({@link #accumulateInFp32}).
+ */
+public final class Parameter implements AutoCloseable {
+    private final String name;
+    private final Tensor value;
+    private boolean trainable = true;
+
+    /** Takes a kept handle on {@code value}, outside any graph. */
+    public Parameter(String name, Tensor value) {
+        this.name = name;
+        try (Scope scope = Scope.open()) {
+            this.value = value.detach().keep();
+        }
+        this.value.requiresGrad_(value.dtype().isFloatingPoint());
+    }
+
+    /** The name, unique in its model. */
+    public String name() {
+        return name;
+    }
+
+    /** The leaf itself. */
+    public Tensor value() {
+        return value;
+    }
+
+    /** Whether gradients are collected. */
+    public boolean isTrainable() {
+        return trainable;
+    }
+
+    /** Freezes or thaws the parameter; freezing drops its gradient. */
+    public void setTrainable(boolean trainable) {
+        this.trainable = trainable;
+        if (!trainable) {
+            clearGrad();
+        }
+        value.requiresGrad_(trainable);
+    }
+
+    /** The gradient collected so far; undefined when there is none. Belongs to the open scope. */
+    public Tensor grad() {
+        return value.grad();
+    }
+
+    /** Adds {@code g}, of this shape, to the gradient, in the gradient's own dtype. */
+    public void addGrad(Tensor g) {
+        try (Scope scope = Scope.open();
+                Autograd.Mode mode = Autograd.noGrad()) {
+            Tensor grad = value.grad();
+            if (grad.isDefined()) {
+                grad.add_(g);
+            } else {
+                value.setGrad(g.dtype() == value.dtype() ? g.copy() : g.to(value.dtype()));
+            }
+        }
+    }
+
+    /** Drops the gradient and its memory. */
+    public void clearGrad() {
+        value.setGrad(null);
+    }
+
+    /**
+     * Gives the parameter a zeroed fp32 gradient that later backward passes add to, or zeroes the one it has: what
+     * several micro-batches need when the weight has fewer bits.
+     */
+    public void accumulateInFp32() {
+        try (Scope scope = Scope.open()) {
+            Tensor grad = value.grad();
+            if (grad.isDefined() && grad.dtype() == DType.FP32) {
+                grad.zero_();
+            } else {
+                value.setGrad(Tensor.zeros(DType.FP32, value.device(), value.shape()));
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        clearGrad();
+        value.close();
+    }
+
+    @Override
+    public String toString() {
+        return name + " " + value;
+    }
+}
