@@ -29,7 +29,8 @@ class GradientClippingTest {
     private Parameter parameter(DType dtype, float... gradient) {
         try (Scope scope = Scope.open()) {
             Parameter parameter = new Parameter(
-                    "p" + parameters.size(), Tensor.zeros(dtype, gradient.length).copy());
+                    "p" + parameters.size(),
+                    Tensor.zeros(dtype, gradient.length).copy());
             parameter.value().setGrad(Tensor.of(gradient, gradient.length).to(dtype));
             parameters.add(parameter);
             return parameter;

@@ -98,16 +98,19 @@ public abstract class OptimizerContract {
                         && c.json().path("optim").asString().equals(technique().id()))
                 .toList();
         assertFalse(cases.isEmpty(), "no golden of " + technique().id());
-        return cases.stream().flatMap(c -> goldenArgs().stream().map(args -> dynamicTest(c.name() + args, () -> {
-            for (var check : new OptimizerReplay().replay(with(c, args))) {
-                assertTrue(check.ok(), () -> check.toString());
-            }
-        })));
+        return cases.stream()
+                .flatMap(c -> goldenArgs().stream()
+                        .map(args -> dynamicTest(c.name() + args, () -> {
+                            for (var check : new OptimizerReplay().replay(with(c, args))) {
+                                assertTrue(check.ok(), () -> check.toString());
+                            }
+                        })));
     }
 
     private static GoldenCase with(GoldenCase golden, Map<String, Object> args) {
         ObjectNode json = (ObjectNode) golden.json().deepCopy();
-        args.forEach((key, value) -> json.withObject("config").withObject("optim_args").putPOJO(key, value));
+        args.forEach((key, value) ->
+                json.withObject("config").withObject("optim_args").putPOJO(key, value));
         // Through text, so that the values are plain JSON again.
         return new GoldenCase(
                 golden.folder(),
@@ -182,7 +185,9 @@ public abstract class OptimizerContract {
             optimizer.step(0.01, 1);
             Map<String, float[]> before = snapshot(weights, optimizer);
             Map<String, Tensor> zeros = new LinkedHashMap<>();
-            optimizer.state().forEach((name, tensor) -> zeros.put(name, tensor.copy().zero_()));
+            optimizer
+                    .state()
+                    .forEach((name, tensor) -> zeros.put(name, tensor.copy().zero_()));
             String name = "master/p0";
 
             Map<String, Tensor> missing = new LinkedHashMap<>(zeros);
@@ -193,8 +198,7 @@ public abstract class OptimizerContract {
             assertRefused("optimizer state: 'momentum/p9' belongs to no trainable parameter", optimizer, extra);
             Map<String, Tensor> misshaped = new LinkedHashMap<>(zeros);
             misshaped.put(name, Tensor.zeros(DType.FP32, 70, 33));
-            assertRefused(
-                    "optimizer state: 'master/p0' is fp32[70, 33], expected fp32[33, 70]", optimizer, misshaped);
+            assertRefused("optimizer state: 'master/p0' is fp32[70, 33], expected fp32[33, 70]", optimizer, misshaped);
             Map<String, Tensor> mistyped = new LinkedHashMap<>(zeros);
             mistyped.put(name, Tensor.zeros(DType.BF16, 33, 70));
             assertRefused("optimizer state: 'master/p0' is bf16[33, 70], expected fp32[33, 70]", optimizer, mistyped);
@@ -244,8 +248,7 @@ public abstract class OptimizerContract {
                 assertEquals(2, (long) optimizer.state().get("step/p0").item());
 
                 weights.parameters.get(3).setTrainable(true);
-                IllegalStateException thawed =
-                        assertThrows(IllegalStateException.class, () -> optimizer.step(0.1, 1));
+                IllegalStateException thawed = assertThrows(IllegalStateException.class, () -> optimizer.step(0.1, 1));
                 assertTrue(thawed.getMessage().contains("p3"), thawed.getMessage());
             }
         }
@@ -302,7 +305,8 @@ public abstract class OptimizerContract {
             RandomStream random = new RandomStream(5);
             Tensor start = Tensor.randn(random, 37, 19);
             try (Parameter rows = new Parameter("w", start.copy());
-                    Parameter columns = new Parameter("w", start.t().contiguous().t());
+                    Parameter columns =
+                            new Parameter("w", start.t().contiguous().t());
                     Optimizer a = create(variant, List.of(rows));
                     Optimizer b = create(variant, List.of(columns))) {
                 assertFalse(columns.value().isContiguous());
@@ -310,7 +314,10 @@ public abstract class OptimizerContract {
                     Tensor gradient = Tensor.randn(random, 37, 19);
                     rows.value().setGrad(gradient);
                     columns.value()
-                            .setGrad(step % 2 == 0 ? gradient : gradient.t().contiguous().t());
+                            .setGrad(
+                                    step % 2 == 0
+                                            ? gradient
+                                            : gradient.t().contiguous().t());
                     a.step(0.01, 1);
                     b.step(0.01, 1);
                 }
@@ -441,7 +448,8 @@ public abstract class OptimizerContract {
                 RandomStream random = new RandomStream(17);
                 for (long[] shape : SHAPES) {
                     Tensor start = Tensor.randn(random, shape).to(DType.BF16);
-                    parameters.add(new Parameter("p" + parameters.size(), start.to(dtype).copy()));
+                    parameters.add(new Parameter(
+                            "p" + parameters.size(), start.to(dtype).copy()));
                 }
             }
         }
@@ -452,7 +460,9 @@ public abstract class OptimizerContract {
                 RandomStream random = new RandomStream(1_000 + step);
                 for (Parameter parameter : parameters) {
                     Tensor gradient = Tensor.randn(random, parameter.value().shape());
-                    parameter.value().setGrad(change.apply(gradient).to(parameter.value().dtype()));
+                    parameter
+                            .value()
+                            .setGrad(change.apply(gradient).to(parameter.value().dtype()));
                 }
             }
         }

@@ -16,7 +16,6 @@ import quern.recipe.QuernException;
 import quern.recipe.Techniques;
 import quern.tensor.Autograd;
 import quern.tensor.DType;
-import quern.tensor.Native;
 import quern.tensor.Parameter;
 import quern.tensor.RandomStream;
 import quern.tensor.Scope;
@@ -101,7 +100,8 @@ class OptimizerTest {
     @Test
     void fp16WeightsTakeOperatorsAndRefuseTheFusedStep() {
         try (Scope scope = Scope.open();
-                Parameter half = new Parameter("h", Tensor.of(new float[] {1, 1}, 2).to(DType.FP16))) {
+                Parameter half =
+                        new Parameter("h", Tensor.of(new float[] {1, 1}, 2).to(DType.FP16))) {
             List<ParameterGroup> groups = List.of(ParameterGroup.of(List.of(half)));
             long kept = Tensor.keptHandles();
             QuernException e = assertThrows(
@@ -124,7 +124,8 @@ class OptimizerTest {
     @Test
     void changedWeightsReachTheMastersOnDemand() {
         try (Scope scope = Scope.open();
-                Parameter narrow = new Parameter("n", Tensor.of(new float[] {1, 1}, 2).to(DType.BF16));
+                Parameter narrow =
+                        new Parameter("n", Tensor.of(new float[] {1, 1}, 2).to(DType.BF16));
                 Optimizer optimizer = sgd(ParameterGroup.of(List.of(narrow)))) {
             try (Autograd.Mode mode = Autograd.noGrad()) {
                 narrow.value().fill_(3);
@@ -195,8 +196,8 @@ class OptimizerTest {
         /** Entry point of the child process. */
         public static void main(String[] args) {
             Techniques.all()
-                    .forEach(t -> System.out.println(
-                            t.kind() + " " + t.id() + " " + t.summary() + " " + t.config().getName()));
+                    .forEach(t -> System.out.println(t.kind() + " " + t.id() + " " + t.summary() + " "
+                            + t.config().getName()));
         }
     }
 }

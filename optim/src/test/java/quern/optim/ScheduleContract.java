@@ -60,14 +60,18 @@ public abstract class ScheduleContract {
         Path goldens = Path.of(System.getProperty("quern.root"), "goldens");
         List<GoldenCase> cases = Goldens.find(List.of(goldens)).stream()
                 .filter(c -> c.kind().equals("schedule")
-                        && c.json().path("lr_scheduler_type").asString().equals(technique().id()))
+                        && c.json()
+                                .path("lr_scheduler_type")
+                                .asString()
+                                .equals(technique().id()))
                 .toList();
         assertFalse(cases.isEmpty(), "no golden of " + technique().id());
-        return cases.stream().map(c -> dynamicTest(c.name(), () -> {
-            for (var check : new ScheduleReplay().replay(c)) {
-                assertTrue(check.ok(), () -> check.toString());
-            }
-        }));
+        return cases.stream()
+                .map(c -> dynamicTest(c.name(), () -> {
+                    for (var check : new ScheduleReplay().replay(c)) {
+                        assertTrue(check.ok(), () -> check.toString());
+                    }
+                }));
     }
 
     @Test

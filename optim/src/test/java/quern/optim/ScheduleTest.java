@@ -13,7 +13,8 @@ import quern.recipe.QuernException;
 
 class ScheduleTest {
     @ParameterizedTest
-    @CsvSource({"0, 100, 0", "0.1, 100, 10", "0.1, 101, 11", "0.999, 10, 10", "1, 100, 1", "7, 100, 7", "100, 100, 100"})
+    @CsvSource({"0, 100, 0", "0.1, 100, 10", "0.1, 101, 11", "0.999, 10, 10", "1, 100, 1", "7, 100, 7", "100, 100, 100"
+    })
     void warmupIsAShareOfTheTrainingBelowOneAndStepsFromOne(double written, int maxSteps, int steps) {
         assertEquals(steps, Schedule.warmupSteps(written, maxSteps));
     }

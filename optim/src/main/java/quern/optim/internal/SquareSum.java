@@ -36,7 +36,9 @@ public final class SquareSum {
         for (int i = 0; i < sums.length; i++) {
             Tensor x = tensors.get(i);
             DType dtype = x.dtype();
-            if (fused && (dtype == DType.FP32 || dtype == DType.BF16) && !x.device().isCuda()) {
+            if (fused
+                    && (dtype == DType.FP32 || dtype == DType.BF16)
+                    && !x.device().isCuda()) {
                 memories[i] = x.contiguous().memory();
                 types[i] = dtype == DType.BF16 ? ElementType.BF16 : ElementType.FP32;
                 lengths[i] = x.numel();

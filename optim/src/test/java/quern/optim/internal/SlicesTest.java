@@ -9,9 +9,9 @@ import org.junit.jupiter.api.Test;
 class SlicesTest {
     @Test
     void everyElementIsCoveredOnce() {
-        for (int[] runs : new int[][] {
-            {}, {0}, {1}, {0, 0, 5}, {32_768}, {32_769, 1, 0, 70_000}, {3, 4, 5, 32_766, 2, 100_000, 7}
-        }) {
+        for (int[] runs :
+                new int[][] {{}, {0}, {1}, {0, 0, 5}, {32_768}, {32_769, 1, 0, 70_000}, {3, 4, 5, 32_766, 2, 100_000, 7}
+                }) {
             long[] lengths = new long[runs.length];
             AtomicIntegerArray[] seen = new AtomicIntegerArray[runs.length];
             for (int i = 0; i < runs.length; i++) {

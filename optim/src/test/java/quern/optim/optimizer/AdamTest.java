@@ -51,7 +51,9 @@ class AdamTest extends OptimizerContract {
                 optimizer.step(0.1, 1);
                 // Epsilon is 1e-5 of the smallest gradient.
                 assertArrayEquals(
-                        new float[] {-0.1f, 0.1f, -0.1f, 0.1f}, parameter.value().toFloats(), 2e-6f);
+                        new float[] {-0.1f, 0.1f, -0.1f, 0.1f},
+                        parameter.value().toFloats(),
+                        2e-6f);
             }
         }
     }
@@ -67,7 +69,10 @@ class AdamTest extends OptimizerContract {
                 assertArrayEquals(
                         new float[] {3 - 0.1f, -400 + 0.1f}, parameter.value().toFloats(), 4e-5f);
                 // The decay λp itself is what the moment holds: (1-β₁)λp.
-                assertEquals(0.1 * 0.5 * 3, optimizer.state().get("exp_avg/x").select(0, 0).item(), 1e-6);
+                assertEquals(
+                        0.1 * 0.5 * 3,
+                        optimizer.state().get("exp_avg/x").select(0, 0).item(),
+                        1e-6);
             }
         }
     }

@@ -51,7 +51,9 @@ class AdamWTest extends OptimizerContract {
                 optimizer.step(0.1, 1);
                 // Epsilon is 1e-5 of the smallest gradient.
                 assertArrayEquals(
-                        new float[] {-0.1f, 0.1f, -0.1f, 0.1f}, parameter.value().toFloats(), 2e-6f);
+                        new float[] {-0.1f, 0.1f, -0.1f, 0.1f},
+                        parameter.value().toFloats(),
+                        2e-6f);
             }
         }
     }

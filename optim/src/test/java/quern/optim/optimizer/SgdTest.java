@@ -59,7 +59,8 @@ class SgdTest extends OptimizerContract {
                 optimizer.step(1e-3, 1);
             }
             // 0.9^200 of the way is left: below fp32's resolution.
-            assertEquals(3 / (1 - 0.9), optimizer.state().get("momentum_buffer/x").item(), 1e-4);
+            assertEquals(
+                    3 / (1 - 0.9), optimizer.state().get("momentum_buffer/x").item(), 1e-4);
         }
     }
 
