@@ -48,8 +48,8 @@ public final class Functional {
     public static Tensor rmsNorm(Tensor x, Tensor weight, double eps) {
         return Native.call(
                 "rms_norm",
-                () -> new Tensor(torch.rms_norm(
-                        x.raw(), new long[] {x.size(-1)}, optional(weight), new DoubleOptional(eps))),
+                () -> new Tensor(
+                        torch.rms_norm(x.raw(), new long[] {x.size(-1)}, optional(weight), new DoubleOptional(eps))),
                 x);
     }
 

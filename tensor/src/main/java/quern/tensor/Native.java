@@ -8,8 +8,8 @@ import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.DeviceOptional;
-import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.StringSupplier;
+import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import quern.recipe.QuernException;
 

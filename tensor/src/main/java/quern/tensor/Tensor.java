@@ -91,8 +91,7 @@ public final class Tensor implements AutoCloseable {
 
     /** 0, 1 … {@code end - 1}. */
     public static Tensor arange(long end, DType dtype, Device device) {
-        return new Tensor(torch.arange(
-                new Scalar(0L), new Scalar(end), new Scalar(1L), Native.options(dtype, device)));
+        return new Tensor(torch.arange(new Scalar(0L), new Scalar(end), new Scalar(1L), Native.options(dtype, device)));
     }
 
     /** fp32 on the CPU, row-major. */
@@ -334,7 +333,8 @@ public final class Tensor implements AutoCloseable {
 
     /** {@code length} entries of {@code dim} from {@code start}, as a view. */
     public Tensor narrow(int dim, long start, long length) {
-        return Native.call("narrow(%d,%d,%d)".formatted(dim, start, length), () -> new Tensor(t.narrow(dim, start, length)), this);
+        return Native.call(
+                "narrow(%d,%d,%d)".formatted(dim, start, length), () -> new Tensor(t.narrow(dim, start, length)), this);
     }
 
     /** Entry {@code index} of {@code dim}, as a view with one dimension less. */
@@ -491,10 +491,14 @@ public final class Tensor implements AutoCloseable {
 
     /** Sum in place, with broadcasting of {@code other}. */
     public Tensor add_(Tensor other) {
-        return Native.call("add_", () -> {
-            t.add_(other.t);
-            return this;
-        }, this, other);
+        return Native.call(
+                "add_",
+                () -> {
+                    t.add_(other.t);
+                    return this;
+                },
+                this,
+                other);
     }
 
     /** Sum with a number, in place. */
@@ -515,10 +519,14 @@ public final class Tensor implements AutoCloseable {
 
     /** Difference in place, with broadcasting of {@code other}. */
     public Tensor sub_(Tensor other) {
-        return Native.call("sub_", () -> {
-            t.sub_(other.t);
-            return this;
-        }, this, other);
+        return Native.call(
+                "sub_",
+                () -> {
+                    t.sub_(other.t);
+                    return this;
+                },
+                this,
+                other);
     }
 
     /** Difference with a number, in place. */
@@ -539,10 +547,14 @@ public final class Tensor implements AutoCloseable {
 
     /** Product in place, with broadcasting of {@code other}. */
     public Tensor mul_(Tensor other) {
-        return Native.call("mul_", () -> {
-            t.mul_(other.t);
-            return this;
-        }, this, other);
+        return Native.call(
+                "mul_",
+                () -> {
+                    t.mul_(other.t);
+                    return this;
+                },
+                this,
+                other);
     }
 
     /** Product with a number, in place. */
@@ -563,10 +575,14 @@ public final class Tensor implements AutoCloseable {
 
     /** Quotient in place, with broadcasting of {@code other}. */
     public Tensor div_(Tensor other) {
-        return Native.call("div_", () -> {
-            t.div_(other.t);
-            return this;
-        }, this, other);
+        return Native.call(
+                "div_",
+                () -> {
+                    t.div_(other.t);
+                    return this;
+                },
+                this,
+                other);
     }
 
     /** Quotient with a number, in place. */
@@ -606,10 +622,14 @@ public final class Tensor implements AutoCloseable {
     }
     /** {@code this + alpha · other}, in place. */
     public Tensor add_(Tensor other, double alpha) {
-        return Native.call("add_", () -> {
-            t.add_(other.t, new Scalar(alpha));
-            return this;
-        }, this, other);
+        return Native.call(
+                "add_",
+                () -> {
+                    t.add_(other.t, new Scalar(alpha));
+                    return this;
+                },
+                this,
+                other);
     }
 
     /** Elements to a power. */
@@ -650,18 +670,28 @@ public final class Tensor implements AutoCloseable {
 
     /** Writes the matrix product {@code a·b} here; dtype and shape must already fit. */
     public Tensor mmOut_(Tensor a, Tensor b) {
-        return Native.call("mm_out", () -> {
-            torch.mm_out(t, a.t, b.t);
-            return this;
-        }, this, a, b);
+        return Native.call(
+                "mm_out",
+                () -> {
+                    torch.mm_out(t, a.t, b.t);
+                    return this;
+                },
+                this,
+                a,
+                b);
     }
 
     /** {@code this += a·b}, in place. */
     public Tensor addmm_(Tensor a, Tensor b) {
-        return Native.call("addmm_", () -> {
-            t.addmm_(a.t, b.t);
-            return this;
-        }, this, a, b);
+        return Native.call(
+                "addmm_",
+                () -> {
+                    t.addmm_(a.t, b.t);
+                    return this;
+                },
+                this,
+                a,
+                b);
     }
 
     // --- reduction ---
@@ -739,10 +769,15 @@ public final class Tensor implements AutoCloseable {
 
     /** Adds rows of {@code source} at {@code index} along {@code dim}, in place. */
     public Tensor indexAdd_(int dim, Tensor index, Tensor source) {
-        return Native.call("index_add_", () -> {
-            t.index_add_(dim, index.t, source.t);
-            return this;
-        }, this, index, source);
+        return Native.call(
+                "index_add_",
+                () -> {
+                    t.index_add_(dim, index.t, source.t);
+                    return this;
+                },
+                this,
+                index,
+                source);
     }
 
     /** One entry along {@code dim} for every element of {@code index}. */
@@ -752,18 +787,28 @@ public final class Tensor implements AutoCloseable {
 
     /** Adds {@code source} at {@code index} along {@code dim}, in place. */
     public Tensor scatterAdd_(int dim, Tensor index, Tensor source) {
-        return Native.call("scatter_add_", () -> {
-            t.scatter_add_(dim, index.t, source.t);
-            return this;
-        }, this, index, source);
+        return Native.call(
+                "scatter_add_",
+                () -> {
+                    t.scatter_add_(dim, index.t, source.t);
+                    return this;
+                },
+                this,
+                index,
+                source);
     }
 
     /** Writes {@code source} at {@code index} along {@code dim}, in place. */
     public Tensor scatter_(int dim, Tensor index, Tensor source) {
-        return Native.call("scatter_", () -> {
-            t.scatter_(dim, index.t, source.t);
-            return this;
-        }, this, index, source);
+        return Native.call(
+                "scatter_",
+                () -> {
+                    t.scatter_(dim, index.t, source.t);
+                    return this;
+                },
+                this,
+                index,
+                source);
     }
 
     /** {@code value} where {@code mask} is true. */
@@ -773,10 +818,14 @@ public final class Tensor implements AutoCloseable {
 
     /** {@code value} where {@code mask} is true, in place. */
     public Tensor maskedFill_(Tensor mask, double value) {
-        return Native.call("masked_fill_", () -> {
-            t.masked_fill_(mask.t, new Scalar(value));
-            return this;
-        }, this, mask);
+        return Native.call(
+                "masked_fill_",
+                () -> {
+                    t.masked_fill_(mask.t, new Scalar(value));
+                    return this;
+                },
+                this,
+                mask);
     }
 
     /** {@code a} where {@code condition} holds, else {@code b}. */
@@ -788,10 +837,14 @@ public final class Tensor implements AutoCloseable {
 
     /** Copies values here, converting the dtype, broadcasting the source. */
     public Tensor copy_(Tensor source) {
-        return Native.call("copy_", () -> {
-            t.copy_(source.t);
-            return this;
-        }, this, source);
+        return Native.call(
+                "copy_",
+                () -> {
+                    t.copy_(source.t);
+                    return this;
+                },
+                this,
+                source);
     }
 
     /** Every element zero. */

@@ -1,0 +1,106 @@
+package quern.nn;
+
+import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.Functional;
+import quern.tensor.Tensor;
+
+/**
+ * Scaled dot-product attention. Shape letters: B batch, H query heads, KV key-value heads, T queries, S keys, D head
+ * width. On the CPU it is batched GEMM, softmax, GEMM, since libtorch's fused backward is slow there; on CUDA libtorch's
+ * fused kernel, unless a probe or dropout needs the pattern itself.
+ */
+public final class Attention {
+    private Attention() {}
+
+    /**
+     * An additive mask [T, S]: 0 where query t (at position {@code offset + t}) may see key s, -inf elsewhere.
+     */
+    public static Tensor causalMask(long t, long offset, DType dtype, Device device) {
+        Tensor mask = Tensor.full(Double.NEGATIVE_INFINITY, dtype, device, t, t + offset);
+        return mask.triu(offset + 1);
+    }
+
+    /**
+     * An additive mask [B, 1, T, S] from a padding mask over keys (int64 [B, S], 0 = hidden) and a causal mask [T, S].
+     * A row without a visible key is given every key of equal weight zero-mask, so that it stays finite.
+     */
+    public static Tensor paddedMask(Tensor attentionMask_BS, Tensor mask_TS) {
+        Tensor hidden = attentionMask_BS.eq(0).unsqueeze(1).unsqueeze(1);
+        Tensor full = Tensor.where(
+                hidden,
+                Tensor.full(Double.NEGATIVE_INFINITY, mask_TS.dtype(), mask_TS.device(), 1),
+                mask_TS.unsqueeze(0).unsqueeze(0));
+        Tensor blind = full.amax(true, -1).eq(Double.NEGATIVE_INFINITY);
+        return full.maskedFill(blind, 0);
+    }
+
+    /**
+     * Attention of every query over the keys.
+     *
+     * @param q_BHTD queries
+     * @param k_BKSD keys; KV divides H, and each serves H/KV neighbouring query heads
+     * @param v_BKSD values
+     * @param mask additive, [T, S] or [B, 1, T, S]; {@code null} for none
+     * @param segment the owner's name: {@code segment/attention_pattern} is a probe point [B, H, T, S]
+     * @return [B, T, H·D]
+     */
+    public static Tensor attend(
+            Tensor q_BHTD,
+            Tensor k_BKSD,
+            Tensor v_BKSD,
+            Tensor mask,
+            double scale,
+            double dropout,
+            Pass pass,
+            String segment) {
+        long batch = q_BHTD.size(0);
+        long heads = q_BHTD.size(1);
+        long t = q_BHTD.size(2);
+        long width = q_BHTD.size(3);
+        long kv = k_BKSD.size(1);
+        long s = k_BKSD.size(2);
+        long group = heads / kv;
+        boolean drops = pass.isTraining() && dropout > 0;
+        if (q_BHTD.device().isCuda() && !drops && !pass.isProbedAt(segment, "attention_pattern")) {
+            return fused(q_BHTD, k_BKSD, v_BKSD, mask, scale, group);
+        }
+        // The query heads of a group become rows of one matrix, so grouped keys are never copied.
+        Tensor q = q_BHTD.reshape(batch * kv, group * t, width);
+        Tensor k = k_BKSD.reshape(batch * kv, s, width).transpose(1, 2);
+        Tensor v = v_BKSD.reshape(batch * kv, s, width);
+        Tensor scores;
+        if (mask == null) {
+            scores = q.bmm(k).mul(scale);
+        } else if (mask.dim() == 2) {
+            Tensor rows = group == 1 ? mask : mask.repeat(group, 1);
+            scores = rows.unsqueeze(0).baddbmm(q, k, 1, scale);
+        } else {
+            Tensor rows = mask.expand(batch, heads, t, s).reshape(batch * kv, group * t, s);
+            scores = rows.baddbmm(q, k, 1, scale);
+        }
+        Tensor pattern = Functional.softmax(scores, -1);
+        if (pass.isProbedAt(segment, "attention_pattern")) {
+            pattern = pass.at(segment, "attention_pattern", pattern.reshape(batch, heads, t, s))
+                    .reshape(batch * kv, group * t, s);
+        }
+        if (drops) {
+            pattern = Functional.dropout(pattern, dropout, pass.random("attention_dropout/" + segment));
+        }
+        return pattern.bmm(v).reshape(batch, heads, t, width).transpose(1, 2).reshape(batch, t, heads * width);
+    }
+
+    private static Tensor fused(Tensor q, Tensor k, Tensor v, Tensor mask, double scale, long group) {
+        if (group > 1) {
+            k = repeatHeads(k, group);
+            v = repeatHeads(v, group);
+        }
+        Tensor y_BHTD = Functional.scaledDotProductAttention(q, k, v, mask, false, scale);
+        return y_BHTD.transpose(1, 2).reshape(q.size(0), q.size(2), q.size(1) * q.size(3));
+    }
+
+    private static Tensor repeatHeads(Tensor x_BKSD, long group) {
+        long[] s = x_BKSD.shape();
+        return x_BKSD.unsqueeze(2).expand(s[0], s[1], group, s[2], s[3]).reshape(s[0], s[1] * group, s[2], s[3]);
+    }
+}

@@ -1,0 +1,246 @@
+package quern.nn;
+
+import quern.tensor.Autograd;
+import quern.tensor.CrossEntropy;
+import quern.tensor.DType;
+import quern.tensor.Parameter;
+import quern.tensor.Scope;
+import quern.tensor.Tensor;
+
+/**
+ * A language-model head and its loss in chunks of rows, so that logits never exist for more than a chunk; rows whose
+ * target is not counted are never computed. N counted rows, D width, V vocabulary.
+ *
+ * <p>With {@code weights} known beforehand forward makes the gradient in the same pass over the logits, and backward only
+ * hands it on. Without them forward gives {@code logprobs}, and backward computes the chunks again under the cotangents
+ * it is given: what losses over whole sequences need. Weight gradients are summed over chunks in fp32.
+ */
+final class ChunkedCrossEntropy implements HandWritten {
+    /** Rows a chunk: the logits of a large vocabulary stay near the cache, and a GEMM is still large enough. */
+    private static final int ROWS = 512;
+
+    private final DenseLinear output;
+
+    ChunkedCrossEntropy(DenseLinear output) {
+        this.output = output;
+    }
+
+    @Override
+    public Backward forward(Flow flow, Pass pass) {
+        Tensor x_BTD = flow.get("hidden_states");
+        Tensor targets_BT = flow.get("targets");
+        Tensor weights_BT = flow.find("weights");
+        long b = targets_BT.size(0);
+        long t = targets_BT.size(1);
+        long width = x_BTD.size(-1);
+        Tensor x_ND = x_BTD.reshape(b * t, width);
+        Tensor targets = targets_BT.reshape(b * t);
+        Tensor index = counted(targets);
+        Tensor weights = null;
+        if (weights_BT != null) {
+            weights = weights_BT.reshape(b * t);
+        }
+        if (index != null) {
+            x_ND = x_ND.indexSelect(0, index);
+            targets = targets.indexSelect(0, index);
+            weights = weights == null ? null : weights.indexSelect(0, index);
+        }
+        Tensor logprobs_N = Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0));
+        Gradient gradient = new Gradient(output, x_ND, targets, index, b, t);
+        boolean now = weights != null && pass.isTraining();
+        if (now) {
+            gradient.allocate();
+        }
+        gradient.chunks(now ? weights : null, logprobs_N);
+        Tensor logprobs = logprobs_N;
+        if (index != null) {
+            logprobs = Tensor.zeros(DType.FP32, x_ND.device(), b * t).indexAdd_(0, index, logprobs_N);
+        }
+        flow.put("logprobs", logprobs.view(b, t));
+        if (weights != null) {
+            flow.put("loss", logprobs_N.mul(weights).sum().neg().view(1));
+            gradient.remember(now, weights);
+        }
+        return gradient;
+    }
+
+    /** The int64 row numbers whose target counts, or {@code null} when all do. */
+    private static Tensor counted(Tensor targets_N) {
+        long[] all = targets_N.toLongs();
+        int n = 0;
+        for (long target : all) {
+            n += target >= 0 ? 1 : 0;
+        }
+        if (n == all.length) {
+            return null;
+        }
+        long[] rows = new long[n];
+        int k = 0;
+        for (int i = 0; i < all.length; i++) {
+            if (all[i] >= 0) {
+                rows[k++] = i;
+            }
+        }
+        return Tensor.of(rows, n).to(targets_N.device());
+    }
+
+    /** The backward of one visit; holds the counted rows, and their gradient once it is made. */
+    private static final class Gradient implements Backward {
+        private final DenseLinear output;
+        private final long batch;
+        private final long length;
+        private final Tensor x_ND;
+        private final Tensor targets_N;
+        private final Tensor index;
+        private Tensor weights_N;
+        private boolean made;
+        private Tensor dx_ND;
+        private Tensor dWeight_VD;
+        private Tensor dBias_V;
+
+        Gradient(DenseLinear output, Tensor x_ND, Tensor targets_N, Tensor index, long batch, long length) {
+            this.output = output;
+            this.batch = batch;
+            this.length = length;
+            this.x_ND = x_ND.keep();
+            this.targets_N = targets_N.keep();
+            this.index = index == null ? null : index.keep();
+        }
+
+        void remember(boolean made, Tensor weights_N) {
+            this.made = made;
+            this.weights_N = weights_N.keep();
+        }
+
+        void allocate() {
+            Parameter weight = output.weight();
+            dx_ND = Tensor.empty(x_ND.dtype(), x_ND.device(), x_ND.shape()).keep();
+            if (weight.isTrainable()) {
+                dWeight_VD = Tensor.zeros(
+                                DType.FP32, x_ND.device(), weight.value().shape())
+                        .keep();
+            }
+            if (output.bias() != null && output.bias().isTrainable()) {
+                dBias_V = Tensor.zeros(
+                                DType.FP32, x_ND.device(), output.bias().value().shape())
+                        .keep();
+            }
+        }
+
+        /** Log-probabilities of every chunk, and with {@code weights} the gradients too. */
+        void chunks(Tensor weights, Tensor logprobs_N) {
+            Tensor w_VD = output.weight().value();
+            long rows = x_ND.size(0);
+            long vocabulary = w_VD.size(0);
+            try (Scope outer = Scope.open();
+                    Autograd.Mode mode = Autograd.noGrad()) {
+                Tensor buffer = Tensor.empty(x_ND.dtype(), x_ND.device(), Math.min(ROWS, rows), vocabulary);
+                Tensor product = weights != null && dWeight_VD != null && w_VD.dtype() != DType.FP32
+                        ? Tensor.empty(w_VD.dtype(), w_VD.device(), w_VD.shape())
+                        : null;
+                for (long from = 0; from < rows; from += ROWS) {
+                    long n = Math.min(ROWS, rows - from);
+                    try (Scope scope = Scope.open()) {
+                        Tensor x = x_ND.narrow(0, from, n);
+                        Tensor logits = buffer.narrow(0, 0, n);
+                        logits.mmOut_(x, w_VD.t());
+                        if (output.bias() != null) {
+                            logits.add_(output.bias().value());
+                        }
+                        CrossEntropy.rows(
+                                logits,
+                                targets_N.narrow(0, from, n),
+                                weights == null ? null : weights.narrow(0, from, n),
+                                logprobs_N.narrow(0, from, n));
+                        if (weights == null) {
+                            continue;
+                        }
+                        dx_ND.narrow(0, from, n).mmOut_(logits, w_VD);
+                        if (dWeight_VD != null) {
+                            if (product == null) {
+                                dWeight_VD.addmm_(logits.t(), x);
+                            } else {
+                                dWeight_VD.add_(product.mmOut_(logits.t(), x));
+                            }
+                        }
+                        if (dBias_V != null) {
+                            dBias_V.add_(logits.to(DType.FP32).sum(false, 0));
+                        }
+                    }
+                }
+            }
+        }
+
+        @Override
+        public void input(Cotangents cotangents) {
+            Tensor dLoss = cotangents.ofOutput("loss");
+            Tensor dLogprobs = cotangents.ofOutput("logprobs");
+            double factor = dLoss == null ? 0 : dLoss.item();
+            if (dLogprobs != null || !made) {
+                // d loss / d logprob = -weight, so the kernel's weight is factor·weight - dLogprobs.
+                Tensor weights = Tensor.zeros(DType.FP32, x_ND.device(), x_ND.size(0));
+                if (dLogprobs != null) {
+                    Tensor g = dLogprobs.reshape(batch * length);
+                    weights.sub_(index == null ? g : g.indexSelect(0, index));
+                }
+                if (dLoss != null) {
+                    weights.add_(weights_N, factor);
+                }
+                close(dx_ND, dWeight_VD, dBias_V);
+                dx_ND = null;
+                dWeight_VD = null;
+                dBias_V = null;
+                allocate();
+                chunks(weights, Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0)));
+            } else if (factor != 1) {
+                dx_ND.mul_(factor);
+                if (dWeight_VD != null) {
+                    dWeight_VD.mul_(factor);
+                }
+                if (dBias_V != null) {
+                    dBias_V.mul_(factor);
+                }
+            }
+            if (cotangents.wanted("hidden_states")) {
+                Tensor dx = dx_ND;
+                if (index != null) {
+                    dx = Tensor.zeros(x_ND.dtype(), x_ND.device(), batch * length, x_ND.size(1))
+                            .indexAdd_(0, index, dx_ND);
+                }
+                cotangents.addToInput("hidden_states", dx.view(batch, length, x_ND.size(1)));
+            }
+        }
+
+        @Override
+        public void weight() {
+            give(output.weight(), dWeight_VD);
+            if (output.bias() != null) {
+                give(output.bias(), dBias_V);
+            }
+        }
+
+        private static void give(Parameter p, Tensor gradient) {
+            if (gradient == null) {
+                return;
+            }
+            if (p.grad().isDefined()) {
+                p.addGrad(gradient);
+            } else {
+                p.value().setGrad(gradient);
+            }
+        }
+
+        private static void close(Tensor... tensors) {
+            for (Tensor t : tensors) {
+                if (t != null) {
+                    t.close();
+                }
+            }
+        }
+
+        @Override
+        public void close() {
+            close(x_ND, targets_N, index, weights_N, dx_ND, dWeight_VD, dBias_V);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+package quern.nn;
+
+import java.util.List;
+import java.util.Optional;
+import quern.tensor.DType;
+import quern.tensor.Functional;
+import quern.tensor.Parameter;
+import quern.tensor.Tensor;
+
+/**
+ * The last segment of a language model. Without {@code targets} in the flow it writes {@code logits} [B, T, V]. With
+ * {@code targets} (int64 [B, T], -100 = not counted) it writes {@code logprobs} [B, T] in fp32, the log-probability of
+ * each target, 0 where not counted; and with {@code weights} (fp32 [B, T]) beside them also {@code loss} [1] in fp32,
+ * {@code -Σ weight · logprob}.
+ *
+ * <p>A dense slot takes the {@link ChunkedCrossEntropy} path, which never holds the logits of more than a few hundred
+ * tokens; the plain path here is its oracle.
+ */
+public final class LanguageModelHead extends Segment {
+    private final Linear output;
+
+    /** A head with its slot [V, D]; the slot's weight may be tied to the embedding. */
+    public LanguageModelHead(String name, Linear output) {
+        super(name);
+        this.output = output;
+    }
+
+    @Override
+    public List<String> reads() {
+        return List.of("hidden_states");
+    }
+
+    @Override
+    public List<String> readsIfPresent() {
+        return List.of("targets", "weights");
+    }
+
+    @Override
+    public List<String> writes() {
+        return List.of("logits", "logprobs", "loss");
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return output.parameters();
+    }
+
+    @Override
+    public List<Linear> linears() {
+        return List.of(output);
+    }
+
+    @Override
+    public void forward(Flow flow, Pass pass) {
+        Tensor x_BTD = flow.get("hidden_states");
+        Tensor targets = flow.find("targets");
+        if (targets == null) {
+            if (pass.lastLogitsOnly()) {
+                x_BTD = x_BTD.narrow(1, x_BTD.size(1) - 1, 1);
+            }
+            flow.put("logits", pass.at(name(), "logits", output.forward(x_BTD, pass)));
+            return;
+        }
+        Tensor logits = pass.at(name(), "logits", output.forward(x_BTD, pass));
+        Tensor counted = targets.ge(0);
+        Tensor all = Functional.logSoftmax(logits.to(DType.FP32), -1);
+        Tensor logprobs =
+                all.gather(-1, targets.clampMin(0).unsqueeze(-1)).squeeze(-1).mul(counted.to(DType.FP32));
+        flow.put("logprobs", logprobs);
+        Tensor weights = flow.find("weights");
+        if (weights != null) {
+            flow.put("loss", logprobs.mul(weights).sum().neg().view(1));
+        }
+    }
+
+    @Override
+    public Optional<HandWritten> handWritten(Flow flow, Pass pass) {
+        return flow.has("targets") && output.form() instanceof DenseLinear dense
+                ? Optional.of(new ChunkedCrossEntropy(dense))
+                : Optional.empty();
+    }
+}

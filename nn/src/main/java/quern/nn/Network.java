@@ -1,0 +1,210 @@
+package quern.nn;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import quern.recipe.QuernException;
+import quern.tensor.Autograd;
+import quern.tensor.Parameter;
+import quern.tensor.Scope;
+import quern.tensor.Tensor;
+
+/** A model as the list of segments it visits, in order; a segment may stand in the list several times. */
+public final class Network implements AutoCloseable {
+    private final List<Segment> visits;
+    private final List<SegmentHook> hooks = new ArrayList<>();
+
+    /** A network that visits these segments in this order. */
+    public Network(List<Segment> visits) {
+        this.visits = List.copyOf(visits);
+        Map<String, Parameter> byName = new LinkedHashMap<>();
+        Map<String, Segment> segments = new LinkedHashMap<>();
+        for (Segment s : visits) {
+            Segment other = segments.putIfAbsent(s.name(), s);
+            if (other != null && other != s) {
+                throw new IllegalArgumentException("two segments are called '" + s.name() + "'");
+            }
+            for (Parameter p : s.parameters()) {
+                Parameter same = byName.putIfAbsent(p.name(), p);
+                if (same != null && same != p) {
+                    throw new IllegalArgumentException("two parameters are called '" + p.name() + "'");
+                }
+            }
+        }
+    }
+
+    /** The visits in order. */
+    public List<Segment> visits() {
+        return visits;
+    }
+
+    /** The segments, each once, in order of their first visit. */
+    public List<Segment> segments() {
+        return List.copyOf(new LinkedHashSet<>(visits));
+    }
+
+    /** The parameters, each once, in order of their first use, as the linear slots are now. */
+    public List<Parameter> parameters() {
+        LinkedHashMap<String, Parameter> all = new LinkedHashMap<>();
+        for (Segment s : visits) {
+            for (Parameter p : s.parameters()) {
+                all.putIfAbsent(p.name(), p);
+            }
+        }
+        return List.copyOf(all.values());
+    }
+
+    /** The linear slots by name. */
+    public Map<String, Linear> linears() {
+        Map<String, Linear> all = new LinkedHashMap<>();
+        for (Segment s : visits) {
+            for (Linear l : s.linears()) {
+                all.put(l.name(), l);
+            }
+        }
+        return all;
+    }
+
+    /** Adds a hook; hooks added first run first before a visit and last after it. */
+    public Network addHook(SegmentHook hook) {
+        hooks.add(hook);
+        return this;
+    }
+
+    /** Takes a hook away. */
+    public void removeHook(SegmentHook hook) {
+        hooks.remove(hook);
+    }
+
+    List<SegmentHook> hooks() {
+        return hooks;
+    }
+
+    /** Runs all visits and records what their backward needs. Close the tape when done with it. */
+    public Tape forward(Flow inputs, Pass pass) {
+        return new Tape(this, inputs, pass);
+    }
+
+    /**
+     * Runs all visits without recording anything. The final flow's tensors belong to the caller's scope.
+     */
+    public Flow infer(Flow inputs, Pass pass) {
+        Map<String, Tensor> alive = new LinkedHashMap<>();
+        Flow result = new Flow();
+        try (Autograd.Mode mode = Autograd.noGrad()) {
+            for (String name : inputs.names()) {
+                alive.put(name, inputs.get(name));
+            }
+            for (int i = 0; i < visits.size(); i++) {
+                Segment s = visits.get(i);
+                SegmentHook.Visit visit = new SegmentHook.Visit(s, i, false);
+                hooks.forEach(h -> h.beforeForward(visit));
+                pass.enter(i);
+                try (Scope scope = Scope.open()) {
+                    Flow flow = view(s, alive);
+                    var handWritten = pass.isProbed(s.name())
+                            ? null
+                            : s.handWritten(flow, pass).orElse(null);
+                    if (handWritten != null) {
+                        handWritten.forward(flow, pass).close();
+                    } else {
+                        s.forward(flow, pass);
+                    }
+                    for (String name : s.writes()) {
+                        Tensor written = flow.find(name);
+                        if (written != null) {
+                            Tensor before = alive.put(name, written.keep());
+                            if (before != null && before != inputs.find(name)) {
+                                before.close();
+                            }
+                        }
+                    }
+                }
+                for (int h = hooks.size() - 1; h >= 0; h--) {
+                    hooks.get(h).afterForward(visit);
+                }
+            }
+            alive.forEach((name, t) -> result.put(name, t == inputs.find(name) ? t : t.detach()));
+        } finally {
+            alive.forEach((name, t) -> {
+                if (t != inputs.find(name)) {
+                    t.close();
+                }
+            });
+        }
+        return result;
+    }
+
+    /**
+     * Runs all visits as one graph in the caller's scope, with {@code substitutes} standing in for parameters of those
+     * names: for gradients of gradients and for functional updates. Uses every segment's plain form. Refused while a
+     * hook recomputes segments, since a graph that is thrown away cannot be differentiated twice.
+     */
+    public Flow wholeGraph(Map<String, Tensor> substitutes, Flow inputs, Pass pass) {
+        Map<String, Tensor> alive = new LinkedHashMap<>();
+        for (String name : inputs.names()) {
+            alive.put(name, inputs.get(name));
+        }
+        for (int i = 0; i < visits.size(); i++) {
+            SegmentHook.Visit visit = new SegmentHook.Visit(visits.get(i), i, false);
+            for (SegmentHook h : hooks) {
+                if (h.recompute(visit)) {
+                    throw QuernException.badInput(
+                            "gradient checkpointing and whole-graph gradients (second order) exclude each other: segment '%s' is recomputed; set gradient_checkpointing: false",
+                            visits.get(i).name());
+                }
+            }
+        }
+        for (String name : substitutes.keySet()) {
+            if (parameters().stream().noneMatch(p -> p.name().equals(name))) {
+                throw new IllegalArgumentException("no parameter is called '" + name + "'");
+            }
+        }
+        pass.substitute(substitutes);
+        try {
+            for (int i = 0; i < visits.size(); i++) {
+                Segment s = visits.get(i);
+                pass.enter(i);
+                Flow flow = view(s, alive);
+                s.forward(flow, pass);
+                for (String name : s.writes()) {
+                    if (flow.has(name)) {
+                        alive.put(name, flow.get(name));
+                    }
+                }
+            }
+        } finally {
+            pass.substitute(Map.of());
+        }
+        Flow result = new Flow();
+        alive.forEach(result::put);
+        return result;
+    }
+
+    static Flow view(Segment s, Map<String, Tensor> alive) {
+        Flow flow = new Flow();
+        for (String name : s.reads()) {
+            Tensor t = alive.get(name);
+            if (t == null) {
+                throw new IllegalArgumentException("segment '%s' reads '%s', which nothing wrote; there are %s"
+                        .formatted(s.name(), name, alive.keySet()));
+            }
+            flow.put(name, t);
+        }
+        for (String name : s.readsIfPresent()) {
+            Tensor t = alive.get(name);
+            if (t != null) {
+                flow.put(name, t);
+            }
+        }
+        return flow;
+    }
+
+    /** Frees all parameters. */
+    @Override
+    public void close() {
+        parameters().forEach(Parameter::close);
+    }
+}

@@ -1,0 +1,120 @@
+package quern.nn;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import quern.tensor.Parameter;
+import quern.tensor.RandomStream;
+import quern.tensor.RandomStreams;
+import quern.tensor.Tensor;
+
+/**
+ * What one call of a model knows besides its inputs: whether it trains, its random streams, probes, weights that stand
+ * in for parameters, and the cache of a generation. Used by one thread.
+ */
+public final class Pass {
+    private final boolean training;
+    private final RandomStreams streams;
+    private final Map<String, UnaryOperator<Tensor>> probes = new HashMap<>();
+    private Map<String, Tensor> substitutes = Map.of();
+    private KeyValueCache cache;
+    private boolean lastLogitsOnly;
+    private int visit;
+
+    private Pass(boolean training, long seed) {
+        this.training = training;
+        this.streams = new RandomStreams(seed);
+    }
+
+    /** A training call: dropout is on and draws from {@code seed}. */
+    public static Pass training(long seed) {
+        return new Pass(true, seed);
+    }
+
+    /** A call without dropout. */
+    public static Pass evaluation() {
+        return new Pass(false, 0);
+    }
+
+    /** Whether dropout and its kin are on. */
+    public boolean isTraining() {
+        return training;
+    }
+
+    /**
+     * A random stream for {@code name} in the present visit. Asking again, as recomputation does, starts the same
+     * stream anew.
+     */
+    public RandomStream random(String name) {
+        return new RandomStream(streams.seed(name, visit));
+    }
+
+    /** The weight to use for {@code parameter}: itself, or the tensor that stands in for it. */
+    public Tensor value(Parameter parameter) {
+        Tensor substitute = substitutes.get(parameter.name());
+        return substitute == null ? parameter.value() : substitute;
+    }
+
+    /**
+     * Reads or replaces an inner tensor: {@code probe} gets the tensor at {@code point} (a segment's name, a slash,
+     * the point's name) each time it is computed and returns the tensor to go on with.
+     */
+    public Pass probe(String point, UnaryOperator<Tensor> probe) {
+        probes.merge(point, probe, (a, b) -> x -> b.apply(a.apply(x)));
+        return this;
+    }
+
+    /** Whether some probe wants a point of the segment called {@code segment}. */
+    public boolean isProbed(String segment) {
+        for (String point : probes.keySet()) {
+            if (point.startsWith(segment + "/")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Whether some probe wants this very point. */
+    public boolean isProbedAt(String segment, String point) {
+        return !probes.isEmpty() && probes.containsKey(segment + "/" + point);
+    }
+
+    /** Gives {@code x} to the probe at {@code segment/point}, and what comes back; {@code x} where there is none. */
+    public Tensor at(String segment, String point, Tensor x) {
+        if (probes.isEmpty()) {
+            return x;
+        }
+        UnaryOperator<Tensor> probe = probes.get(segment + "/" + point);
+        return probe == null ? x : probe.apply(x);
+    }
+
+    /** Keys and values of earlier tokens, for generation; {@code null} otherwise. */
+    public KeyValueCache cache() {
+        return cache;
+    }
+
+    /** Generates with a cache. */
+    public Pass withCache(KeyValueCache cache) {
+        this.cache = cache;
+        return this;
+    }
+
+    /** Whether a language-model head gives logits of the last position only. */
+    public boolean lastLogitsOnly() {
+        return lastLogitsOnly;
+    }
+
+    /** Asks for logits of the last position only. */
+    public Pass withLastLogitsOnly() {
+        this.lastLogitsOnly = true;
+        return this;
+    }
+
+    void enter(int visit) {
+        this.visit = visit;
+    }
+
+    void substitute(Map<String, Tensor> substitutes) {
+        this.substitutes = substitutes;
+    }
+}

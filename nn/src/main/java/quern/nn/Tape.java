@@ -1,0 +1,457 @@
+package quern.nn;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import quern.tensor.Autograd;
+import quern.tensor.Parameter;
+import quern.tensor.Scope;
+import quern.tensor.Tensor;
+
+/**
+ * The record of one forward pass. Between segments lie boundary tensors, cut from the graph; a visit's local graph ends
+ * at them. {@link #backward} walks the visits in reverse: the cotangents of what a visit wrote go in, those of what it
+ * read are added to the boundaries it read from, parameter gradients are added to the parameters. Cotangents are summed
+ * by boundary, so a name that many segments read (encoder states, router logits, memories) collects from all of them.
+ *
+ * <p>Several tapes may be alive at once. A tape is walked once.
+ */
+public final class Tape implements AutoCloseable {
+    /** A value between segments; the leaf's grad is its cotangent. */
+    private static final class Boundary {
+        final Tensor leaf;
+        final boolean differentiable;
+        private boolean closed;
+
+        Boundary(Tensor value, boolean differentiable) {
+            leaf = value.detach().keep();
+            this.differentiable = differentiable;
+            if (differentiable) {
+                leaf.requiresGrad_(true);
+            }
+        }
+
+        Tensor cotangent() {
+            Tensor g = leaf.grad();
+            return g.isDefined() ? g : null;
+        }
+
+        /** Adds a cotangent whose storage others may hold: autograd adds to a leaf's grad in place. */
+        void add(Tensor cotangent) {
+            try (Autograd.Mode mode = Autograd.noGrad()) {
+                Tensor g = leaf.grad();
+                leaf.setGrad(
+                        g.isDefined()
+                                ? g.add(cotangent)
+                                : cotangent.to(leaf.dtype()).copy());
+            }
+        }
+
+        /** Adds a cotangent that nobody else holds. */
+        void give(Tensor cotangent) {
+            Tensor g = leaf.grad();
+            leaf.setGrad(g.isDefined() ? g.add(cotangent) : cotangent.to(leaf.dtype()));
+        }
+
+        void close() {
+            if (!closed) {
+                closed = true;
+                leaf.setGrad(null);
+                leaf.close();
+            }
+        }
+    }
+
+    /** One visit: what it read, what it wrote, and the state of its backward. */
+    private static final class Visited {
+        final Segment segment;
+        final int index;
+        final Map<String, Boundary> read = new LinkedHashMap<>();
+        final Map<String, Boundary> written = new LinkedHashMap<>();
+        /** The graph's own outputs; null when the visit is recomputed or hand-written. */
+        Map<String, Tensor> outputs;
+
+        HandWritten.Backward handWritten;
+        /** Cotangents kept between the two halves of a split backward. */
+        List<Tensor> weightHalfOutputs;
+
+        List<Tensor> weightHalfCotangents;
+        boolean reached;
+
+        Visited(Segment segment, int index) {
+            this.segment = segment;
+            this.index = index;
+        }
+
+        void closeGraph() {
+            if (outputs != null) {
+                outputs.values().forEach(Tensor::close);
+                outputs = null;
+            }
+            if (handWritten != null) {
+                handWritten.close();
+                handWritten = null;
+            }
+            if (weightHalfCotangents != null) {
+                weightHalfCotangents.forEach(Tensor::close);
+                weightHalfCotangents = null;
+            }
+        }
+    }
+
+    private final Pass pass;
+    private final List<SegmentHook> hooks;
+    private final List<Visited> visits = new ArrayList<>();
+    private final Map<String, Boundary> inputs = new LinkedHashMap<>();
+    private final Map<String, Boundary> current = new LinkedHashMap<>();
+    private final Map<Parameter, Integer> remaining = new IdentityHashMap<>();
+    private boolean walked;
+
+    Tape(Network network, Flow inputs, Pass pass) {
+        this.pass = pass;
+        this.hooks = List.copyOf(network.hooks());
+        boolean complete = false;
+        try {
+            try (Scope scope = Scope.open()) {
+                for (String name : inputs.names()) {
+                    Tensor t = inputs.get(name);
+                    this.inputs.put(name, new Boundary(t, t.requiresGrad()));
+                }
+            }
+            current.putAll(this.inputs);
+            for (int i = 0; i < network.visits().size(); i++) {
+                Segment s = network.visits().get(i);
+                for (Parameter p : s.parameters()) {
+                    remaining.merge(p, 1, Integer::sum);
+                }
+                Visited v = new Visited(s, i);
+                visits.add(v);
+                visit(v);
+            }
+            complete = true;
+        } finally {
+            if (!complete) {
+                close();
+            }
+        }
+    }
+
+    private void visit(Visited v) {
+        Segment s = v.segment;
+        int index = v.index;
+        Map<String, Tensor> leaves = new HashMap<>();
+        current.forEach((name, b) -> leaves.put(name, b.leaf));
+        SegmentHook.Visit visit = new SegmentHook.Visit(s, index, false);
+        hooks.forEach(h -> h.beforeForward(visit));
+        boolean recompute = hooks.stream().anyMatch(h -> h.recompute(visit));
+        pass.enter(index);
+        try (Scope scope = Scope.open()) {
+            Flow flow = Network.view(s, leaves);
+            for (String name : flow.names()) {
+                v.read.put(name, current.get(name));
+            }
+            HandWritten handWritten = recompute || pass.isProbed(s.name())
+                    ? null
+                    : s.handWritten(flow, pass).orElse(null);
+            boolean differentiable = v.read.values().stream().anyMatch(b -> b.differentiable)
+                    || s.parameters().stream().anyMatch(Parameter::isTrainable);
+            if (handWritten != null) {
+                try (Autograd.Mode mode = Autograd.noGrad()) {
+                    v.handWritten = handWritten.forward(flow, pass);
+                }
+            } else if (recompute) {
+                try (Autograd.Mode mode = Autograd.noGrad()) {
+                    s.forward(flow, pass);
+                }
+            } else {
+                try (Autograd.Mode mode = Autograd.enableGrad()) {
+                    s.forward(flow, pass);
+                }
+                v.outputs = new LinkedHashMap<>();
+            }
+            for (String name : s.writes()) {
+                Tensor out = flow.find(name);
+                if (out == null) {
+                    continue;
+                }
+                boolean carries =
+                        out.dtype().isFloatingPoint() && (v.outputs != null ? out.requiresGrad() : differentiable);
+                if (v.outputs != null && carries) {
+                    v.outputs.put(name, out.keep());
+                }
+                Boundary b = new Boundary(out, carries);
+                v.written.put(name, b);
+                current.put(name, b);
+            }
+        }
+        for (int h = hooks.size() - 1; h >= 0; h--) {
+            hooks.get(h).afterForward(visit);
+        }
+    }
+
+    /** The last value written under {@code name}, outside any graph; it belongs to the tape. */
+    public Tensor get(String name) {
+        Boundary b = current.get(name);
+        if (b == null) {
+            throw new IllegalArgumentException("nothing wrote '" + name + "'; there are " + current.keySet());
+        }
+        return b.leaf;
+    }
+
+    /** Whether some segment wrote {@code name}, or the caller gave it. */
+    public boolean has(String name) {
+        return current.containsKey(name);
+    }
+
+    /** Adds to the parameters' gradients, starting from cotangents of the final values of some names. */
+    public void backward(Map<String, Tensor> cotangents) {
+        start(cotangents);
+        for (int i = visits.size() - 1; i >= 0; i--) {
+            Visited v = visits.get(i);
+            SegmentHook.Visit visit = new SegmentHook.Visit(v.segment, v.index, false);
+            hooks.forEach(h -> h.beforeBackward(visit));
+            inputHalf(v, false);
+            weightHalf(v);
+            finish(v, visit);
+        }
+    }
+
+    /** The half of the backward that carries cotangents from the end to the start; {@link #backwardWeight} follows. */
+    public void backwardInput(Map<String, Tensor> cotangents) {
+        start(cotangents);
+        for (int i = visits.size() - 1; i >= 0; i--) {
+            Visited v = visits.get(i);
+            SegmentHook.Visit visit = new SegmentHook.Visit(v.segment, v.index, false);
+            hooks.forEach(h -> h.beforeBackward(visit));
+            inputHalf(v, true);
+        }
+    }
+
+    /** The half of the backward that adds to the parameters' gradients. */
+    public void backwardWeight() {
+        for (int i = visits.size() - 1; i >= 0; i--) {
+            Visited v = visits.get(i);
+            weightHalf(v);
+            finish(v, new SegmentHook.Visit(v.segment, v.index, false));
+        }
+    }
+
+    private void start(Map<String, Tensor> cotangents) {
+        if (walked) {
+            throw new IllegalStateException("a tape is walked once; run forward again");
+        }
+        walked = true;
+        try (Scope scope = Scope.open()) {
+            cotangents.forEach((name, g) -> {
+                Boundary b = current.get(name);
+                if (b == null || !b.differentiable) {
+                    throw new IllegalArgumentException("no gradient can start at '%s': %s"
+                            .formatted(name, b == null ? "nothing wrote it" : "no parameter leads to it"));
+                }
+                b.add(g);
+            });
+        }
+    }
+
+    private void inputHalf(Visited v, boolean split) {
+        boolean any = false;
+        for (Boundary b : v.written.values()) {
+            try (Scope scope = Scope.open()) {
+                any |= b.differentiable && b.cotangent() != null;
+            }
+        }
+        v.reached = any;
+        if (!any) {
+            return;
+        }
+        if (v.handWritten != null) {
+            try (Scope scope = Scope.open();
+                    Autograd.Mode mode = Autograd.noGrad()) {
+                pass.enter(v.index);
+                v.handWritten.input(new CotangentsOf(v));
+            }
+            return;
+        }
+        try (Scope scope = Scope.open()) {
+            if (v.outputs == null) {
+                recompute(v);
+            }
+            List<Tensor> outputs = new ArrayList<>();
+            List<Tensor> cotangents = new ArrayList<>();
+            v.outputs.forEach((name, out) -> {
+                Tensor g = v.written.get(name).cotangent();
+                if (g != null) {
+                    outputs.add(out);
+                    cotangents.add(g);
+                }
+            });
+            if (!split) {
+                Autograd.backward(outputs, cotangents);
+                return;
+            }
+            List<Boundary> wanted = v.read.values().stream()
+                    .filter(b -> b.differentiable)
+                    .distinct()
+                    .toList();
+            if (!wanted.isEmpty()) {
+                List<Tensor> gs =
+                        Autograd.grad(outputs, wanted.stream().map(b -> b.leaf).toList(), cotangents, true, false);
+                for (int i = 0; i < gs.size(); i++) {
+                    if (gs.get(i).isDefined()) {
+                        wanted.get(i).add(gs.get(i));
+                    }
+                }
+            }
+            v.weightHalfOutputs = outputs;
+            v.weightHalfCotangents = cotangents.stream().map(Tensor::keep).toList();
+        }
+    }
+
+    private void weightHalf(Visited v) {
+        if (!v.reached) {
+            return;
+        }
+        if (v.handWritten != null) {
+            try (Scope scope = Scope.open();
+                    Autograd.Mode mode = Autograd.noGrad()) {
+                v.handWritten.weight();
+            }
+        } else if (v.weightHalfCotangents != null) {
+            List<Parameter> trainable = v.segment.parameters().stream()
+                    .filter(Parameter::isTrainable)
+                    .distinct()
+                    .toList();
+            try (Scope scope = Scope.open()) {
+                if (!trainable.isEmpty()) {
+                    List<Tensor> gs = Autograd.grad(
+                            v.weightHalfOutputs,
+                            trainable.stream().map(Parameter::value).toList(),
+                            v.weightHalfCotangents,
+                            false,
+                            false);
+                    for (int i = 0; i < gs.size(); i++) {
+                        if (gs.get(i).isDefined()) {
+                            trainable.get(i).addGrad(gs.get(i));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /** Frees the visit and announces parameters whose last visit this was. */
+    private void finish(Visited v, SegmentHook.Visit visit) {
+        v.closeGraph();
+        v.written.values().forEach(b -> {
+            if (!current.containsValue(b)) {
+                b.close();
+            } else {
+                b.leaf.setGrad(null);
+            }
+        });
+        for (Parameter p : v.segment.parameters()) {
+            if (remaining.merge(p, -1, Integer::sum) == 0 && p.isTrainable()) {
+                for (SegmentHook h : hooks) {
+                    h.gradientReady(p);
+                }
+            }
+        }
+        for (int h = hooks.size() - 1; h >= 0; h--) {
+            hooks.get(h).afterBackward(visit);
+        }
+    }
+
+    private void recompute(Visited v) {
+        SegmentHook.Visit visit = new SegmentHook.Visit(v.segment, v.index, true);
+        hooks.forEach(h -> h.beforeForward(visit));
+        pass.enter(v.index);
+        Flow flow = new Flow();
+        v.read.forEach((name, b) -> flow.put(name, b.leaf));
+        v.outputs = new LinkedHashMap<>();
+        try (Scope scope = Scope.open();
+                Autograd.Mode mode = Autograd.enableGrad()) {
+            v.segment.forward(flow, pass);
+            for (String name : v.written.keySet()) {
+                Tensor out = flow.get(name);
+                if (out.requiresGrad()) {
+                    v.outputs.put(name, out.keep());
+                }
+            }
+        }
+        for (int h = hooks.size() - 1; h >= 0; h--) {
+            hooks.get(h).afterForward(visit);
+        }
+    }
+
+    /**
+     * After backward: the cotangent of an input that required a gradient (a memory from an earlier pass, an embedding
+     * under attack), or {@code null} when nothing depended on it. Belongs to the caller's scope.
+     */
+    public Tensor gradient(String input) {
+        Boundary b = inputs.get(input);
+        if (b == null) {
+            throw new IllegalArgumentException("'" + input + "' was not an input; inputs were " + inputs.keySet());
+        }
+        return b.cotangent();
+    }
+
+    /** The first segment, in forward order, that wrote a NaN or an infinity that is no mask, and under which name. */
+    public Optional<String> firstNonFinite() {
+        for (Visited v : visits) {
+            if (v.segment.parameters().isEmpty()) {
+                continue;
+            }
+            for (Map.Entry<String, Boundary> e : v.written.entrySet()) {
+                Tensor value = e.getValue().leaf;
+                if (!value.dtype().isFloatingPoint()) {
+                    continue;
+                }
+                try (Scope scope = Scope.open()) {
+                    if (value.isFinite().logicalNot().sum().item() > 0) {
+                        return Optional.of("segment '%s', tensor '%s'".formatted(v.segment.name(), e.getKey()));
+                    }
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    @Override
+    public void close() {
+        for (Visited v : visits) {
+            v.closeGraph();
+            v.written.values().forEach(Boundary::close);
+        }
+        visits.clear();
+        inputs.values().forEach(Boundary::close);
+    }
+
+    private static final class CotangentsOf implements HandWritten.Cotangents {
+        private final Visited v;
+
+        CotangentsOf(Visited v) {
+            this.v = v;
+        }
+
+        @Override
+        public Tensor ofOutput(String name) {
+            Boundary b = v.written.get(name);
+            return b == null || !b.differentiable ? null : b.cotangent();
+        }
+
+        @Override
+        public boolean wanted(String name) {
+            Boundary b = v.read.get(name);
+            return b != null && b.differentiable;
+        }
+
+        @Override
+        public void addToInput(String name, Tensor cotangent) {
+            v.read.get(name).give(cotangent);
+        }
+    }
+}
