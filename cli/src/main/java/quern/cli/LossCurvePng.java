@@ -3,19 +3,19 @@ package quern.cli;
 import java.awt.Color;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
+import javax.imageio.ImageIO;
 import org.knowm.xchart.BitmapEncoder;
-import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.Styler;
 import org.knowm.xchart.style.markers.SeriesMarkers;
+import quern.recipe.DurableFiles;
+import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 
 /** Curves as a PNG picture, drawn without a display. */
@@ -44,19 +44,13 @@ public final class LossCurvePng {
         } catch (LinkageError | InternalError | NullPointerException e) {
             // Java's font code fails in these ways where the system has no font library or no font.
             throw new QuernException(
-                    quern.recipe.ExitCode.FAILED,
+                    ExitCode.FAILED,
                     file + ": this Java cannot draw text: install fontconfig and a font (package fonts-dejavu-core)",
                     e);
         } catch (IOException e) {
-            throw new QuernException(quern.recipe.ExitCode.FAILED, file + ": cannot draw: " + e.getMessage(), e);
+            throw new QuernException(ExitCode.FAILED, file + ": cannot draw: " + e.getMessage(), e);
         }
-        Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
-        try {
-            Files.write(temporary, png);
-            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        } catch (IOException e) {
-            throw new QuernException(quern.recipe.ExitCode.FAILED, file + ": cannot be written: " + e, e);
-        }
+        DurableFiles.write(file, png);
     }
 
     private static byte[] draw(String title, String xName, String yName, List<Series> series) throws IOException {
@@ -94,7 +88,7 @@ public final class LossCurvePng {
             throw QuernException.failed("no finite point to draw for '%s'", title);
         }
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        BitmapEncoder.saveBitmap(chart, bytes, BitmapFormat.PNG);
+        ImageIO.write(BitmapEncoder.getBufferedImage(chart), "png", bytes);
         return bytes.toByteArray();
     }
 }
