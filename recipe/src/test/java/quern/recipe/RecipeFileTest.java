@@ -255,15 +255,15 @@ class RecipeFileTest {
             tower.append("a%d: &a%d [*a%d]\n".formatted(i, i, i - 1));
         }
         assertTrue(refusal(tower.toString()).contains("nested more than 64 levels deep"));
-        assertTrue(refusal("a: " + "[".repeat(500_000)).contains("nested more than 64 levels deep"));
+        assertTrue(refusal("a: " + "[".repeat(200_000)).contains("nested more than 64 levels deep"));
         assertTrue(refusal("{a: ".repeat(200_000)).contains("nested more than 64 levels deep"));
-        assertTrue(refusal("- ".repeat(500_000)).contains("nested more than 64 levels deep"));
-        assertTrue(refusal("? ".repeat(500_000)).contains("a key must be a plain word"));
+        assertTrue(refusal("- ".repeat(200_000)).contains("nested more than 64 levels deep"));
+        assertTrue(refusal("? ".repeat(200_000)).contains("a key must be a plain word"));
         assertTrue(refusal("a: [" + "x,".repeat(200_000) + "]").contains("holds more than 100000 values"));
         assertTrue(refusal("a: " + "x".repeat(YamlReader.MAX_CHARACTERS)).contains("too large"));
-        assertTrue(refusal("a: " + "9".repeat(1_000_000)).contains("does not fit in 64 bits"));
-        assertTrue(refusal("a: " + "!".repeat(1_000_000)).contains("does not fit this value"));
-        assertTrue(refusal("a: \"" + "\\".repeat(1_000_001)).contains("not valid YAML"));
+        assertTrue(refusal("a: " + "9".repeat(300_000)).contains("does not fit in 64 bits"));
+        assertTrue(refusal("a: " + "!".repeat(300_000)).contains("does not fit this value"));
+        assertTrue(refusal("a: \"" + "\\".repeat(300_001)).contains("not valid YAML"));
     }
 
     @Test
