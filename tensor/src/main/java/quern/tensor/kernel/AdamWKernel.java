@@ -17,6 +17,9 @@ import jdk.incubator.vector.FloatVector;
  * href="https://arxiv.org/abs/1711.05101">Decoupled weight decay regularization</a>.
  */
 public final class AdamWKernel {
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+    private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
+
     private AdamWKernel() {}
 
     /**
@@ -84,20 +87,12 @@ public final class AdamWKernel {
         Coefficients c = Coefficients.of(step);
         State state = new State(master, firstMoment, secondMoment, weight);
         Blocks.run(elements, (block, begin, end) -> {
-            long vectorEnd = begin + (end - begin) / Loops.LANES * Loops.LANES;
-            if (gradientType == ElementType.BF16) {
-                if (weight != null) {
-                    Loops.bf16ToBf16(gradient, state, begin, vectorEnd, c);
-                } else {
-                    Loops.bf16ToMaster(gradient, state, begin, vectorEnd, c);
-                }
-            } else if (weight != null) {
-                Loops.floatsToBf16(gradient, state, begin, vectorEnd, c);
-            } else {
-                Loops.floatsToMaster(gradient, state, begin, vectorEnd, c);
-            }
-            for (long i = vectorEnd; i < end; i++) {
-                scalar(Lanes.get(gradient, gradientType, i), state, i, c);
+            Tile tile = new Tile(gradientType, weight != null);
+            for (long at = begin; at < end; at += Tile.SIZE) {
+                int length = (int) Math.min(Tile.SIZE, end - at);
+                tile.load(gradient, state, at, length);
+                tile.update(c);
+                tile.store(state, at, length);
             }
         });
     }
@@ -132,57 +127,83 @@ public final class AdamWKernel {
         }
     }
 
-    /** The same operations as the vector loops, one element, for what a vector does not fill. */
-    private static void scalar(float gradient, State state, long i, Coefficients c) {
-        float w = state.master.get(ValueLayout.JAVA_FLOAT_UNALIGNED, i * 4);
-        float m = state.m.get(ValueLayout.JAVA_FLOAT_UNALIGNED, i * 4);
-        float v = state.v.get(ValueLayout.JAVA_FLOAT_UNALIGNED, i * 4);
-        float g = Math.fma(c.l2, w, gradient * c.scale);
-        m = Math.fma(c.oneMinusBeta1, g - m, m);
-        v = Math.fma(c.oneMinusBeta2 * g, g, v * c.beta2);
-        float root = Math.fma((float) Math.sqrt(v), c.inverseRoot, c.epsilon);
-        w = w * c.keep + c.negativeStep * m / root;
-        state.master.set(ValueLayout.JAVA_FLOAT_UNALIGNED, i * 4, w);
-        state.m.set(ValueLayout.JAVA_FLOAT_UNALIGNED, i * 4, m);
-        state.v.set(ValueLayout.JAVA_FLOAT_UNALIGNED, i * 4, v);
-        if (state.weight != null) {
-            state.weight.set(ValueLayout.JAVA_SHORT_UNALIGNED, i * 2, Bf16.fromFloat(w));
+    /**
+     * A stretch of each array in the first cache. The compiler puts a barrier around every vector access to native memory
+     * and so looks the segment up again each time; copying a tile in and out by whole stretches costs less.
+     *
+     * <p>Apart from the outer class, which must load where the Vector API is missing.
+     */
+    private static final class Tile {
+        /** Elements; a multiple of every vector length, 22 KB in all. */
+        static final int SIZE = 1024;
+
+        private final short[] gradient16;
+        private final float[] gradient32;
+        private final short[] weight16;
+        private final float[] w = new float[SIZE];
+        private final float[] m = new float[SIZE];
+        private final float[] v = new float[SIZE];
+
+        Tile(ElementType gradientType, boolean writesWeight) {
+            gradient16 = gradientType == ElementType.BF16 ? new short[SIZE] : null;
+            gradient32 = gradientType == ElementType.FP32 ? new float[SIZE] : null;
+            weight16 = writesWeight ? new short[SIZE] : null;
         }
-    }
 
-    /** Apart from the outer class, which must load where the Vector API is missing. */
-    private static final class Loops {
-        static final int LANES = Lanes.COUNT;
+        void load(MemorySegment gradient, State state, long at, int length) {
+            if (gradient16 != null) {
+                MemorySegment.copy(gradient, SHORT, at * 2, gradient16, 0, length);
+            } else {
+                MemorySegment.copy(gradient, FLOAT, at * 4, gradient32, 0, length);
+            }
+            MemorySegment.copy(state.master, FLOAT, at * 4, w, 0, length);
+            MemorySegment.copy(state.m, FLOAT, at * 4, m, 0, length);
+            MemorySegment.copy(state.v, FLOAT, at * 4, v, 0, length);
+        }
 
-        static void bf16ToBf16(MemorySegment gradient, State state, long begin, long end, Coefficients c) {
-            for (long i = begin; i < end; i += LANES) {
-                Lanes.storeBf16(update(Lanes.loadBf16(gradient, i * 2), state, i, c), state.weight, i * 2);
+        void store(State state, long at, int length) {
+            MemorySegment.copy(w, 0, state.master, FLOAT, at * 4, length);
+            MemorySegment.copy(m, 0, state.m, FLOAT, at * 4, length);
+            MemorySegment.copy(v, 0, state.v, FLOAT, at * 4, length);
+            if (weight16 != null) {
+                MemorySegment.copy(weight16, 0, state.weight, SHORT, at * 2, length);
             }
         }
 
-        static void bf16ToMaster(MemorySegment gradient, State state, long begin, long end, Coefficients c) {
-            for (long i = begin; i < end; i += LANES) {
-                update(Lanes.loadBf16(gradient, i * 2), state, i, c);
+        /** Whole tiles always: what lies behind a short last stretch is computed and never stored. */
+        void update(Coefficients c) {
+            if (gradient16 != null) {
+                updateBf16(gradient16, w, m, v, c);
+            } else {
+                updateFloats(gradient32, w, m, v, c);
+            }
+            if (weight16 != null) {
+                round(w, weight16);
             }
         }
 
-        static void floatsToBf16(MemorySegment gradient, State state, long begin, long end, Coefficients c) {
-            for (long i = begin; i < end; i += LANES) {
-                Lanes.storeBf16(update(Lanes.loadFloats(gradient, i * 4), state, i, c), state.weight, i * 2);
+        private static void updateBf16(short[] gradient, float[] w, float[] m, float[] v, Coefficients c) {
+            for (int i = 0; i < SIZE; i += Lanes.COUNT) {
+                update(Lanes.loadBf16(gradient, i), w, m, v, i, c);
             }
         }
 
-        static void floatsToMaster(MemorySegment gradient, State state, long begin, long end, Coefficients c) {
-            for (long i = begin; i < end; i += LANES) {
-                update(Lanes.loadFloats(gradient, i * 4), state, i, c);
+        private static void updateFloats(float[] gradient, float[] w, float[] m, float[] v, Coefficients c) {
+            for (int i = 0; i < SIZE; i += Lanes.COUNT) {
+                update(FloatVector.fromArray(Lanes.FLOATS, gradient, i), w, m, v, i, c);
             }
         }
 
-        /** Writes master and moments; returns the new weights. */
-        private static FloatVector update(FloatVector gradient, State state, long i, Coefficients c) {
-            FloatVector w = Lanes.loadFloats(state.master, i * 4);
-            FloatVector m = Lanes.loadFloats(state.m, i * 4);
-            FloatVector v = Lanes.loadFloats(state.v, i * 4);
+        private static void round(float[] w, short[] weight) {
+            for (int i = 0; i < SIZE; i += Lanes.COUNT) {
+                Lanes.toBf16(FloatVector.fromArray(Lanes.FLOATS, w, i)).intoArray(weight, i);
+            }
+        }
+
+        private static void update(FloatVector gradient, float[] ws, float[] ms, float[] vs, int i, Coefficients c) {
+            FloatVector w = FloatVector.fromArray(Lanes.FLOATS, ws, i);
+            FloatVector m = FloatVector.fromArray(Lanes.FLOATS, ms, i);
+            FloatVector v = FloatVector.fromArray(Lanes.FLOATS, vs, i);
             FloatVector g = w.fma(FloatVector.broadcast(Lanes.FLOATS, c.l2), gradient.mul(c.scale));
             m = g.sub(m).fma(FloatVector.broadcast(Lanes.FLOATS, c.oneMinusBeta1), m);
             v = g.mul(c.oneMinusBeta2).fma(g, v.mul(c.beta2));
@@ -191,10 +212,9 @@ public final class AdamWKernel {
                             FloatVector.broadcast(Lanes.FLOATS, c.inverseRoot),
                             FloatVector.broadcast(Lanes.FLOATS, c.epsilon));
             w = w.mul(c.keep).add(m.mul(c.negativeStep).div(root));
-            w.intoMemorySegment(state.master, i * 4, Lanes.ORDER);
-            m.intoMemorySegment(state.m, i * 4, Lanes.ORDER);
-            v.intoMemorySegment(state.v, i * 4, Lanes.ORDER);
-            return w;
+            w.intoArray(ws, i);
+            m.intoArray(ms, i);
+            v.intoArray(vs, i);
         }
     }
 }

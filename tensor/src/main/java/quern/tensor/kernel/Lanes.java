@@ -44,20 +44,30 @@ final class Lanes {
     }
 
     static FloatVector loadBf16(MemorySegment segment, long byteOffset) {
-        return ((IntVector) ShortVector.fromMemorySegment(SHORTS, segment, byteOffset, ORDER)
-                        .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0))
+        return fromBf16(ShortVector.fromMemorySegment(SHORTS, segment, byteOffset, ORDER));
+    }
+
+    static FloatVector loadBf16(short[] array, int index) {
+        return fromBf16(ShortVector.fromArray(SHORTS, array, index));
+    }
+
+    private static FloatVector fromBf16(ShortVector bits) {
+        return ((IntVector) bits.convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0))
                 .lanewise(VectorOperators.LSHL, 16)
                 .reinterpretAsFloats();
     }
 
     /** Rounds as {@link Bf16#fromFloat}. */
-    static void storeBf16(FloatVector value, MemorySegment segment, long byteOffset) {
+    static ShortVector toBf16(FloatVector value) {
         IntVector bits = value.reinterpretAsInts();
         IntVector upper = bits.lanewise(VectorOperators.LSHR, 16);
         IntVector rounded = bits.add(0x7fff).add(upper.and(1)).lanewise(VectorOperators.LSHR, 16);
         VectorMask<Integer> nan = value.compare(VectorOperators.NE, value).cast(INTS);
-        ((ShortVector) rounded.blend(upper.or(0x40), nan).convertShape(VectorOperators.I2S, SHORTS, 0))
-                .intoMemorySegment(segment, byteOffset, ORDER);
+        return (ShortVector) rounded.blend(upper.or(0x40), nan).convertShape(VectorOperators.I2S, SHORTS, 0);
+    }
+
+    static void storeBf16(FloatVector value, MemorySegment segment, long byteOffset) {
+        toBf16(value).intoMemorySegment(segment, byteOffset, ORDER);
     }
 
     /**
