@@ -75,7 +75,13 @@ class CrossEntropyKernelTest {
     }
 
     private static void checkRow(
-            float[] values, MemorySegment segment, Logits logits, int row, int target, float weight, MemorySegment out) {
+            float[] values,
+            MemorySegment segment,
+            Logits logits,
+            int row,
+            int target,
+            float weight,
+            MemorySegment out) {
         ElementType type = logits.type();
         int columns = (int) logits.columns();
         int start = row * (int) logits.rowStride();
@@ -90,7 +96,8 @@ class CrossEntropyKernelTest {
         }
         boolean ignored = target == CrossEntropyKernel.IGNORED;
         double expected = ignored ? 0 : values[start + target] - max - Math.log(sum);
-        assertEquals(expected, logProbability, LOG_PROBABILITY_TOLERANCE * Math.max(1, Math.abs(expected)), "row " + row);
+        assertEquals(
+                expected, logProbability, LOG_PROBABILITY_TOLERANCE * Math.max(1, Math.abs(expected)), "row " + row);
         double relative = type == ElementType.BF16 ? BF16_GRADIENT_TOLERANCE : FP32_GRADIENT_TOLERANCE;
         for (int j = 0; j < columns; j++) {
             double softmax = Math.exp(values[start + j] - max) / sum;

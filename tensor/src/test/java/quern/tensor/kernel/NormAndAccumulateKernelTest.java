@@ -103,8 +103,7 @@ class NormAndAccumulateKernelTest {
         try (Arena arena = Arena.ofShared()) {
             MemorySegment ten = arena.allocate(40, 4);
             assertThrows(IllegalArgumentException.class, () -> NormKernel.sumOfSquares(ten, ElementType.FP32, 11));
-            assertThrows(
-                    IllegalArgumentException.class, () -> AccumulateKernel.add(ten, ten, ElementType.FP32, 11, 1));
+            assertThrows(IllegalArgumentException.class, () -> AccumulateKernel.add(ten, ten, ElementType.FP32, 11, 1));
             assertThrows(
                     IllegalArgumentException.class,
                     () -> AccumulateKernel.add(ten.asReadOnly(), ten, ElementType.BF16, 10, 1));
