@@ -73,7 +73,7 @@ class BlockTest {
                 throw new IllegalArgumentException("low: %d is above high (%d)".formatted(low, high));
             }
             if (low < 0) {
-                throw new IllegalArgumentException("must not be negative");
+                throw new IllegalArgumentException("must not\nbe negative");
             }
             if (high == 100) {
                 throw new IllegalStateException("a defect");

@@ -75,6 +75,13 @@ class GoldensTest {
     }
 
     @Test
+    void aLinkedFolderIsSearched() throws IOException {
+        write("real/a", "{\"kind\":\"sum\",\"name\":\"n\",\"tolerance\":0}");
+        Path link = Files.createSymbolicLink(folder.resolve("link"), folder.resolve("real"));
+        assertEquals(link.resolve("a"), Goldens.find(List.of(link)).getFirst().folder());
+    }
+
+    @Test
     void aFolderCanBeACase() throws IOException {
         write("", "{\"kind\":\"sum\",\"name\":\"n\",\"tolerance\":0}");
         assertEquals(1, Goldens.find(List.of(folder)).size());
@@ -124,7 +131,7 @@ class GoldensTest {
     @CsvSource(
             delimiter = '|',
             quoteCharacter = '`',
-            value = {"{\"loss\":1}", "-1", "\"1\"", "null", "{\"sum\":\"x\"}"})
+            value = {"{\"loss\":1}", "-1", "1e999", "\"1\"", "null", "{\"sum\":\"x\"}"})
     void aToleranceMustBeANumberOfZeroOrMore(String tolerance) throws IOException {
         write("a", "{\"kind\":\"sum\",\"name\":\"n\",\"tolerance\":%s}".formatted(tolerance));
         GoldenCase golden = Goldens.find(List.of(folder)).getFirst();

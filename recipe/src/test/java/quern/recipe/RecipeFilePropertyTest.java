@@ -1,7 +1,7 @@
 package quern.recipe;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
+import static org.junit.jupiter.api.Assertions.assertTimeout;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
@@ -84,7 +84,7 @@ class RecipeFilePropertyTest {
         return Arbitraries.oneOf(any, plain, lookalikes);
     }
 
-    @Property(tries = 500)
+    @Property(tries = 300)
     void whatIsWrittenLoadsBackEqual(@ForAll("values") Map<String, Object> values) {
         Block block = Block.empty(Position.of("test"));
         for (Map.Entry<String, Object> entry : values.entrySet()) {
@@ -148,7 +148,7 @@ class RecipeFilePropertyTest {
                 .map(parts -> String.join("", parts));
     }
 
-    @Property(tries = 2000)
+    @Property(tries = 1000)
     void yamlOfFragmentsLoadsOrIsRefused(@ForAll("fragments") String text) {
         loadsOrIsRefused(text, List.of());
     }
@@ -165,7 +165,7 @@ class RecipeFilePropertyTest {
     }
 
     private static void loadsOrIsRefused(String text, List<String> overrides) {
-        assertTimeoutPreemptively(QUICK, () -> {
+        assertTimeout(QUICK, () -> {
             try {
                 Block block = RecipeFile.load("any.yaml", text, overrides);
                 Recipe.from(block);

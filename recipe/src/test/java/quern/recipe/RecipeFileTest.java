@@ -229,6 +229,9 @@ class RecipeFileTest {
                 "a: !!binary aGk= | f.yaml:1:4: the tag '!!binary' does not fit this value; leave it out",
                 "a: [1, 2 | not valid YAML: ",
                 "a: 'open | not valid YAML: ",
+                "a: \"\\x | not valid YAML: a broken escape after this place",
+                "a: \"\\u12\" | not valid YAML: ",
+                "a: \"\\UFFFFFFFF\" | not valid YAML: ",
                 "a: b: c | f.yaml:1:5: not valid YAML: mapping values are not allowed here",
                 "a:~\tb: 1 | f.yaml:2:1: not valid YAML: ",
                 "%YAML 3.0~---~a: 1 | not valid YAML: ",
@@ -252,15 +255,15 @@ class RecipeFileTest {
             tower.append("a%d: &a%d [*a%d]\n".formatted(i, i, i - 1));
         }
         assertTrue(refusal(tower.toString()).contains("nested more than 64 levels deep"));
-        assertTrue(refusal("a: " + "[".repeat(500_000)).contains("nested more than 64 levels deep"));
+        assertTrue(refusal("a: " + "[".repeat(200_000)).contains("nested more than 64 levels deep"));
         assertTrue(refusal("{a: ".repeat(200_000)).contains("nested more than 64 levels deep"));
-        assertTrue(refusal("- ".repeat(500_000)).contains("nested more than 64 levels deep"));
-        assertTrue(refusal("? ".repeat(500_000)).contains("a key must be a plain word"));
+        assertTrue(refusal("- ".repeat(200_000)).contains("nested more than 64 levels deep"));
+        assertTrue(refusal("? ".repeat(200_000)).contains("a key must be a plain word"));
         assertTrue(refusal("a: [" + "x,".repeat(200_000) + "]").contains("holds more than 100000 values"));
         assertTrue(refusal("a: " + "x".repeat(YamlReader.MAX_CHARACTERS)).contains("too large"));
-        assertTrue(refusal("a: " + "9".repeat(1_000_000)).contains("does not fit in 64 bits"));
-        assertTrue(refusal("a: " + "!".repeat(1_000_000)).contains("does not fit this value"));
-        assertTrue(refusal("a: \"" + "\\".repeat(1_000_001)).contains("not valid YAML"));
+        assertTrue(refusal("a: " + "9".repeat(300_000)).contains("does not fit in 64 bits"));
+        assertTrue(refusal("a: " + "!".repeat(300_000)).contains("does not fit this value"));
+        assertTrue(refusal("a: \"" + "\\".repeat(300_001)).contains("not valid YAML"));
     }
 
     @Test
@@ -320,20 +323,38 @@ class RecipeFileTest {
 
     @Test
     void writesReadableYaml() {
-        Block block = RecipeFile.load(
-                "f.yaml",
-                "{model: {family: llama, sizes: [1, 2]}, learning_rate: 1e-3, note: 'no: \"x\"', key: env:TOKEN, t: '1'}",
-                List.of());
+        Block block = RecipeFile.load("f.yaml", """
+                {model: {family: llama, sizes: [1, 2], none: {}}, learning_rate: 1e-5, note: 'no: "x"', key: env:TOKEN,
+                 t: '1', path: ../corpus/*.jsonl, begin: 'Es wär einmal', lines: "a\\n\\tb",
+                 stages: [{name: a, steps: 5}, [1, [2, {deep: []}]], x]}
+                """, List.of());
+        String yaml = RecipeFile.write(block);
         assertEquals("""
                 model:
                   family: llama
-                  sizes:
-                  - 1
-                  - 2
-                learning_rate: 0.001
-                note: 'no: "x"'
+                  sizes: [1, 2]
+                  none: {}
+                learning_rate: 1.0E-5
+                note: "no: \\"x\\""
                 key: env:TOKEN
-                t: '1'
-                """, RecipeFile.write(block));
+                t: "1"
+                path: ../corpus/*.jsonl
+                begin: Es wär einmal
+                lines: "a\\n\\tb"
+                stages:
+                  - name: a
+                    steps: 5
+                  - - 1
+                    - - 2
+                      - deep: []
+                  - x
+                """, yaml);
+        assertEquals(block, RecipeFile.load("written.yaml", yaml, List.of()));
+    }
+
+    @Test
+    void aVeryLongKeyLoadsBack() {
+        Block block = Block.empty(Position.of("test")).with("k".repeat(5000), Map.of("\n".repeat(3000), 1));
+        assertEquals(block, RecipeFile.load("written.yaml", RecipeFile.write(block), List.of()));
     }
 }
