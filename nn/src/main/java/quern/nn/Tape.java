@@ -7,6 +7,7 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import quern.tensor.Autograd;
 import quern.tensor.Parameter;
 import quern.tensor.Scope;
@@ -476,6 +477,27 @@ public final class Tape implements AutoCloseable {
             throw new IllegalArgumentException("'" + input + "' was not an input; inputs were " + inputs.keySet());
         }
         return b.cotangent();
+    }
+
+    /** The first segment, in forward order, that wrote a NaN or an infinity that is no mask, and under which name. */
+    public Optional<String> firstNonFinite() {
+        for (Visited v : visits) {
+            if (v.segment.parameters().isEmpty()) {
+                continue;
+            }
+            for (Map.Entry<String, Boundary> e : v.written.entrySet()) {
+                Tensor value = e.getValue().leaf;
+                if (!value.dtype().isFloatingPoint()) {
+                    continue;
+                }
+                try (Scope scope = Scope.open()) {
+                    if (value.isFinite().logicalNot().sum().item() > 0) {
+                        return Optional.of("segment '%s', tensor '%s'".formatted(v.segment.name(), e.getKey()));
+                    }
+                }
+            }
+        }
+        return Optional.empty();
     }
 
     @Override

@@ -25,6 +25,15 @@ public final class Functional {
         return Native.call("embedding", () -> new Tensor(torch.embedding(weight.raw(), ids.raw())), weight, ids);
     }
 
+    /** The same, but row {@code paddingRow} of {@code weight} gets no gradient from here. */
+    public static Tensor embedding(Tensor weight, Tensor ids, long paddingRow) {
+        return Native.call(
+                "embedding",
+                () -> new Tensor(torch.embedding(weight.raw(), ids.raw(), paddingRow, false, false)),
+                weight,
+                ids);
+    }
+
     /** Softmax along {@code dim}. */
     public static Tensor softmax(Tensor x, int dim) {
         return Native.call("softmax", () -> new Tensor(torch.softmax(x.raw(), dim)), x);

@@ -1,0 +1,221 @@
+package quern.data;
+
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import quern.recipe.Default;
+import quern.recipe.Doc;
+import quern.recipe.Range;
+import quern.recipe.Shorthand;
+
+/**
+ * The recipe block {@code data}: where the text comes from, how it is split, and how long a row is. Exactly one of
+ * {@code path} and {@code source} names the text.
+ *
+ * @param path files, folders or glob patterns ({@code .txt} and {@code .jsonl}, and {@code .gz} or {@code .zst} of
+ *     each), read in sorted order
+ * @param source a built-in corpus: {@code tales}, generated from a seed
+ * @param field the key that holds the text in each line of a {@code .jsonl} file
+ * @param textUnit what counts as a document in a {@code .txt} file
+ * @param validationShare the share held out, in [0, 1): of the documents when there are several, else of the
+ *     characters of the one document (its tail)
+ * @param validationSeed chooses which documents are held out
+ * @param maxLength tokens in a row
+ * @param packing rows are windows over the concatenated documents; otherwise a row is a document
+ * @param documentSeparator text put after each document; absent: the tokenizer's end-of-text token where it has one,
+ *     otherwise nothing
+ * @param talesMegabytes size of the generated corpus, in units of 10^6 bytes
+ * @param talesSeed seed of the generated corpus
+ */
+public record DataConfig(
+        @Doc("Files, folders or glob patterns of text (.txt, .jsonl, and .gz or .zst of each).")
+        @Default("[]")
+        @Shorthand
+        List<String> path,
+
+        @Doc("A built-in corpus instead of a path: tales.") Optional<String> source,
+
+        @Doc("The key that holds the text in each line of a .jsonl file.") @Default("text")
+        String field,
+
+        @Doc("What counts as a document in a .txt file.") @Default("file")
+        TextUnit textUnit,
+
+        @Doc("The share held out for validation, of the documents or of the one document's characters.")
+        @Default("0.1")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        double validationShare,
+
+        @Doc("Chooses which documents are held out.") @Default("0")
+        long validationSeed,
+
+        @Doc("Tokens in a row.") @Default("256") @Range(min = 1)
+        int maxLength,
+
+        @Doc("Rows are windows over the concatenated documents; otherwise a row is a document.") @Default("true")
+        boolean packing,
+
+        @Doc("Text put after each document instead of the tokenizer's end-of-text token.")
+        Optional<String> documentSeparator,
+
+        @Doc("Size of the generated corpus in megabytes.")
+        @Default("3")
+        @Range(min = 0, minExclusive = true, max = 10_000)
+        double talesMegabytes,
+
+        @Doc("Seed of the generated corpus.") @Default("1") long talesSeed) {
+    /** The one built-in corpus. */
+    public static final String TALES = "tales";
+
+    /** Refuses contradicting or meaningless values; messages start with the key. */
+    public DataConfig {
+        path = List.copyOf(path);
+        Objects.requireNonNull(source);
+        Objects.requireNonNull(documentSeparator);
+        if (path.isEmpty() == source.isEmpty()) {
+            throw new IllegalArgumentException(
+                    path.isEmpty()
+                            ? "path: no text is named; give path: FILE, FOLDER or GLOB, or source: " + TALES
+                            : "source: path and source are both given; keep one of them");
+        }
+        if (source.isPresent() && !source.get().equals(TALES)) {
+            throw new IllegalArgumentException(
+                    "source: '" + source.get() + "' is not a built-in corpus; there is one, '" + TALES + "'");
+        }
+        for (String entry : path) {
+            if (entry.isBlank()) {
+                throw new IllegalArgumentException("path: an entry is empty; name a file, a folder or a glob");
+            }
+        }
+        if (field.isEmpty()) {
+            throw new IllegalArgumentException("field: empty; name the key that holds the text in a .jsonl line");
+        }
+        if (!(validationShare >= 0 && validationShare < 1)) {
+            throw new IllegalArgumentException("validation_share: " + validationShare + " is not in [0, 1)");
+        }
+        if (maxLength < 1) {
+            throw new IllegalArgumentException("max_length: " + maxLength + " is below 1");
+        }
+        if (!(talesMegabytes > 0 && talesMegabytes <= 10_000)) {
+            throw new IllegalArgumentException("tales_megabytes: " + talesMegabytes + " is not in (0, 10000]");
+        }
+    }
+
+    /** Text from files, folders or globs, everything else at its default. */
+    public static DataConfig files(String... path) {
+        return new DataConfig(
+                List.of(path), Optional.empty(), "text", TextUnit.FILE, 0.1, 0, 256, true, Optional.empty(), 3, 1);
+    }
+
+    /** The generated corpus of the given size in megabytes, everything else at its default. */
+    public static DataConfig tales(double megabytes) {
+        return new DataConfig(
+                List.of(),
+                Optional.of(TALES),
+                "text",
+                TextUnit.FILE,
+                0.1,
+                0,
+                256,
+                true,
+                Optional.empty(),
+                megabytes,
+                1);
+    }
+
+    /** The same with another row length. */
+    public DataConfig withMaxLength(int tokens) {
+        return new DataConfig(
+                path,
+                source,
+                field,
+                textUnit,
+                validationShare,
+                validationSeed,
+                tokens,
+                packing,
+                documentSeparator,
+                talesMegabytes,
+                talesSeed);
+    }
+
+    /** The same with packing on or off. */
+    public DataConfig withPacking(boolean on) {
+        return new DataConfig(
+                path,
+                source,
+                field,
+                textUnit,
+                validationShare,
+                validationSeed,
+                maxLength,
+                on,
+                documentSeparator,
+                talesMegabytes,
+                talesSeed);
+    }
+
+    /** The same with another held-out share. */
+    public DataConfig withValidationShare(double share) {
+        return new DataConfig(
+                path,
+                source,
+                field,
+                textUnit,
+                share,
+                validationSeed,
+                maxLength,
+                packing,
+                documentSeparator,
+                talesMegabytes,
+                talesSeed);
+    }
+
+    /** The same with another unit for {@code .txt} files. */
+    public DataConfig withTextUnit(TextUnit unit) {
+        return new DataConfig(
+                path,
+                source,
+                field,
+                unit,
+                validationShare,
+                validationSeed,
+                maxLength,
+                packing,
+                documentSeparator,
+                talesMegabytes,
+                talesSeed);
+    }
+
+    /** The same with another text key for {@code .jsonl} files. */
+    public DataConfig withField(String name) {
+        return new DataConfig(
+                path,
+                source,
+                name,
+                textUnit,
+                validationShare,
+                validationSeed,
+                maxLength,
+                packing,
+                documentSeparator,
+                talesMegabytes,
+                talesSeed);
+    }
+
+    /** The same with a text put after each document. */
+    public DataConfig withDocumentSeparator(String text) {
+        return new DataConfig(
+                path,
+                source,
+                field,
+                textUnit,
+                validationShare,
+                validationSeed,
+                maxLength,
+                packing,
+                Optional.of(text),
+                talesMegabytes,
+                talesSeed);
+    }
+}

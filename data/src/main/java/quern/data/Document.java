@@ -1,0 +1,14 @@
+package quern.data;
+
+/**
+ * A document or, where a document is long, one piece of it. The pieces of a document follow each other and are cut
+ * after a line's end where there is one, so that byte-level and character tokenizers give the same ids as for the
+ * whole.
+ *
+ * @param origin the file it came from, or the name of a built-in corpus
+ * @param line line number in that file, from 1; 0 where the file is one document
+ * @param text the text, well-formed
+ * @param first whether a document starts here
+ * @param last whether a document ends here
+ */
+public record Document(String origin, long line, String text, boolean first, boolean last) {}

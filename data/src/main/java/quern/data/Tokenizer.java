@@ -1,0 +1,227 @@
+package quern.data;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import quern.data.internal.Hash;
+import quern.data.internal.Json;
+import quern.data.internal.NativeTokenizers;
+import quern.data.internal.TextBatches;
+import quern.data.internal.Utf8;
+import quern.recipe.ExitCode;
+import quern.recipe.QuernException;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * Text to token ids and back, by any {@code tokenizer.json}. Nothing is added, truncated or padded. Instances may be
+ * used by several threads at once and never touch the network.
+ */
+public final class Tokenizer {
+    private static final String FILE = "tokenizer.json";
+    private static final String CONFIG_FILE = "tokenizer_config.json";
+
+    private final NativeTokenizers library;
+    private final String json;
+    private final String configJson;
+    private final Map<String, Integer> ids;
+    private final String[] tokens;
+    private final OptionalInt endOfText;
+    private final String fingerprint;
+
+    private Tokenizer(String source, JsonNode root, String json, String configJson, JsonNode config) {
+        this.library = NativeTokenizers.parse(source, json);
+        this.json = json;
+        this.configJson = configJson;
+        this.ids = vocabulary(source, root);
+        this.tokens = byId(source, ids);
+        this.endOfText = endOfText(config);
+        this.fingerprint = new Hash().add(json).hex();
+    }
+
+    /**
+     * Loads a folder with a {@code tokenizer.json} (and {@code tokenizer_config.json} where there is one), or the file
+     * itself.
+     */
+    public static Tokenizer load(Path folderOrFile) {
+        Path file = Files.isDirectory(folderOrFile) ? folderOrFile.resolve(FILE) : folderOrFile;
+        if (!Files.exists(file)) {
+            throw QuernException.badInput(
+                    "%s: no such file; a tokenizer is a folder with a tokenizer.json in it, or that file", file);
+        }
+        String json = Json.read(file);
+        if (json.isBlank()) {
+            throw QuernException.badInput("%s: the file is empty; expected a tokenizer.json", file);
+        }
+        JsonNode root = Json.parse(file, json);
+        Path configFile = file.resolveSibling(CONFIG_FILE);
+        boolean hasConfig = Files.exists(configFile);
+        String configJson = hasConfig ? Json.read(configFile) : null;
+        JsonNode config = hasConfig ? Json.parse(configFile, configJson) : Json.object();
+        return new Tokenizer(file.toString(), root, json, configJson, config);
+    }
+
+    /** A tokenizer as it was trained. */
+    public static Tokenizer of(TokenizerJson trained) {
+        Path name = Path.of(FILE);
+        String json = trained.tokenizerJson();
+        String config = trained.tokenizerConfigJson();
+        return new Tokenizer(FILE, Json.parse(name, json), json, config, Json.parse(name, config));
+    }
+
+    private static Map<String, Integer> vocabulary(String source, JsonNode root) {
+        Map<String, Integer> ids = new HashMap<>();
+        JsonNode vocab = root.path("model").path("vocab");
+        if (vocab.isObject()) {
+            for (Map.Entry<String, JsonNode> entry : vocab.properties()) {
+                ids.put(entry.getKey(), entry.getValue().asInt(-1));
+            }
+        } else if (vocab.isArray()) {
+            // Unigram models list [token, score] pairs; the position is the id.
+            int id = 0;
+            for (JsonNode pair : vocab) {
+                ids.put(pair.path(0).asString(""), id++);
+            }
+        } else {
+            throw QuernException.failed("%s: no model.vocab in it; expected a tokenizer.json", source);
+        }
+        for (JsonNode added : root.path("added_tokens")) {
+            ids.put(added.path("content").asString(""), added.path("id").asInt(-1));
+        }
+        return ids;
+    }
+
+    private static String[] byId(String source, Map<String, Integer> ids) {
+        int size = ids.values().stream().mapToInt(Integer::intValue).max().orElse(-1) + 1;
+        // Gaps between ids exist in real files, but not many times more gaps than tokens.
+        if (size == 0 || size > 64L * ids.size()) {
+            throw QuernException.failed(
+                    "%s: %,d tokens with ids up to %,d; expected ids from 0 without wide gaps",
+                    source, ids.size(), size - 1);
+        }
+        String[] tokens = new String[size];
+        ids.forEach((token, id) -> {
+            if (id < 0) {
+                throw QuernException.failed("%s: token '%s' has no valid id", source, token);
+            }
+            tokens[id] = token;
+        });
+        return tokens;
+    }
+
+    private OptionalInt endOfText(JsonNode config) {
+        JsonNode named = config.path("eos_token");
+        // Older files hold the token as an object with its content.
+        String token = named.isObject() ? named.path("content").asString("") : named.asString("");
+        if (!token.isEmpty() && ids.containsKey(token)) {
+            return OptionalInt.of(ids.get(token));
+        }
+        return BpeTrainer.END_OF_TEXT_NAMES.stream()
+                .filter(ids::containsKey)
+                .mapToInt(ids::get)
+                .findFirst();
+    }
+
+    /** The ids of a text. Special tokens are added nowhere, but recognised where the text spells them. */
+    public int[] encode(String text) {
+        if (text.isEmpty()) {
+            return new int[0];
+        }
+        return library.encode(wellFormed(text));
+    }
+
+    /** The ids of each text, on all cores. */
+    public List<int[]> encodeAll(List<String> texts) {
+        List<int[]> all = new ArrayList<>(texts.size());
+        for (List<String> batch : TextBatches.of(texts)) {
+            String[] array = batch.stream().map(Tokenizer::wellFormed).toArray(String[]::new);
+            all.addAll(List.of(library.encodeAll(array)));
+        }
+        return all;
+    }
+
+    private static String wellFormed(String text) {
+        return Utf8.countLoneSurrogates(text) == 0 ? text : Utf8.replaceLoneSurrogates(text);
+    }
+
+    /** The text of the ids, special tokens included. A character cut in half shows as U+FFFD. */
+    public String decode(int[] ids) {
+        return decode(ids, 0, ids.length);
+    }
+
+    String decode(int[] ids, int from, int to) {
+        for (int i = from; i < to; i++) {
+            if (ids[i] < 0 || ids[i] >= tokens.length) {
+                throw new IllegalArgumentException(
+                        "token id " + ids[i] + " is outside the vocabulary of " + tokens.length);
+            }
+        }
+        return from == to ? "" : library.decode(ids, from, to);
+    }
+
+    /** A decoder for ids that arrive one by one. */
+    public StreamingDecoder streamingDecoder() {
+        return new StreamingDecoder(this);
+    }
+
+    /** One more than the largest id. */
+    public int vocabularySize() {
+        return tokens.length;
+    }
+
+    /** The token that ends a document, where the tokenizer has one. */
+    public OptionalInt endOfText() {
+        return endOfText;
+    }
+
+    /** The token of an id as the vocabulary spells it; the empty string for a gap in the ids. */
+    public String token(int id) {
+        if (id < 0 || id >= tokens.length) {
+            throw new IllegalArgumentException("token id " + id + " is outside the vocabulary of " + tokens.length);
+        }
+        return tokens[id] == null ? "" : tokens[id];
+    }
+
+    /** The id of a token as the vocabulary spells it. */
+    public int id(String token) {
+        Integer id = ids.get(token);
+        if (id == null) {
+            throw new IllegalArgumentException("the vocabulary has no token '" + token + "'");
+        }
+        return id;
+    }
+
+    /** SHA-256 of the {@code tokenizer.json}, in hexadecimal. */
+    public String fingerprint() {
+        return fingerprint;
+    }
+
+    /** Writes {@code tokenizer.json} and {@code tokenizer_config.json} into the folder; gives the first. */
+    public Path save(Path folder) {
+        try {
+            Files.createDirectories(folder);
+            Path file = folder.resolve(FILE);
+            Files.writeString(file, json, StandardCharsets.UTF_8);
+            Files.writeString(folder.resolve(CONFIG_FILE), configText(), StandardCharsets.UTF_8);
+            return file;
+        } catch (IOException e) {
+            throw new QuernException(
+                    ExitCode.FAILED, folder + ": the tokenizer can not be written (" + e.getMessage() + ")", e);
+        }
+    }
+
+    private String configText() {
+        if (configJson != null) {
+            return configJson;
+        }
+        var config = Json.object();
+        config.put("tokenizer_class", "PreTrainedTokenizerFast").put("clean_up_tokenization_spaces", false);
+        endOfText.ifPresent(id -> config.put("eos_token", token(id)));
+        return Json.write(config);
+    }
+}

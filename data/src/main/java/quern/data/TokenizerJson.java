@@ -1,0 +1,88 @@
+package quern.data;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import quern.data.internal.Json;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A trained tokenizer as plain data, in the layout of the {@code tokenizers} library's {@code tokenizer.json}.
+ *
+ * @param vocabulary tokens in order of their ids, from 0
+ * @param merges pairs of tokens, the first learned first; empty for models without merges
+ * @param specialTokens tokens that no text is split into by the model itself
+ * @param endOfText the token put after a document, one of the special tokens
+ * @param unknown the token for what the vocabulary lacks
+ * @param parts the sections {@code pre_tokenizer}, {@code decoder} and {@code model} (without vocabulary and merges)
+ */
+public record TokenizerJson(
+        List<String> vocabulary,
+        List<Merge> merges,
+        List<String> specialTokens,
+        Optional<String> endOfText,
+        Optional<String> unknown,
+        Map<String, Map<String, Object>> parts) {
+
+    /** Two tokens that become one. */
+    public record Merge(String left, String right) {}
+
+    /** Copies the lists. */
+    public TokenizerJson {
+        vocabulary = List.copyOf(vocabulary);
+        merges = List.copyOf(merges);
+        specialTokens = List.copyOf(specialTokens);
+        parts = new LinkedHashMap<>(parts);
+    }
+
+    /** The text of {@code tokenizer.json}. */
+    public String tokenizerJson() {
+        ObjectNode root = Json.object();
+        root.put("version", "1.0").putNull("truncation").putNull("padding");
+        ArrayNode added = root.putArray("added_tokens");
+        for (String token : specialTokens) {
+            added.addObject()
+                    .put("id", vocabulary.indexOf(token))
+                    .put("content", token)
+                    .put("single_word", false)
+                    .put("lstrip", false)
+                    .put("rstrip", false)
+                    .put("normalized", false)
+                    .put("special", true);
+        }
+        root.putNull("normalizer");
+        root.set("pre_tokenizer", Json.tree(parts.get("pre_tokenizer")));
+        root.putNull("post_processor");
+        root.set("decoder", Json.tree(parts.get("decoder")));
+        ObjectNode model = Json.tree(parts.get("model"));
+        root.set("model", model);
+        ObjectNode vocab = model.putObject("vocab");
+        for (int id = 0; id < vocabulary.size(); id++) {
+            vocab.put(vocabulary.get(id), id);
+        }
+        if (model.path("type").asString().equals("BPE")) {
+            ArrayNode pairs = model.putArray("merges");
+            for (Merge merge : merges) {
+                pairs.addArray().add(merge.left()).add(merge.right());
+            }
+        }
+        return Json.write(root);
+    }
+
+    /** The text of {@code tokenizer_config.json}, by which {@code transformers} picks its class. */
+    public String tokenizerConfigJson() {
+        ObjectNode root = Json.object();
+        root.put("tokenizer_class", "PreTrainedTokenizerFast");
+        root.put("clean_up_tokenization_spaces", false);
+        endOfText.ifPresent(token -> root.put("bos_token", token).put("eos_token", token));
+        unknown.ifPresent(token -> root.put("unk_token", token));
+        return Json.write(root);
+    }
+
+    /** Ready to encode and decode. */
+    public Tokenizer tokenizer() {
+        return Tokenizer.of(this);
+    }
+}

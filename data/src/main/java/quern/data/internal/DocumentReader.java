@@ -1,0 +1,56 @@
+package quern.data.internal;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import quern.data.Document;
+
+/** Reads the documents of one source, one after the other. */
+public interface DocumentReader extends AutoCloseable {
+    /** Characters in a piece of a long document. */
+    int PIECE = 1 << 20;
+    /** Bytes in a line of a {@code .jsonl} file, and characters in a line or paragraph of a {@code .txt} file. */
+    int LINE_LIMIT = 64 << 20;
+
+    /** The next document or piece; null at the end. */
+    Document next();
+
+    /** Invalid sequences replaced so far. */
+    long invalid();
+
+    /** Empty documents left out so far. */
+    long empty();
+
+    @Override
+    void close();
+
+    /** Opens a file by its kind. */
+    static DocumentReader open(Path file, String field, quern.data.TextUnit unit) {
+        SourceStream in = SourceStream.open(file);
+        if (SourceFiles.kind(file) == SourceFiles.Kind.JSON_LINES) {
+            return new JsonLinesReader(file, in, field, LINE_LIMIT);
+        }
+        return unit == quern.data.TextUnit.FILE
+                ? new WholeTextReader(file, in, PIECE)
+                : new TextUnitReader(file, in, unit, LINE_LIMIT);
+    }
+
+    /** Cuts a document held in memory into pieces. */
+    static List<Document> pieces(String origin, long line, String text, int pieceLength) {
+        if (text.length() <= pieceLength) {
+            return List.of(new Document(origin, line, text, true, true));
+        }
+        List<Document> pieces = new ArrayList<>();
+        int from = 0;
+        while (from < text.length()) {
+            int to = text.length() - from <= pieceLength
+                    ? text.length()
+                    : from
+                            + PieceCut.cut(
+                                    text.substring(from, from + pieceLength).toCharArray(), pieceLength);
+            pieces.add(new Document(origin, line, text.substring(from, to), from == 0, to == text.length()));
+            from = to;
+        }
+        return pieces;
+    }
+}

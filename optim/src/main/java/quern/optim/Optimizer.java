@@ -1,0 +1,267 @@
+package quern.optim;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import quern.recipe.QuernException;
+import quern.tensor.Autograd;
+import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.Parameter;
+import quern.tensor.Scope;
+import quern.tensor.Tensor;
+
+/**
+ * Changes weights by their gradients, in place. The state is allocated when the optimizer is made: every buffer is one
+ * flat fp32 tensor a device, in which each parameter's part is a view of the parameter's shape, and a weight of fewer
+ * than 32 bits has an fp32 master there. A step allocates none of it.
+ *
+ * <p>Parameters that are frozen when the optimizer is made have no state. A parameter without a gradient is left alone
+ * by a step: it is neither moved nor decayed, and its own step count stands still.
+ *
+ * <p>Not safe for use by two threads at once.
+ */
+public abstract class Optimizer implements AutoCloseable {
+    // A cache line of fp32: no two parameters share one, and vector loads of buffers start aligned.
+    private static final long ALIGNMENT = 16;
+    private static final String MASTER = "master";
+    private static final String STEP = "step";
+
+    private final List<String> bufferNames;
+    private final List<ParameterState> states = new ArrayList<>();
+    private final Map<Parameter, ParameterState> byParameter = new HashMap<>();
+    private final List<Parameter> frozen = new ArrayList<>();
+    private final List<Tensor> storage = new ArrayList<>();
+    private final Map<String, Tensor> named = new LinkedHashMap<>();
+    private long stateBytes;
+    private boolean closed;
+
+    /**
+     * Allocates the state, zeroed, and the masters.
+     *
+     * @param groups every parameter at most once
+     * @param defaultWeightDecay the decay of groups that set none
+     * @param bufferNames the names of the fp32 buffers that each parameter has, as they stand in {@link #state()}
+     */
+    protected Optimizer(List<ParameterGroup> groups, double defaultWeightDecay, List<String> bufferNames) {
+        this.bufferNames = List.copyOf(bufferNames);
+        Set<String> names = new LinkedHashSet<>();
+        try (Scope scope = Scope.open();
+                Autograd.Mode mode = Autograd.noGrad()) {
+            for (ParameterGroup group : groups) {
+                for (Parameter parameter : group.parameters()) {
+                    if (!names.add(parameter.name())) {
+                        throw QuernException.badInput(
+                                "parameter '%s' is in the optimizer twice; let its groups' patterns match it once",
+                                parameter.name());
+                    }
+                    if (parameter.isTrainable()) {
+                        ParameterState state = new ParameterState(
+                                parameter,
+                                group.learningRateFactor(),
+                                group.weightDecay().orElse(defaultWeightDecay));
+                        states.add(state);
+                        byParameter.put(parameter, state);
+                    } else {
+                        frozen.add(parameter);
+                    }
+                }
+            }
+            if (states.isEmpty()) {
+                throw QuernException.badInput("the optimizer has no trainable parameter; thaw one or train nothing");
+            }
+            allocate();
+        }
+    }
+
+    private void allocate() {
+        for (int i = 0; i < bufferNames.size(); i++) {
+            allocate(bufferNames.get(i), states, (state, view) -> state.addBuffer(view));
+        }
+        List<ParameterState> narrow = states.stream()
+                .filter(s -> s.parameter().value().dtype() != DType.FP32)
+                .toList();
+        allocate(MASTER, narrow, ParameterState::setMaster);
+        Tensor steps = Tensor.zeros(DType.INT64, Device.CPU, states.size()).keep();
+        storage.add(steps);
+        for (int i = 0; i < states.size(); i++) {
+            Tensor view = steps.select(0, i).keep();
+            states.get(i).setStepTensor(view);
+            name(STEP, states.get(i), view);
+        }
+    }
+
+    private interface Placement {
+        void put(ParameterState state, Tensor view);
+    }
+
+    private void allocate(String buffer, List<ParameterState> owners, Placement placement) {
+        Map<Device, List<ParameterState>> byDevice = owners.stream()
+                .collect(Collectors.groupingBy(
+                        s -> s.parameter().value().device(), LinkedHashMap::new, Collectors.toList()));
+        byDevice.forEach((device, here) -> {
+            long length = here.stream().mapToLong(Optimizer::padded).sum();
+            Tensor flat = Tensor.zeros(DType.FP32, device, length).keep();
+            storage.add(flat);
+            long offset = 0;
+            for (ParameterState state : here) {
+                Tensor view = state.viewOf(flat, offset);
+                placement.put(state, view);
+                name(buffer, state, view);
+                offset += padded(state);
+            }
+        });
+    }
+
+    private static long padded(ParameterState state) {
+        return (state.numel() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    }
+
+    private void name(String buffer, ParameterState state, Tensor view) {
+        named.put(buffer + "/" + state.parameter().name(), view);
+        stateBytes += view.numel() * view.dtype().bytes();
+    }
+
+    /** How finely the work may be divided over shards. */
+    public abstract Granularity granularity();
+
+    /**
+     * Updates every given parameter in place, under no-grad and inside a scope that closes afterwards. Each state holds
+     * this step's gradient; {@link ParameterState#writeBack()} must follow where masters were changed.
+     */
+    protected abstract void update(List<ParameterState> states, double learningRate, double gradientScale);
+
+    /**
+     * Takes one step with the gradients that the parameters hold, which stay as they are.
+     *
+     * @param learningRate the scheduled rate, multiplied by each group's factor
+     * @param gradientScale what every gradient is multiplied by first: {@link GradientClipping}'s scale, or 1
+     */
+    public final void step(double learningRate, double gradientScale) {
+        checkOpen();
+        if (!(learningRate >= 0 && learningRate < Double.POSITIVE_INFINITY)) {
+            throw new IllegalArgumentException(
+                    "learning rate: found " + learningRate + ", expected a finite number of 0 or more");
+        }
+        if (!Double.isFinite(gradientScale)) {
+            throw new IllegalArgumentException("gradient scale: found " + gradientScale + ", expected a finite number");
+        }
+        for (Parameter parameter : frozen) {
+            if (parameter.isTrainable()) {
+                throw new IllegalStateException(
+                        "parameter '%s' was frozen when the optimizer was made, so it has no state; make a new one"
+                                .formatted(parameter.name()));
+            }
+        }
+        try (Scope scope = Scope.open();
+                Autograd.Mode mode = Autograd.noGrad()) {
+            List<ParameterState> active = new ArrayList<>(states.size());
+            for (ParameterState state : states) {
+                Tensor gradient = state.parameter().grad();
+                if (gradient.isDefined()) {
+                    state.setGradient(gradient);
+                    state.countStep();
+                    active.add(state);
+                }
+            }
+            update(active, learningRate, gradientScale);
+            for (ParameterState state : active) {
+                state.setGradient(null);
+            }
+        }
+    }
+
+    /**
+     * The state by name: {@code <buffer>/<parameter>} for each buffer, {@code master/<parameter>} (fp32) for weights of
+     * fewer bits, {@code step/<parameter>} (int64, a scalar: the steps that parameter took). These are the live tensors:
+     * a step changes them and {@link #close()} frees them; copy what must stay.
+     */
+    public final Map<String, Tensor> state() {
+        checkOpen();
+        return Collections.unmodifiableMap(named);
+    }
+
+    /**
+     * Takes over a saved {@link #state()}, bit for bit. The names, shapes and dtypes must be exactly this optimizer's;
+     * nothing is changed when one is not. Weights are loaded by who owns the model.
+     */
+    public final void load(Map<String, Tensor> saved) {
+        checkOpen();
+        for (String name : saved.keySet()) {
+            if (!named.containsKey(name)) {
+                throw QuernException.failed(
+                        "optimizer state: '%s' belongs to no trainable parameter of this optimizer; resume with the optim, precision and model that were saved",
+                        name);
+            }
+        }
+        named.forEach((name, mine) -> {
+            Tensor theirs = saved.get(name);
+            if (theirs == null) {
+                throw QuernException.failed(
+                        "optimizer state: '%s' is missing; resume with the optim, precision and model that were saved",
+                        name);
+            }
+            if (theirs.dtype() != mine.dtype() || !Arrays.equals(theirs.shape(), mine.shape())) {
+                throw QuernException.failed(
+                        "optimizer state: '%s' is %s, expected %s; resume with the model that was saved",
+                        name, theirs, mine);
+            }
+        });
+        try (Scope scope = Scope.open();
+                Autograd.Mode mode = Autograd.noGrad()) {
+            named.forEach((name, mine) -> mine.copy_(saved.get(name)));
+        }
+    }
+
+    /** The bytes of {@link #state()}. */
+    public final long stateBytes() {
+        return stateBytes;
+    }
+
+    /**
+     * The weight in fp32 as the optimizer knows it: the master, or the parameter's own value where that is fp32, or
+     * where the parameter is not trained here.
+     */
+    public final Tensor masterOf(Parameter parameter) {
+        checkOpen();
+        ParameterState state = byParameter.get(parameter);
+        return state == null ? parameter.value() : state.weight();
+    }
+
+    /** Copies the weights into the masters: for when something else than this optimizer has changed weights. */
+    public final void resetMasters() {
+        checkOpen();
+        try (Scope scope = Scope.open();
+                Autograd.Mode mode = Autograd.noGrad()) {
+            for (ParameterState state : states) {
+                if (state.master() != null) {
+                    state.master().copy_(state.parameter().value());
+                }
+            }
+        }
+    }
+
+    private void checkOpen() {
+        if (closed) {
+            throw new IllegalStateException("the optimizer is closed");
+        }
+    }
+
+    /** Frees the state; the parameters live on. Harmless when called twice. */
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            states.forEach(ParameterState::close);
+            storage.forEach(Tensor::close);
+            named.clear();
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package quern.optim;
+
+import java.util.List;
+import java.util.Set;
+import quern.recipe.Technique;
+
+/** A rule for changing weights by their gradients: what a recipe chooses with {@code optim}. */
+public interface OptimizerTechnique extends Technique {
+    /** The kind of every optimizer. */
+    String KIND = "optim";
+
+    @Override
+    default String kind() {
+        return KIND;
+    }
+
+    /**
+     * The top-level keys of a recipe that this technique reads, of {@code weight_decay}, {@code adam_beta1}, {@code
+     * adam_beta2} and {@code adam_epsilon}. Setting another of the four has no effect, so a recipe that does is wrong.
+     */
+    Set<String> settings();
+
+    /**
+     * An optimizer over the trainable parameters of the groups. Its state is allocated here, on each parameter's
+     * device; weights of fewer than 32 bits get fp32 masters, copied from them now.
+     *
+     * @param groups every parameter at most once
+     * @param settings the recipe's top-level keys
+     * @param config the technique's {@link #config()} record, bound from {@code optim_args}
+     */
+    Optimizer create(List<ParameterGroup> groups, OptimizerSettings settings, Record config);
+}

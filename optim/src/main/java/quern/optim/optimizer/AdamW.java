@@ -1,0 +1,64 @@
+package quern.optim.optimizer;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import quern.optim.Optimizer;
+import quern.optim.OptimizerSettings;
+import quern.optim.OptimizerTechnique;
+import quern.optim.ParameterGroup;
+import quern.optim.internal.AdaptiveMoments;
+import quern.recipe.Doc;
+
+/**
+ * Adam with decoupled weight decay, as {@code torch.optim.AdamW}: Loshchilov and Hutter, "Decoupled Weight Decay
+ * Regularization" (arXiv 1711.05101, algorithm 2). With gradient g, weight p, rate η, weight decay λ, β₁ {@code
+ * adam_beta1}, β₂ {@code adam_beta2}, ε {@code adam_epsilon} and t the steps this parameter took:
+ *
+ * <pre>
+ * p ← (1 - ηλ)p
+ * m ← β₁m + (1-β₁)g
+ * v ← β₂v + (1-β₂)g²
+ * p ← p - η · m/(1-β₁ᵗ) / (√(v/(1-β₂ᵗ)) + ε)
+ * </pre>
+ *
+ * <p>Deviation from the paper: the decay is multiplied by the scheduled rate η, as torch does, where the paper multiplies
+ * it by the schedule's factor alone. State: {@code exp_avg} (m) and {@code exp_avg_sq} (v).
+ */
+public final class AdamW implements OptimizerTechnique {
+    /**
+     * Settings under {@code optim_args}.
+     *
+     * @param fused true: one pass over gradient, moments, master and weight in the processor's vector unit, or an error
+     *     where that can't be done; false: libtorch's operators one after another; absent: the first where it can be
+     */
+    public record Config(
+            @Doc(
+                    "Update in one fused pass: true insists, false uses separate operators, absent takes it where it is available.")
+            Optional<Boolean> fused) {}
+
+    @Override
+    public String id() {
+        return "adamw";
+    }
+
+    @Override
+    public String summary() {
+        return "Adam with decoupled weight decay";
+    }
+
+    @Override
+    public Class<Config> config() {
+        return Config.class;
+    }
+
+    @Override
+    public Set<String> settings() {
+        return Set.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon");
+    }
+
+    @Override
+    public Optimizer create(List<ParameterGroup> groups, OptimizerSettings settings, Record config) {
+        return new AdaptiveMoments(groups, settings, AdaptiveMoments.Decay.DECOUPLED, ((Config) config).fused());
+    }
+}

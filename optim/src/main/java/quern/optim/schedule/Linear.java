@@ -1,0 +1,35 @@
+package quern.optim.schedule;
+
+import quern.optim.Schedule;
+import quern.optim.ScheduleTechnique;
+import quern.optim.internal.WarmedUp;
+
+/** A linear rise from 0 over {@code warmup_steps}, then a linear fall that would reach 0 at {@code max_steps}, as transformers' schedule of this name. */
+public final class Linear implements ScheduleTechnique {
+    /** There is nothing to set under {@code lr_scheduler_kwargs}. */
+    public record Config() {}
+
+    @Override
+    public String id() {
+        return "linear";
+    }
+
+    @Override
+    public String summary() {
+        return "a linear fall to 0, after warm-up";
+    }
+
+    @Override
+    public Class<Config> config() {
+        return Config.class;
+    }
+
+    @Override
+    public Schedule create(double learningRate, int warmupSteps, int maxSteps, Record kwargs) {
+        return new WarmedUp(
+                learningRate,
+                warmupSteps,
+                maxSteps,
+                step -> (double) (maxSteps - step) / Math.max(1, maxSteps - warmupSteps));
+    }
+}

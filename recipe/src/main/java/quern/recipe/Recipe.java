@@ -1,0 +1,180 @@
+package quern.recipe;
+
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * The top level of a training recipe: what is trained, on what, and how. Keys are the names of Hugging Face's {@code
+ * TrainingArguments} (version 5), flat; {@code model}, {@code tokenizer}, {@code data} and {@code objective} are blocks
+ * that the rooms which know them bind.
+ *
+ * <p>Steps are optimizer steps. Exactly one of {@code max_steps} and {@code num_train_epochs} says how long to train.
+ */
+public record Recipe(
+        @Doc("The run folder; when it is taken, -2, -3… is appended.") @Default("runs/quern")
+        Path outputDir,
+
+        @Doc("The seed that every random stream is derived from.") @Default("1")
+        long seed,
+
+        @Doc("The arithmetic of training: fp32, or bf16 with 32-bit master weights.") @Default("fp32")
+        Precision precision,
+
+        @Doc("The model: a family with its sizes, or path: a Hugging Face folder to continue from.")
+        Block model,
+
+        @Doc("The tokenizer: a type with its settings, or path: a folder; without it the model's own.")
+        @Shorthand("type")
+        Optional<Block> tokenizer,
+
+        @Doc("The texts to train on, and how they are cut into contexts.")
+        Block data,
+
+        @Doc("What the model learns to predict.") @Default("causal_lm") @Shorthand("type")
+        Block objective,
+
+        @Doc("The optimizer.") @Default("adamw") @TechniqueId(kind = "optim", settings = "optim_args")
+        String optim,
+
+        @Doc("The optimizer's own settings.") @Default("{}") Block optimArgs,
+
+        @Doc("The peak learning rate.") @Default("1e-3") @Range(min = 0)
+        double learningRate,
+
+        @Doc("The weight decay.") @Default("0.0") @Range(min = 0)
+        double weightDecay,
+
+        @Doc("The decay rate of the first moment in Adam and its kin.")
+        @Default("0.9")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        double adamBeta1,
+
+        @Doc("The decay rate of the second moment in Adam and its kin.")
+        @Default("0.999")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        double adamBeta2,
+
+        @Doc("The term that keeps Adam's denominator away from zero.")
+        @Default("1e-8")
+        @Range(min = 0, minExclusive = true)
+        double adamEpsilon,
+
+        @Doc("Gradients are scaled down to this norm; 0 turns clipping off.") @Default("1.0") @Range(min = 0)
+        double maxGradNorm,
+
+        @Doc("The learning-rate schedule.")
+        @Default("linear")
+        @TechniqueId(kind = "lr_scheduler_type", settings = "lr_scheduler_kwargs")
+        String lrSchedulerType,
+
+        @Doc("The schedule's own settings.") @Default("{}") Block lrSchedulerKwargs,
+
+        @Doc("Steps over which the learning rate rises from 0; below 1, a share of all steps.")
+        @Default("0")
+        @Range(min = 0)
+        double warmupSteps,
+
+        @Doc("Sequences in one forward pass of training, on each device.") @Default("8") @Range(min = 1)
+        int perDeviceTrainBatchSize,
+
+        @Doc("Sequences in one forward pass of evaluation, on each device.") @Default("8") @Range(min = 1)
+        int perDeviceEvalBatchSize,
+
+        @Doc("Forward and backward passes whose gradients are summed for one step.") @Default("1") @Range(min = 1)
+        int gradientAccumulationSteps,
+
+        @Doc("How many steps to train; leave it out to use num_train_epochs.") @Default("0") @Range(min = 0)
+        int maxSteps,
+
+        @Doc("How many times to pass over the data; leave it out to use max_steps.")
+        @Range(min = 0, minExclusive = true)
+        Optional<Double> numTrainEpochs,
+
+        @Doc("Steps between two lines of metrics.") @Default("10") @Range(min = 1)
+        int loggingSteps,
+
+        @Doc("Steps between two evaluations, 0 for one at the end; save_steps when left out.") @Range(min = 0)
+        Optional<Integer> evalSteps,
+
+        @Doc("Steps between two checkpoints, 0 for one at the end.") @Default("500") @Range(min = 0)
+        int saveSteps,
+
+        @Doc("How many checkpoints are kept, the best one not counted; 0 keeps all.") @Default("2") @Range(min = 0)
+        int saveTotalLimit,
+
+        @Doc("Whether checkpoints are written while training goes on.") @Default("true")
+        boolean saveAsync,
+
+        @Doc("Whether the run's model is the best checkpoint's instead of the last.") @Default("false")
+        boolean loadBestModelAtEnd,
+
+        @Doc("The metric that decides which checkpoint is best.") @Default("eval_loss")
+        String metricForBestModel,
+
+        @Doc("Evaluations without a better metric after which training stops; 0 never stops early.")
+        @Default("0")
+        @Range(min = 0)
+        int earlyStoppingPatience,
+
+        @Doc("By how much the metric must be better to count for early_stopping_patience.")
+        @Default("0.0")
+        @Range(min = 0)
+        double earlyStoppingThreshold,
+
+        @Doc("Whether activations are computed again in the backward pass, to save memory.") @Default("false")
+        boolean gradientCheckpointing,
+
+        @Doc("Steps between two samples of generated text; 0 for none.") @Default("0") @Range(min = 0)
+        int sampleSteps,
+
+        @Doc("How samples begin.") @Default("") String samplePrompt,
+
+        @Doc("How many tokens a sample adds.") @Default("64") @Range(min = 1)
+        int sampleMaxNewTokens,
+
+        @Doc("CPU threads; 0 for all.") @Default("0") @Range(min = 0)
+        int threads,
+
+        @Doc("Where to train: cpu or cuda.") @Default("cpu") String device,
+
+        @Doc("Whether TensorBoard event files are written.") @Default("true")
+        boolean tensorboard) {
+
+    public Recipe {
+        if (maxSteps == 0 && numTrainEpochs.isEmpty()) {
+            throw new IllegalArgumentException("max_steps: expected max_steps or num_train_epochs, found neither");
+        }
+        if (maxSteps > 0 && numTrainEpochs.isPresent()) {
+            throw new IllegalArgumentException(
+                    "num_train_epochs: given beside max_steps; leave one of them out, or set it to null");
+        }
+        if (warmupSteps >= 1 && warmupSteps != Math.rint(warmupSteps)) {
+            throw new IllegalArgumentException(
+                    "warmup_steps: %s is neither a whole number of steps nor a share below 1".formatted(warmupSteps));
+        }
+        if (earlyStoppingThreshold > 0 && earlyStoppingPatience == 0) {
+            throw new IllegalArgumentException(
+                    "early_stopping_threshold: has no effect without early_stopping_patience");
+        }
+        if (earlyStoppingPatience > 0 && evalSteps.orElse(saveSteps) == 0) {
+            throw new IllegalArgumentException(
+                    "early_stopping_patience: has no effect without evaluations; set eval_steps");
+        }
+        if (metricForBestModel.isBlank()) {
+            throw new IllegalArgumentException("metric_for_best_model: expected a metric's name, found an empty text");
+        }
+        if (!device.equals("cpu") && !device.equals("cuda")) {
+            throw new IllegalArgumentException("device: expected cpu or cuda, found " + Quoted.text(device));
+        }
+    }
+
+    /** The recipe that a whole file describes. */
+    public static Recipe from(Block block) {
+        return block.bind(Recipe.class);
+    }
+
+    /** Steps between two evaluations; 0 when there is only the one at the end. */
+    public int evaluationSteps() {
+        return evalSteps.orElse(saveSteps);
+    }
+}

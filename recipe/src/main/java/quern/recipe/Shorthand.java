@@ -1,0 +1,17 @@
+package quern.recipe;
+
+import java.lang.annotation.ElementType;
+import java.lang.annotation.Retention;
+import java.lang.annotation.RetentionPolicy;
+import java.lang.annotation.Target;
+
+/**
+ * Lets a component be written as a lone scalar. On a {@link Block} or a record, {@code foo} stands for {@code {key:
+ * foo}} with the key named here. On a list, where the key stays empty, {@code foo} stands for {@code [foo]}.
+ */
+@Target(ElementType.RECORD_COMPONENT)
+@Retention(RetentionPolicy.RUNTIME)
+public @interface Shorthand {
+    /** The key that receives the scalar; empty for lists. */
+    String value() default "";
+}
