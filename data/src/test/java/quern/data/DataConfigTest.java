@@ -50,22 +50,22 @@ class DataConfigTest {
                 "{path: a, maxlength: 5}; max_length"
             })
     void wrongValuesAreRefused(String yaml, String part) {
-        QuernException error = assertThrows(
-                QuernException.class, () -> block(yaml).bind(DataConfig.class));
+        QuernException error =
+                assertThrows(QuernException.class, () -> block(yaml).bind(DataConfig.class));
         assertEquals(ExitCode.BAD_INPUT, error.exitCode());
         assertTrue(error.getMessage().contains(part), error.getMessage());
     }
 
     @Test
     void techniquesAreFoundAndBind() {
-        Technique bpe = Techniques.find(TokenizerTrainer.class, "tokenizer", "bpe", block("a: 1").position());
+        Technique bpe = Techniques.find(
+                TokenizerTrainer.class, "tokenizer", "bpe", block("a: 1").position());
         assertInstanceOf(BpeTrainer.class, bpe);
         assertEquals(BpeTrainer.Config.of(2048), block("vocab_size: 2048").bind(bpe.config()));
-        Technique characters =
-                Techniques.find(TokenizerTrainer.class, "tokenizer", "char", block("a: 1").position());
+        Technique characters = Techniques.find(
+                TokenizerTrainer.class, "tokenizer", "char", block("a: 1").position());
         assertEquals(
-                CharacterTrainer.Config.defaults(),
-                block("unk_token: <unk>").bind(characters.config()));
+                CharacterTrainer.Config.defaults(), block("unk_token: <unk>").bind(characters.config()));
         Techniques.find(Objective.class, "objective", "causal_lm", block("a: 1").position());
     }
 }

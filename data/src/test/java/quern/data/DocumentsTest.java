@@ -94,7 +94,8 @@ class DocumentsTest {
         assertEquals(List.of("one", "two", "three", "four"), read(config.withTextUnit(TextUnit.LINE)));
         List<String> paragraphs = read(config.withTextUnit(TextUnit.PARAGRAPH));
         assertEquals(List.of("one\r\ntwo\n\n\n", "three\n  \n", "four"), paragraphs);
-        Documents.Cursor lines = Documents.open(config.withTextUnit(TextUnit.LINE)).iterator();
+        Documents.Cursor lines =
+                Documents.open(config.withTextUnit(TextUnit.LINE)).iterator();
         List<Long> numbers = new ArrayList<>();
         lines.forEachRemaining(document -> numbers.add(document.line()));
         assertEquals(List.of(1L, 2L, 5L, 7L), numbers);

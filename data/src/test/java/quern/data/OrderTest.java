@@ -44,7 +44,8 @@ class OrderTest {
     @ValueSource(longs = {0, 1, 2, 3, 4, 5, 7, 8, 9, 100, 1023, 1024, 1025, 70_001})
     void aPermutationIsABijection(long size) {
         Permutation permutation = new Permutation(size, 42);
-        long distinct = LongStream.range(0, size).map(permutation::at).distinct().count();
+        long distinct =
+                LongStream.range(0, size).map(permutation::at).distinct().count();
         assertEquals(size, distinct);
         assertTrue(LongStream.range(0, size).map(permutation::at).allMatch(v -> v >= 0 && v < size));
     }
@@ -53,7 +54,8 @@ class OrderTest {
     void permutationsDifferByKeyAndLookRandom() {
         Permutation one = new Permutation(10_000, 1);
         Permutation two = new Permutation(10_000, 2);
-        long equal = LongStream.range(0, 10_000).filter(i -> one.at(i) == two.at(i)).count();
+        long equal =
+                LongStream.range(0, 10_000).filter(i -> one.at(i) == two.at(i)).count();
         assertTrue(equal < 20, "two random permutations agree in one place on average, these in " + equal);
         double mean = LongStream.range(0, 5_000).map(one::at).average().orElseThrow();
         // The mean of 5,000 draws without replacement has a standard deviation of 29.
@@ -85,7 +87,9 @@ class OrderTest {
             int offset = starts.stream().min(Integer::compare).orElseThrow();
             offsets.add(offset);
             assertEquals(
-                    IntStream.range(0, starts.size()).mapToObj(i -> offset + i * length).toList(),
+                    IntStream.range(0, starts.size())
+                            .mapToObj(i -> offset + i * length)
+                            .toList(),
                     starts.stream().sorted().toList());
             long fitting = (tokens.size() - 1) / length;
             assertTrue(starts.size() >= fitting - 1, starts.size() + " of " + fitting + " windows");
@@ -97,14 +101,16 @@ class OrderTest {
     void aBatchIsThatBatchWhateverCameBefore() {
         TokenStream tokens = counting(5000, 0);
         BatchSource straight = packed(tokens, 16, 4, 11);
-        List<Batch> expected = LongStream.range(0, 200).mapToObj(straight::batch).toList();
+        List<Batch> expected =
+                LongStream.range(0, 200).mapToObj(straight::batch).toList();
         for (long k : new long[] {199, 0, 78, 77, 150}) {
             Batch resumed = packed(tokens, 16, 4, 11).batch(k);
             assertArrayEquals(expected.get((int) k).inputIds(), resumed.inputIds());
             assertArrayEquals(expected.get((int) k).labels(), resumed.labels());
         }
         assertFalse(Arrays.equals(
-                expected.getFirst().inputIds(), packed(tokens, 16, 4, 12).batch(0).inputIds()));
+                expected.getFirst().inputIds(),
+                packed(tokens, 16, 4, 12).batch(0).inputIds()));
         assertFalse(
                 Arrays.equals(
                         expected.getFirst().inputIds(),
@@ -119,7 +125,9 @@ class OrderTest {
         BatchSource source = byDocument(tokens, 4, 2, 5);
         assertEquals(2, source.batchesPerEpoch());
         assertEquals(1, source.notices().size());
-        assertTrue(source.notices().getFirst().contains("1 of 3 documents"), source.notices().getFirst());
+        assertTrue(
+                source.notices().getFirst().contains("1 of 3 documents"),
+                source.notices().getFirst());
         for (long epoch = 0; epoch < 3; epoch++) {
             Set<Integer> starts = new HashSet<>();
             for (long i = 0; i < 2; i++) {
@@ -167,13 +175,17 @@ class OrderTest {
     void tooShortTextSaysHowManyTokensAreNeeded() {
         QuernException error = assertThrows(QuernException.class, () -> packed(counting(16, 0), 16, 2, 1));
         assertEquals(ExitCode.BAD_INPUT, error.exitCode());
-        assertTrue(error.getMessage().contains("16 tokens") && error.getMessage().contains("needs 17"), error.getMessage());
+        assertTrue(
+                error.getMessage().contains("16 tokens") && error.getMessage().contains("needs 17"),
+                error.getMessage());
         assertEquals(1, packed(counting(17, 0), 16, 2, 1).batchesPerEpoch());
         assertEquals(
                 ExitCode.BAD_INPUT,
-                assertThrows(QuernException.class, () -> Windows.over(counting(1, 0), 4, 1)).exitCode());
+                assertThrows(QuernException.class, () -> Windows.over(counting(1, 0), 4, 1))
+                        .exitCode());
         assertEquals(
                 ExitCode.BAD_INPUT,
-                assertThrows(QuernException.class, () -> byDocument(counting(2, 0, 1), 4, 1, 1)).exitCode());
+                assertThrows(QuernException.class, () -> byDocument(counting(2, 0, 1), 4, 1, 1))
+                        .exitCode());
     }
 }

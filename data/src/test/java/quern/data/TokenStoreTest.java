@@ -88,7 +88,8 @@ class TokenStoreTest {
         Documents.open(config).texts().forEach(tales::add);
         TokenStore store = prepare(config, bpe);
         assertEquals(Math.round(tales.size() * 0.1), store.validation().documents());
-        assertEquals(tales.size(), store.train().documents() + store.validation().documents());
+        assertEquals(
+                tales.size(), store.train().documents() + store.validation().documents());
         int end = bpe.endOfText().orElseThrow();
         List<String> found = new ArrayList<>();
         for (TokenStream stream : List.of(store.train(), store.validation())) {
@@ -101,14 +102,17 @@ class TokenStoreTest {
         }
         assertNotEquals(tales, found, "held-out documents are spread");
         assertEquals(tales.stream().sorted().toList(), found.stream().sorted().toList());
-        assertEquals(store.report().bytes(), store.train().textBytes() + store.validation().textBytes());
+        assertEquals(
+                store.report().bytes(),
+                store.train().textBytes() + store.validation().textBytes());
     }
 
     @Test
     void aSeparatorOfOnesOwn() throws IOException {
         Path file = Files.writeString(folder.resolve("a.jsonl"), "{\"text\":\"ab\"}\n{\"text\":\"c\"}\n");
         DataConfig config = DataConfig.files(file.toString()).withValidationShare(0);
-        assertEquals("ab\nc\n", text(prepare(config.withDocumentSeparator("\n"), bpe).train(), bpe));
+        assertEquals(
+                "ab\nc\n", text(prepare(config.withDocumentSeparator("\n"), bpe).train(), bpe));
         assertEquals("abc", text(prepare(config, characters).train(), characters));
         assertEquals("abc", text(prepare(config.withDocumentSeparator(""), bpe).train(), bpe));
         assertEquals("ab<|endoftext|>c<|endoftext|>", text(prepare(config, bpe).train(), bpe));
@@ -119,12 +123,17 @@ class TokenStoreTest {
         Path file = Files.writeString(folder.resolve("a.txt"), new Tales(1).text(20_000));
         DataConfig config = DataConfig.files(file.toString());
         List<String> lines = new ArrayList<>();
-        Path first = TokenStore.prepare(config, bpe, folder.resolve("cache"), lines::add).folder();
+        Path first = TokenStore.prepare(config, bpe, folder.resolve("cache"), lines::add)
+                .folder();
         int told = lines.size();
         assertTrue(told > 0);
-        assertEquals(first, TokenStore.prepare(config, bpe, folder.resolve("cache"), lines::add).folder());
+        assertEquals(
+                first,
+                TokenStore.prepare(config, bpe, folder.resolve("cache"), lines::add)
+                        .folder());
         assertEquals(told, lines.size(), "the second time nothing was tokenized");
-        assertEquals(first, prepare(config.withMaxLength(7).withPacking(false), bpe).folder(), "rows do not matter");
+        assertEquals(
+                first, prepare(config.withMaxLength(7).withPacking(false), bpe).folder(), "rows do not matter");
         assertNotEquals(first, prepare(config, characters).folder());
         assertNotEquals(first, prepare(config.withValidationShare(0.2), bpe).folder());
         Files.writeString(file, new Tales(2).text(20_000));
@@ -187,8 +196,8 @@ class TokenStoreTest {
     void severalThreadsMakeOneStore() throws Exception {
         DataConfig config = DataConfig.tales(0.5);
         List<String> lines = java.util.Collections.synchronizedList(new ArrayList<>());
-        Callable<Path> job = () ->
-                TokenStore.prepare(config, bpe, folder.resolve("cache"), lines::add).folder();
+        Callable<Path> job = () -> TokenStore.prepare(config, bpe, folder.resolve("cache"), lines::add)
+                .folder();
         try (var pool = Executors.newFixedThreadPool(4)) {
             List<Future<Path>> made = pool.invokeAll(List.of(job, job, job, job));
             for (Future<Path> path : made) {

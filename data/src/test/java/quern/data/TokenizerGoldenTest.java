@@ -68,7 +68,8 @@ class TokenizerGoldenTest {
                 .path("model");
         assertEquals(model.path("vocab").size(), trained.vocabulary().size());
         for (int id = 0; id < trained.vocabulary().size(); id++) {
-            assertEquals(id, model.path("vocab").path(trained.vocabulary().get(id)).asInt(-1));
+            assertEquals(
+                    id, model.path("vocab").path(trained.vocabulary().get(id)).asInt(-1));
         }
         List<TokenizerJson.Merge> merges = model.path("merges").values().stream()
                 .map(pair -> new TokenizerJson.Merge(
@@ -78,7 +79,9 @@ class TokenizerGoldenTest {
         assertEquals(merges, trained.merges());
         assertArrayEquals(
                 ids(folder),
-                encodeLines(trained.tokenizer(), folder.resolve(golden.path("eval_file").asString())));
+                encodeLines(
+                        trained.tokenizer(),
+                        folder.resolve(golden.path("eval_file").asString())));
     }
 
     @ParameterizedTest
@@ -106,7 +109,9 @@ class TokenizerGoldenTest {
         JsonNode ids = JSON.readTree(header).path("ids");
         assertEquals("I64", ids.path("dtype").asString());
         List<Integer> values = new ArrayList<>();
-        for (int at = ids.path("data_offsets").path(0).asInt(); at < ids.path("data_offsets").path(1).asInt(); at += 8) {
+        for (int at = ids.path("data_offsets").path(0).asInt();
+                at < ids.path("data_offsets").path(1).asInt();
+                at += 8) {
             values.add((int) bytes.getLong(8 + headerLength + at));
         }
         return values.stream().mapToInt(Integer::intValue).toArray();

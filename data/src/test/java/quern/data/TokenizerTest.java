@@ -192,8 +192,7 @@ class TokenizerTest {
     @Test
     void idsOutsideTheVocabularyAreRefused() {
         Tokenizer tokenizer = bpe();
-        assertThrows(
-                IllegalArgumentException.class, () -> tokenizer.decode(new int[] {tokenizer.vocabularySize()}));
+        assertThrows(IllegalArgumentException.class, () -> tokenizer.decode(new int[] {tokenizer.vocabularySize()}));
         assertThrows(IllegalArgumentException.class, () -> tokenizer.token(-1));
         assertThrows(IllegalArgumentException.class, () -> tokenizer.id("no such token"));
     }
@@ -215,7 +214,6 @@ class TokenizerTest {
         new Tales(3).iterator(1_500_000).forEachRemaining(tales::add);
         BpeTrainer.Config config = BpeTrainer.Config.of(600);
         List<String> reversed = tales.reversed();
-        assertEquals(
-                new BpeTrainer().train(tales, config), new BpeTrainer().train(reversed, config));
+        assertEquals(new BpeTrainer().train(tales, config), new BpeTrainer().train(reversed, config));
     }
 }

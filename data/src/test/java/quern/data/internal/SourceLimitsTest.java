@@ -103,7 +103,8 @@ class SourceLimitsTest {
         });
         assertTrue(error.getMessage().contains("decompression bomb"), error.getMessage());
         try (SourceStream in = SourceStream.open(file, 32 << 20)) {
-            assertEquals(16L << 20, in.transferTo(OutputStream.nullOutputStream()), "below the floor any ratio is fine");
+            assertEquals(
+                    16L << 20, in.transferTo(OutputStream.nullOutputStream()), "below the floor any ratio is fine");
         }
     }
 }
