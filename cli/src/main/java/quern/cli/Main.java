@@ -1,17 +1,25 @@
 package quern.cli;
 
-/** x. */
+import quern.cli.internal.Posix;
+
+/** The program that {@code ./quern} starts. */
 public final class Main {
     private Main() {}
 
-    /** x. */
+    /** Runs one verb and ends the process with its {@link quern.recipe.ExitCode}. */
     public static void main(String[] args) {
-        long t0 = System.nanoTime();
-        quern.cli.internal.Posix.move(Integer.getInteger("quern.stderr"), 2);
-        long t1 = System.nanoTime();
-        boolean x = quern.cli.internal.Posix.isTerminal(2);
-        long t2 = System.nanoTime();
-        int c = quern.cli.internal.Posix.columns(2);
-        System.err.println(x + " " + c + " " + (t1 - t0) / 1e6 + " " + (t2 - t1) / 1e6+ " " + (System.nanoTime() - t2) / 1e6);
+        restoreStandardError();
+        System.exit(Quern.execute(args, System.out, System.err));
+    }
+
+    /**
+     * The launcher keeps the JVM's own notice about the Vector API off the terminal: it starts the JVM with standard
+     * error closed off and hands the real one over as a numbered descriptor.
+     */
+    private static void restoreStandardError() {
+        Integer descriptor = Integer.getInteger("quern.stderr");
+        if (descriptor != null) {
+            Posix.move(descriptor, Posix.STDERR);
+        }
     }
 }

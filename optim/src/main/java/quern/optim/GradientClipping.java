@@ -1,5 +1,6 @@
 package quern.optim;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import quern.optim.internal.SquareSum;
@@ -47,20 +48,27 @@ public final class GradientClipping {
 
     /** Measures the gradients of fp32, bf16, fp16 or fp64 that the parameters hold; one without a gradient adds 0. */
     public Measurement measure(List<Parameter> parameters) {
-        double sum = 0;
-        Optional<String> nonFinite = Optional.empty();
+        List<String> names = new ArrayList<>(parameters.size());
+        double[] squares;
         try (Scope scope = Scope.open();
                 Autograd.Mode mode = Autograd.noGrad()) {
+            List<Tensor> gradients = new ArrayList<>(parameters.size());
             for (Parameter parameter : parameters) {
                 Tensor gradient = parameter.grad();
                 if (gradient.isDefined()) {
-                    double squares = SquareSum.of(gradient);
-                    if (!Double.isFinite(squares) && nonFinite.isEmpty()) {
-                        nonFinite = Optional.of(parameter.name());
-                    }
-                    sum += squares;
+                    names.add(parameter.name());
+                    gradients.add(gradient);
                 }
             }
+            squares = SquareSum.of(gradients);
+        }
+        double sum = 0;
+        Optional<String> nonFinite = Optional.empty();
+        for (int i = 0; i < squares.length; i++) {
+            if (!Double.isFinite(squares[i]) && nonFinite.isEmpty()) {
+                nonFinite = Optional.of(names.get(i));
+            }
+            sum += squares[i];
         }
         double norm = Math.sqrt(sum);
         boolean clips = maxNorm > 0 && Double.isFinite(norm);

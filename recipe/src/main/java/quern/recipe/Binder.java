@@ -95,7 +95,7 @@ final class Binder {
     }
 
     private static QuernException refusedBy(Block block, IllegalArgumentException refused, Set<String> known) {
-        String message = String.valueOf(refused.getMessage());
+        String message = String.valueOf(refused.getMessage()).lines().collect(Collectors.joining(" "));
         int colon = message.indexOf(": ");
         String key = colon > 0 ? message.substring(0, colon) : "";
         Position place = known.contains(key) ? block.position(key) : block.position();
@@ -168,7 +168,9 @@ final class Binder {
         if (type instanceof ParameterizedType generic) {
             return container(node, generic, rules, place, key);
         }
-        Class<?> plain = (Class<?>) type;
+        if (!(type instanceof Class<?> plain)) {
+            throw new IllegalStateException("a record component of %s can't be bound".formatted(type));
+        }
         Object scalar = node instanceof Node.Scalar leaf ? leaf.value() : null;
         if (plain == Object.class) {
             return node.plain();

@@ -50,14 +50,14 @@ public record GoldenCase(Path folder, String kind, String name, JsonNode json) {
 
     /**
      * The tolerance of one check: the number that {@code tolerance} is, or the one it holds under the key. It is bad
-     * input when there is none, or when it is negative.
+     * input when there is none, or when it is negative or infinite.
      */
     public double tolerance(String key) {
         JsonNode tolerance = json.path("tolerance");
         JsonNode number = tolerance.isObject() ? tolerance.path(key) : tolerance;
-        if (!number.isNumber() || !(number.asDouble() >= 0)) {
+        if (!number.isNumber() || !Double.isFinite(number.asDouble()) || number.asDouble() < 0) {
             throw QuernException.badInput(
-                    "%s: 'tolerance' has no number for '%s' that is 0 or more", folder.resolve(FILE), key);
+                    "%s: 'tolerance' has no number for '%s' that is finite and 0 or more", folder.resolve(FILE), key);
         }
         return number.asDouble();
     }

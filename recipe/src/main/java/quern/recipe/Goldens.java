@@ -2,6 +2,7 @@ package quern.recipe;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.FileVisitOption;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -87,7 +88,7 @@ public final class Goldens {
     }
 
     private static List<Path> casesBelow(Path folder) {
-        try (Stream<Path> paths = Files.walk(folder)) {
+        try (Stream<Path> paths = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
             return paths.filter(path -> path.getFileName().toString().equals(GoldenCase.FILE))
                     .filter(Files::isRegularFile)
                     .map(path -> path.getParent() == null ? Path.of("") : path.getParent())

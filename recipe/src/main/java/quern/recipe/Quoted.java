@@ -30,19 +30,28 @@ final class Quoted {
             if (taken++ == longest) {
                 return shown.append('…').toString();
             }
-            switch (Character.getType(point)) {
-                case Character.CONTROL,
-                        Character.FORMAT,
-                        Character.SURROGATE,
-                        Character.PRIVATE_USE,
-                        Character.UNASSIGNED,
-                        Character.LINE_SEPARATOR,
-                        Character.PARAGRAPH_SEPARATOR -> shown.append(escape(point));
-                default -> shown.appendCodePoint(point);
+            if (shown(point)) {
+                shown.appendCodePoint(point);
+            } else {
+                shown.append(escape(point));
             }
             i += Character.charCount(point);
         }
         return shown.toString();
+    }
+
+    /** Whether a character has a shape of its own on a line of text. */
+    static boolean shown(int point) {
+        return switch (Character.getType(point)) {
+            case Character.CONTROL,
+                    Character.FORMAT,
+                    Character.SURROGATE,
+                    Character.PRIVATE_USE,
+                    Character.UNASSIGNED,
+                    Character.LINE_SEPARATOR,
+                    Character.PARAGRAPH_SEPARATOR -> false;
+            default -> true;
+        };
     }
 
     private static String escape(int point) {

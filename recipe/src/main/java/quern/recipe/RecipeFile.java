@@ -14,10 +14,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.snakeyaml.engine.v2.api.Dump;
-import org.snakeyaml.engine.v2.api.DumpSettings;
-import org.snakeyaml.engine.v2.common.FlowStyle;
-import org.snakeyaml.engine.v2.schema.CoreSchema;
 
 /**
  * Reads and writes recipes: YAML 1.2 with the core schema ({@code 1e-5} is a number, {@code no} is text), duplicate keys
@@ -33,6 +29,7 @@ import org.snakeyaml.engine.v2.schema.CoreSchema;
  */
 public final class RecipeFile {
     private static final String EXTENDS = "extends";
+    private static final String BYTE_ORDER_MARK = "\uFEFF";
     private static final int MAX_EXTENDS = 16;
     private static final String PLAIN_IN_OVERRIDES = "*&!%@`";
 
@@ -58,13 +55,7 @@ public final class RecipeFile {
 
     /** YAML that {@link #load} reads back as an equal block. */
     public static String write(Block block) {
-        DumpSettings settings = DumpSettings.builder()
-                .setDefaultFlowStyle(FlowStyle.BLOCK)
-                .setSchema(new CoreSchema())
-                .setDereferenceAliases(true)
-                .setSplitLines(false)
-                .build();
-        return new Dump(settings).dumpToString(block.toMap());
+        return YamlWriter.write(block);
     }
 
     private static Block file(Path file, String place, List<Path> chain) {
@@ -141,7 +132,7 @@ public final class RecipeFile {
     }
 
     private static Block root(String name, String text) {
-        String yaml = text.startsWith("\uFEFF") ? text.substring(1) : text;
+        String yaml = text.startsWith(BYTE_ORDER_MARK) ? text.substring(1) : text;
         Optional<Node> root = YamlReader.read(name, yaml);
         if (root.isEmpty() || root.get() instanceof Node.Scalar scalar && scalar.value() == null) {
             throw QuernException.badInput("%s: empty; expected a recipe, keys with values", name);

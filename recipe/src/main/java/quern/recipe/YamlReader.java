@@ -47,9 +47,12 @@ final class YamlReader {
     private final Iterator<Event> events;
     private final Map<Anchor, Node> anchored = new HashMap<>();
     private final Set<Anchor> open = new HashSet<>();
+    private final Position whole;
+    private Event last;
     private int values;
 
-    private YamlReader(String text, Function<Mark, Position> places) {
+    private YamlReader(String text, Position whole, Function<Mark, Position> places) {
+        this.whole = whole;
         this.places = places;
         LoadSettings settings = LoadSettings.builder()
                 .setCodePointLimit(MAX_CHARACTERS)
@@ -74,7 +77,7 @@ final class YamlReader {
                     whole, "too large: %d characters, at most %d are read".formatted(text.length(), MAX_CHARACTERS));
         }
         try {
-            return new YamlReader(text, places).document();
+            return new YamlReader(text, whole, places).document();
         } catch (MarkedYamlEngineException notYaml) {
             Position place = notYaml.getProblemMark()
                     .or(notYaml::getContextMark)
@@ -88,20 +91,43 @@ final class YamlReader {
 
     private Optional<Node> document() {
         Node root = null;
-        while (events.hasNext()) {
-            Event event = events.next();
+        while (hasNext()) {
+            Event event = next();
             switch (event.getEventId()) {
                 case StreamStart, StreamEnd, DocumentEnd, Comment -> {}
                 case DocumentStart -> {
                     if (root != null) {
                         throw Binder.bad(place(event), "a second YAML document begins here; a recipe is one document");
                     }
-                    root = node(events.next(), 0);
+                    root = node(next(), 0);
                 }
                 default -> throw new IllegalStateException("unexpected " + event.getEventId());
             }
         }
         return Optional.ofNullable(root);
+    }
+
+    private boolean hasNext() {
+        try {
+            return events.hasNext();
+        } catch (NumberFormatException | IndexOutOfBoundsException broken) {
+            throw atBrokenEscape(broken);
+        }
+    }
+
+    private Event next() {
+        try {
+            return last = events.next();
+        } catch (NumberFormatException | IndexOutOfBoundsException broken) {
+            throw atBrokenEscape(broken);
+        }
+    }
+
+    /** The parser does not check every escape in double quotes before it decodes it. */
+    private QuernException atBrokenEscape(RuntimeException broken) {
+        Position place = last == null ? whole : last.getEndMark().map(places).orElse(whole);
+        return new QuernException(
+                ExitCode.BAD_INPUT, place + ": not valid YAML: a broken escape after this place", broken);
     }
 
     private Node node(Event event, int depth) {
@@ -177,7 +203,7 @@ final class YamlReader {
     private Node sequence(CollectionStartEvent start, Position place, int depth) {
         requireTag(start.getTag(), Tag.SEQ, place);
         List<Node> items = new ArrayList<>();
-        for (Event next = events.next(); next.getEventId() != Event.ID.SequenceEnd; next = events.next()) {
+        for (Event next = next(); next.getEventId() != Event.ID.SequenceEnd; next = next()) {
             items.add(node(next, depth + 1));
         }
         return new Node.Sequence(items, place);
@@ -186,7 +212,7 @@ final class YamlReader {
     private Node mapping(CollectionStartEvent start, Position place, int depth) {
         requireTag(start.getTag(), Tag.MAP, place);
         Map<String, Block.Entry> entries = new LinkedHashMap<>();
-        for (Event next = events.next(); next.getEventId() != Event.ID.MappingEnd; next = events.next()) {
+        for (Event next = next(); next.getEventId() != Event.ID.MappingEnd; next = next()) {
             Position keyPlace = place(next);
             String key = key(next, keyPlace);
             Block.Entry first = entries.get(key);
@@ -194,7 +220,7 @@ final class YamlReader {
                 throw Binder.bad(
                         keyPlace, "duplicate key %s (first at %s)".formatted(Quoted.text(key), first.position()));
             }
-            entries.put(key, new Block.Entry(keyPlace, node(events.next(), depth + 1)));
+            entries.put(key, new Block.Entry(keyPlace, node(next(), depth + 1)));
         }
         return new Block(place, entries);
     }

@@ -1,5 +1,7 @@
 package quern.optim.internal;
 
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import quern.optim.Granularity;
@@ -7,7 +9,13 @@ import quern.optim.Optimizer;
 import quern.optim.OptimizerSettings;
 import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
+import quern.recipe.QuernException;
+import quern.tensor.DType;
+import quern.tensor.Parameter;
 import quern.tensor.Tensor;
+import quern.tensor.kernel.AdamWKernel;
+import quern.tensor.kernel.ElementType;
+import quern.tensor.kernel.Kernels;
 
 /** The step that Adam and AdamW share. */
 public final class AdaptiveMoments extends Optimizer {
@@ -24,13 +32,50 @@ public final class AdaptiveMoments extends Optimizer {
 
     private final OptimizerSettings settings;
     private final Decay decay;
+    private final boolean fused;
 
-    /** Allocates the two moments and the masters. */
+    /**
+     * Allocates the two moments and the masters.
+     *
+     * @param fused true: only the fused kernel, or bad input where it can't run; false: only libtorch's operators; empty:
+     *     the kernel for fp32 and bf16 weights on the CPU where the kernels are available, operators elsewhere
+     */
     public AdaptiveMoments(
             List<ParameterGroup> groups, OptimizerSettings settings, Decay decay, Optional<Boolean> fused) {
         super(groups, settings.weightDecay(), List.of("exp_avg", "exp_avg_sq"));
         this.settings = settings;
         this.decay = decay;
+        this.fused = fused.orElseGet(Kernels::available);
+        if (fused.orElse(false)) {
+            checkFused(groups);
+        }
+    }
+
+    private void checkFused(List<ParameterGroup> groups) {
+        if (!Kernels.available()) {
+            close();
+            throw QuernException.badInput(
+                    "optim_args.fused: can't be true: %s; leave it out or set it to false",
+                    Kernels.unavailableReason());
+        }
+        for (ParameterGroup group : groups) {
+            for (Parameter parameter : group.parameters()) {
+                if (parameter.isTrainable() && !fits(parameter)) {
+                    close();
+                    throw QuernException.badInput(
+                            "optim_args.fused: can't be true for parameter '%s', which is %s on %s; the fused step is for fp32 and bf16 on the CPU, leave it out",
+                            parameter.name(),
+                            parameter.value().dtype(),
+                            parameter.value().device());
+                }
+            }
+        }
+    }
+
+    private static boolean fits(Parameter parameter) {
+        DType dtype = parameter.value().dtype();
+        return (dtype == DType.FP32 || dtype == DType.BF16)
+                && !parameter.value().device().isCuda();
     }
 
     @Override
@@ -40,9 +85,74 @@ public final class AdaptiveMoments extends Optimizer {
 
     @Override
     protected void update(List<ParameterState> states, double learningRate, double gradientScale) {
+        List<ParameterState> together = new ArrayList<>(states.size());
         for (ParameterState state : states) {
-            stepByOperators(state, learningRate * state.learningRateFactor(), gradientScale);
+            if (fused && fits(state.parameter())) {
+                together.add(state);
+            } else {
+                stepByOperators(state, learningRate * state.learningRateFactor(), gradientScale);
+            }
         }
+        if (!together.isEmpty()) {
+            stepFused(together, learningRate, gradientScale);
+        }
+    }
+
+    /** Where one parameter's numbers lie. */
+    private record Memory(
+            MemorySegment gradient,
+            ElementType gradientType,
+            MemorySegment weight,
+            MemorySegment expAvg,
+            MemorySegment expAvgSq,
+            MemorySegment narrow,
+            AdamWKernel.Step step) {}
+
+    private void stepFused(List<ParameterState> states, double learningRate, double gradientScale) {
+        Memory[] memories = new Memory[states.size()];
+        long[] lengths = new long[memories.length];
+        for (int i = 0; i < memories.length; i++) {
+            memories[i] = memory(states.get(i), learningRate, gradientScale);
+            lengths[i] = states.get(i).numel();
+        }
+        new Slices(lengths).run((slice, owner, begin, length) -> {
+            Memory memory = memories[owner];
+            AdamWKernel.step(
+                    slice(memory.gradient(), memory.gradientType(), begin, length),
+                    memory.gradientType(),
+                    slice(memory.weight(), ElementType.FP32, begin, length),
+                    slice(memory.expAvg(), ElementType.FP32, begin, length),
+                    slice(memory.expAvgSq(), ElementType.FP32, begin, length),
+                    memory.narrow() == null ? null : slice(memory.narrow(), ElementType.BF16, begin, length),
+                    length,
+                    memory.step());
+        });
+    }
+
+    private Memory memory(ParameterState state, double learningRate, double gradientScale) {
+        Tensor value = state.parameter().value();
+        Tensor gradient = state.gradient();
+        boolean narrow = value.dtype() == DType.BF16;
+        return new Memory(
+                state.memory(gradient),
+                gradient.dtype() == DType.BF16 ? ElementType.BF16 : ElementType.FP32,
+                state.memory(state.weight()),
+                state.memory(state.buffer(EXP_AVG)),
+                state.memory(state.buffer(EXP_AVG_SQ)),
+                narrow ? state.memory(value) : null,
+                new AdamWKernel.Step(
+                        learningRate * state.learningRateFactor(),
+                        settings.beta1(),
+                        settings.beta2(),
+                        settings.epsilon(),
+                        state.weightDecay(),
+                        decay == Decay.DECOUPLED,
+                        state.step(),
+                        gradientScale));
+    }
+
+    private static MemorySegment slice(MemorySegment memory, ElementType type, long begin, int length) {
+        return memory.asSlice(begin * type.bytes(), (long) length * type.bytes());
     }
 
     private void stepByOperators(ParameterState state, double rate, double gradientScale) {

@@ -58,8 +58,7 @@ public final class OptimizerReplay implements GoldenReplay {
             if (parameters.isEmpty()) {
                 throw QuernException.failed("%s: no tensor 'param.0'; make the case again", file.path());
             }
-            try (Optimizer optimizer =
-                    technique.create(List.of(ParameterGroup.of(parameters)), settings, bound)) {
+            try (Optimizer optimizer = technique.create(List.of(ParameterGroup.of(parameters)), settings, bound)) {
                 for (int step = 0; step < steps; step++) {
                     worst = Math.max(worst, step(optimizer, parameters, file, step, learningRate));
                 }
@@ -107,7 +106,9 @@ public final class OptimizerReplay implements GoldenReplay {
             for (int i = 0; i < parameters.size(); i++) {
                 Tensor expected = tensor(file, "expected." + step + "." + i);
                 Tensor error = parameters.get(i).value().detach().sub(expected).abs();
-                double scale = expected.numel() == 0 ? 1 : Math.max(1, expected.abs().max().item());
+                double scale = expected.numel() == 0
+                        ? 1
+                        : Math.max(1, expected.abs().max().item());
                 double relative = error.numel() == 0 ? 0 : error.max().item() / scale;
                 // Math.max lets a NaN through, and a NaN fails the check.
                 worst = Math.max(worst, relative);

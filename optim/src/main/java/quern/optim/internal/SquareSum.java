@@ -2,11 +2,15 @@ package quern.optim.internal;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Tensor;
+import quern.tensor.kernel.ElementType;
+import quern.tensor.kernel.Kernels;
+import quern.tensor.kernel.NormKernel;
 
-/** The sum of a tensor's squares in double, with the same bits for any number of threads. */
+/** Sums of tensors' squares in double, with the same bits for any number of threads. */
 public final class SquareSum {
     // libtorch divides a sum over threads along the rows that stay, never inside a row, so sums of rows of a fixed
     // length depend on nothing else.
@@ -16,8 +20,52 @@ public final class SquareSum {
 
     private SquareSum() {}
 
-    /** The sum, not finite when an element is not. Results of operators belong to the open scope. */
-    public static double of(Tensor x) {
+    /**
+     * The sum of each tensor's squares, not finite when an element is not: by the fused kernel for fp32 and bf16 on the
+     * CPU where the kernels are available, by libtorch's operators otherwise. Their results belong to the open scope.
+     */
+    public static double[] of(List<Tensor> tensors) {
+        return of(tensors, Kernels.available());
+    }
+
+    static double[] of(List<Tensor> tensors, boolean fused) {
+        double[] sums = new double[tensors.size()];
+        MemorySegment[] memories = new MemorySegment[sums.length];
+        ElementType[] types = new ElementType[sums.length];
+        long[] lengths = new long[sums.length];
+        for (int i = 0; i < sums.length; i++) {
+            Tensor x = tensors.get(i);
+            DType dtype = x.dtype();
+            if (fused
+                    && (dtype == DType.FP32 || dtype == DType.BF16)
+                    && !x.device().isCuda()) {
+                memories[i] = x.contiguous().memory();
+                types[i] = dtype == DType.BF16 ? ElementType.BF16 : ElementType.FP32;
+                lengths[i] = x.numel();
+            } else {
+                sums[i] = byOperators(x);
+            }
+        }
+        if (fused) {
+            addFused(memories, types, lengths, sums);
+        }
+        return sums;
+    }
+
+    private static void addFused(MemorySegment[] memories, ElementType[] types, long[] lengths, double[] sums) {
+        Slices slices = new Slices(lengths);
+        double[] parts = new double[slices.count()];
+        slices.run((slice, owner, begin, length) -> {
+            int bytes = types[owner].bytes();
+            MemorySegment part = memories[owner].asSlice(begin * bytes, (long) length * bytes);
+            parts[slice] = NormKernel.sumOfSquares(part, types[owner], length);
+        });
+        for (int slice = 0; slice < parts.length; slice++) {
+            sums[slices.owner(slice)] += parts[slice];
+        }
+    }
+
+    private static double byOperators(Tensor x) {
         Tensor flat = x.contiguous().view(-1);
         long length = flat.numel();
         double sum = 0;

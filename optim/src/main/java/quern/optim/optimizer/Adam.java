@@ -33,8 +33,9 @@ public final class Adam implements OptimizerTechnique {
      *     where that can't be done; false: libtorch's operators one after another; absent: the first where it can be
      */
     public record Config(
-            @Doc("Update in one fused pass: true insists, false uses separate operators, absent takes it where it is available.")
-                    Optional<Boolean> fused) {}
+            @Doc(
+                    "Update in one fused pass: true insists, false uses separate operators, absent takes it where it is available.")
+            Optional<Boolean> fused) {}
 
     @Override
     public String id() {

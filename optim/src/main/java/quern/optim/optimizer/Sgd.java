@@ -38,16 +38,17 @@ public final class Sgd implements OptimizerTechnique {
      */
     public record Config(
             @Doc("Share of the velocity that is kept a step; 0 is plain gradient descent.")
-                    @Default("0.0")
-                    @Range(min = 0)
-                    double momentum,
-            @Doc("Step along the gradient plus the next velocity; needs momentum and no dampening.")
-                    @Default("false")
-                    boolean nesterov,
+            @Default("0.0")
+            @Range(min = 0)
+            double momentum,
+
+            @Doc("Step along the gradient plus the next velocity; needs momentum and no dampening.") @Default("false")
+            boolean nesterov,
+
             @Doc("Share of each gradient after the first that is kept out of the velocity; needs momentum.")
-                    @Default("0.0")
-                    @Range(min = 0, max = 1)
-                    double dampening) {
+            @Default("0.0")
+            @Range(min = 0, max = 1)
+            double dampening) {
         /** Refuses settings that contradict each other or do nothing. */
         public Config {
             if (nesterov && (momentum == 0 || dampening != 0)) {
@@ -115,9 +116,8 @@ public final class Sgd implements OptimizerTechnique {
                     } else {
                         velocity.mul_(config.momentum()).add_(direction, 1 - config.dampening());
                     }
-                    direction = config.nesterov()
-                            ? velocity.mul(config.momentum()).add_(direction)
-                            : velocity;
+                    direction =
+                            config.nesterov() ? velocity.mul(config.momentum()).add_(direction) : velocity;
                 }
                 weight.add_(direction, -learningRate * state.learningRateFactor());
                 state.writeBack();

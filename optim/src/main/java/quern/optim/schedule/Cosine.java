@@ -20,9 +20,9 @@ public final class Cosine implements ScheduleTechnique {
      */
     public record Config(
             @Doc("Waves of the cosine over the run; 0.5 falls from the peak to 0 once.")
-                    @Default("0.5")
-                    @Range(min = 0, minExclusive = true)
-                    double numCycles) {}
+            @Default("0.5")
+            @Range(min = 0, minExclusive = true)
+            double numCycles) {}
 
     @Override
     public String id() {

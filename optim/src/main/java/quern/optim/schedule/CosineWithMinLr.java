@@ -24,13 +24,15 @@ public final class CosineWithMinLr implements ScheduleTechnique {
      */
     public record Config(
             @Doc("Rate at the end; give this or min_lr_rate.") @Range(min = 0)
-                    Optional<Double> minLr,
+            Optional<Double> minLr,
+
             @Doc("Rate at the end as a share of learning_rate; give this or min_lr.") @Range(min = 0, max = 1)
-                    Optional<Double> minLrRate,
+            Optional<Double> minLrRate,
+
             @Doc("Waves of the cosine over the run; 0.5 falls from the peak to the floor once.")
-                    @Default("0.5")
-                    @Range(min = 0, minExclusive = true)
-                    double numCycles) {
+            @Default("0.5")
+            @Range(min = 0, minExclusive = true)
+            double numCycles) {
         /** Refuses none and both of the floors. */
         public Config {
             if (minLr.isPresent() == minLrRate.isPresent()) {

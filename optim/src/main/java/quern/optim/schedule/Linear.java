@@ -26,6 +26,10 @@ public final class Linear implements ScheduleTechnique {
 
     @Override
     public Schedule create(double learningRate, int warmupSteps, int maxSteps, Record kwargs) {
-        return new WarmedUp(learningRate, warmupSteps, maxSteps, step -> (double) (maxSteps - step) / Math.max(1, maxSteps - warmupSteps));
+        return new WarmedUp(
+                learningRate,
+                warmupSteps,
+                maxSteps,
+                step -> (double) (maxSteps - step) / Math.max(1, maxSteps - warmupSteps));
     }
 }

@@ -1,0 +1,35 @@
+package quern.cli;
+
+import java.io.PrintWriter;
+import picocli.CommandLine.Option;
+import tools.jackson.databind.PropertyNamingStrategies;
+import tools.jackson.databind.SerializationFeature;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * The {@code --json} of every verb that prints a result, as a picocli mixin. With it a verb prints exactly one JSON
+ * document on standard output and nothing else there; progress and errors stay on standard error.
+ */
+public final class JsonOption {
+    @Option(names = "--json", description = "Print the result as JSON.")
+    private boolean json;
+
+    /** True if the person asked for JSON. */
+    public boolean wanted() {
+        return json;
+    }
+
+    /** Prints a record, list or map as JSON; record components become snake_case keys. */
+    public static void print(PrintWriter out, Object value) {
+        out.println(MapperHolder.MAPPER.writeValueAsString(value));
+        out.flush();
+    }
+
+    /** Built on first use, since most commands print no JSON. */
+    private static final class MapperHolder {
+        static final JsonMapper MAPPER = JsonMapper.builder()
+                .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+                .enable(SerializationFeature.INDENT_OUTPUT)
+                .build();
+    }
+}

@@ -1,0 +1,294 @@
+package quern.models;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import quern.nn.Flow;
+import quern.nn.KeyValueCache;
+import quern.nn.Pass;
+import quern.recipe.QuernException;
+import quern.tensor.DType;
+import quern.tensor.Functional;
+import quern.tensor.RandomStream;
+import quern.tensor.RandomStreams;
+import quern.tensor.Scope;
+import quern.tensor.Tensor;
+
+/**
+ * Adds tokens to prompts. Prompts of several lengths are padded on the left and hidden there, so a row gets the tokens it
+ * would get alone. With a cache every step costs one token's work; the tokens are the same without.
+ *
+ * <p>A text may grow past the model's context: the model then sees the newest half of it, encoded afresh, until the
+ * window is full again. That holds for learned and rotary positions alike. (For rows of several lengths the window moves
+ * when the longest is full.) A prompt longer than the context is bad input.
+ */
+public final class Generator {
+    /** Turns a row's new tokens into text, for stop strings. */
+    @FunctionalInterface
+    public interface Decoder {
+        /** The text of these tokens. */
+        String decode(long[] tokens);
+    }
+
+    /** Hears every new token as it is chosen. */
+    @FunctionalInterface
+    public interface Listener {
+        /** A token of the row; false ends generation of all rows. */
+        boolean token(int row, long token);
+    }
+
+    /** Why a row ended. */
+    public enum StopReason {
+        /** An end-of-text token, which is the last of the row. */
+        EOS,
+        /** A stop string stands in its text. */
+        STOP_STRING,
+        /** It has as many new tokens as it may. */
+        MAX_NEW_TOKENS,
+        /** The listener had enough. */
+        CANCELLED
+    }
+
+    /** The new tokens of one row. */
+    public record Generated(long[] tokens, StopReason reason) {
+        /** Whether tokens and reason are the same. */
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Generated g && Arrays.equals(tokens, g.tokens) && reason == g.reason;
+        }
+
+        @Override
+        public int hashCode() {
+            return 31 * Arrays.hashCode(tokens) + reason.hashCode();
+        }
+
+        @Override
+        public String toString() {
+            return Arrays.toString(tokens) + " " + reason;
+        }
+    }
+
+    private final LanguageModel model;
+    private final GenerationConfig config;
+    private final List<LogitsProcessor> processors;
+    private final Decoder decoder;
+
+    /** A generator; {@code decoder} may be null when there are no stop strings. */
+    public Generator(LanguageModel model, GenerationConfig config, Decoder decoder) {
+        if (decoder == null && !config.stopStrings().isEmpty()) {
+            throw new IllegalArgumentException("stop strings need a decoder");
+        }
+        this.model = model;
+        this.config = config;
+        this.processors = LogitsProcessor.of(config);
+        this.decoder = decoder;
+    }
+
+    /** The new tokens of each prompt. */
+    public List<Generated> generate(List<long[]> prompts) {
+        return generate(prompts, (row, token) -> true);
+    }
+
+    /**
+     * The new tokens of each prompt, told to {@code listener} one by one.
+     *
+     * @param prompts token ids, at least one each
+     */
+    public List<Generated> generate(List<long[]> prompts, Listener listener) {
+        check(prompts);
+        return new Run(prompts, listener).run();
+    }
+
+    private void check(List<long[]> prompts) {
+        int context = model.config().contextLength();
+        for (int row = 0; row < prompts.size(); row++) {
+            long[] prompt = prompts.get(row);
+            if (prompt.length == 0) {
+                throw QuernException.badInput(
+                        "prompt %d has no tokens; give some text, or a tokenizer with a beginning-of-text token", row + 1);
+            }
+            if (prompt.length > context) {
+                throw QuernException.badInput(
+                        "prompt %d has %d tokens, but the model was made for %d positions; shorten it",
+                        row + 1, prompt.length, context);
+            }
+            for (long id : prompt) {
+                if (id < 0 || id >= model.config().vocabSize()) {
+                    throw QuernException.badInput(
+                            "prompt %d has token %d, but the model knows 0 to %d; use the model's own tokenizer",
+                            row + 1, id, model.config().vocabSize() - 1);
+                }
+            }
+        }
+    }
+
+    /** One call's state: columns of tokens for all rows, and the part of them that the model sees. */
+    private final class Run {
+        private final Listener listener;
+        private final int rows;
+        private final int promptLength;
+        private final boolean padded;
+        private final int[] firsts;
+        private final long[][] tokens;
+        private final StopReason[] reasons;
+        private final int[] lengths;
+        private final RandomStreams streams = new RandomStreams(config.seed());
+        private int length;
+        private int windowStart;
+        private KeyValueCache cache;
+
+        Run(List<long[]> prompts, Listener listener) {
+            this.listener = listener;
+            rows = prompts.size();
+            promptLength = prompts.stream().mapToInt(p -> p.length).max().orElse(0);
+            padded = prompts.stream().anyMatch(p -> p.length < promptLength);
+            length = promptLength;
+            firsts = new int[rows];
+            tokens = new long[rows][promptLength + config.maxNewTokens()];
+            reasons = new StopReason[rows];
+            lengths = new int[rows];
+            for (int row = 0; row < rows; row++) {
+                long[] prompt = prompts.get(row);
+                firsts[row] = promptLength - prompt.length;
+                // Padding repeats the row's first token, so it changes nothing for a repetition penalty.
+                Arrays.fill(tokens[row], 0, firsts[row], prompt[0]);
+                System.arraycopy(prompt, 0, tokens[row], firsts[row], prompt.length);
+            }
+        }
+
+        List<Generated> run() {
+            try {
+                for (int step = 0; step < config.maxNewTokens() && !finished(); step++) {
+                    long[] next;
+                    try (Scope scope = Scope.open()) {
+                        next = choose(logits(), step);
+                    }
+                    if (!append(next)) {
+                        break;
+                    }
+                }
+            } finally {
+                if (cache != null) {
+                    cache.close();
+                }
+            }
+            List<Generated> result = new ArrayList<>();
+            for (int row = 0; row < rows; row++) {
+                StopReason reason = reasons[row] == null ? StopReason.MAX_NEW_TOKENS : reasons[row];
+                result.add(new Generated(generated(row), reason));
+            }
+            return result;
+        }
+
+        private boolean finished() {
+            return Arrays.stream(reasons).noneMatch(r -> r == null);
+        }
+
+        private long[] generated(int row) {
+            return Arrays.copyOfRange(tokens[row], promptLength, promptLength + lengths[row]);
+        }
+
+        /** The logits [B, V] after the last column. */
+        private Tensor logits() {
+            int context = model.config().contextLength();
+            if (length - windowStart > context) {
+                windowStart = length - Math.max(1, context / 2);
+                if (cache != null) {
+                    cache.close();
+                    cache = null;
+                }
+            }
+            Pass pass = Pass.evaluation().withLastLogitsOnly();
+            int from = windowStart;
+            if (config.useCache()) {
+                if (cache == null) {
+                    cache = new KeyValueCache();
+                }
+                from += (int) cache.length();
+                pass.withCache(cache);
+            }
+            Flow flow = new Flow().put("input_ids", columns(from).to(model.device()));
+            if (padded && windowStart < Arrays.stream(firsts).max().orElse(0)) {
+                flow.put("attention_mask", mask().to(model.device()));
+            }
+            return model.network()
+                    .infer(flow, pass)
+                    .get("logits")
+                    .select(1, 0)
+                    .to(DType.FP32);
+        }
+
+        private Tensor columns(int from) {
+            int width = length - from;
+            long[] flat = new long[rows * width];
+            for (int row = 0; row < rows; row++) {
+                System.arraycopy(tokens[row], from, flat, row * width, width);
+            }
+            return Tensor.of(flat, rows, width);
+        }
+
+        private Tensor mask() {
+            int width = length - windowStart;
+            long[] flat = new long[rows * width];
+            for (int row = 0; row < rows; row++) {
+                Arrays.fill(flat, row * width + Math.max(0, firsts[row] - windowStart), (row + 1) * width, 1);
+            }
+            return Tensor.of(flat, rows, width);
+        }
+
+        private long[] choose(Tensor logits_BV, int step) {
+            Tensor scores = logits_BV;
+            if (!processors.isEmpty()) {
+                Tensor ids = columns(0).to(model.device());
+                for (LogitsProcessor p : processors) {
+                    scores = p.apply(ids, scores);
+                }
+            }
+            if (!config.doSample()) {
+                return scores.argmax(-1).toLongs();
+            }
+            Tensor probabilities = Functional.softmax(scores.to(quern.tensor.Device.CPU), -1);
+            long[] next = new long[rows];
+            for (int row = 0; row < rows; row++) {
+                RandomStream stream = new RandomStream(streams.seed("sample", row, step));
+                next[row] = probabilities.select(0, row).multinomial(1, stream).toLongs()[0];
+            }
+            return next;
+        }
+
+        /** Adds a column; false when the listener had enough. */
+        private boolean append(long[] next) {
+            boolean goOn = true;
+            for (int row = 0; row < rows; row++) {
+                tokens[row][length] = next[row];
+                if (reasons[row] != null) {
+                    continue;
+                }
+                lengths[row]++;
+                if (config.eosTokenId().contains((int) next[row])) {
+                    reasons[row] = StopReason.EOS;
+                }
+                goOn &= listener.token(row, next[row]);
+                if (reasons[row] == null && stops(row)) {
+                    reasons[row] = StopReason.STOP_STRING;
+                }
+            }
+            length++;
+            if (!goOn) {
+                for (int row = 0; row < rows; row++) {
+                    reasons[row] = reasons[row] == null ? StopReason.CANCELLED : reasons[row];
+                }
+            }
+            return goOn;
+        }
+
+        private boolean stops(int row) {
+            if (config.stopStrings().isEmpty()) {
+                return false;
+            }
+            long[] all = Arrays.copyOfRange(tokens[row], promptLength, promptLength + lengths[row]);
+            String text = decoder.decode(all);
+            return config.stopStrings().stream().anyMatch(text::contains);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+package quern.models;
+
+import java.util.OptionalLong;
+
+/** What a new parameter is filled with. */
+public sealed interface Initialization {
+    /** Zeros, as biases have. */
+    Initialization ZEROS = new Constant(0);
+    /** Ones, as norm weights have. */
+    Initialization ONES = new Constant(1);
+
+    /** Normal numbers around 0. */
+    static Initialization normal(double std) {
+        return new Normal(std, OptionalLong.empty());
+    }
+
+    /** One value everywhere. */
+    record Constant(double value) implements Initialization {}
+
+    /** Normal numbers around 0, and zeros in the row of the padding token where there is one. */
+    record Normal(double std, OptionalLong zeroRow) implements Initialization {}
+}

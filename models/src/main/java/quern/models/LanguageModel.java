@@ -1,0 +1,221 @@
+package quern.models;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import quern.models.internal.Checkpoint;
+import quern.models.internal.CheckpointWeights;
+import quern.models.internal.Json;
+import quern.models.internal.NewWeights;
+import quern.nn.Flow;
+import quern.nn.Network;
+import quern.nn.Pass;
+import quern.recipe.Block;
+import quern.recipe.Position;
+import quern.recipe.QuernException;
+import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.Parameter;
+import quern.tensor.SafetensorsFolder;
+import quern.tensor.Tensor;
+
+/**
+ * A language model with its weights: new, or from a Hugging Face folder, and back into one. Parameters carry transformers'
+ * in-memory names; matrices lie [out, in] whatever the file does. Owns native memory until {@link #close}.
+ *
+ * <pre>{@code
+ * try (LanguageModel model = LanguageModel.load(folder, DType.FP32, Device.CPU);
+ *         Scope scope = Scope.open()) {
+ *     Tensor logits = model.logits(ids, null);
+ * }
+ * }</pre>
+ */
+public final class LanguageModel implements AutoCloseable {
+    private static final String GENERATION = GenerationConfig.FILE;
+
+    private final ModelSpec spec;
+    private final Network network;
+    private final DType dtype;
+    private final Device device;
+    private Map<String, Object> generationFields;
+
+    private LanguageModel(
+            ModelSpec spec, Network network, DType dtype, Device device, Map<String, Object> generationFields) {
+        this.spec = spec;
+        this.network = network;
+        this.dtype = dtype;
+        this.device = device;
+        this.generationFields = generationFields;
+    }
+
+    /**
+     * A new model, initialised as transformers does. Its values depend on the seed and each parameter's name only.
+     *
+     * @param dtype fp32, bf16 or fp16
+     */
+    public static LanguageModel create(ModelSpec spec, DType dtype, Device device, long seed) {
+        Network network = spec.build(new NewWeights(dtype, device, seed));
+        Map<String, Object> generation = new LinkedHashMap<>();
+        for (String key : List.of("bos_token_id", "eos_token_id", "pad_token_id")) {
+            Object id = spec.field(key);
+            if (id != null) {
+                generation.put(key, id);
+            }
+        }
+        return new LanguageModel(spec, network, dtype, device, generation);
+    }
+
+    /**
+     * The model of a Hugging Face folder. The weights are mapped, read a tensor at a time and converted to {@code
+     * dtype}.
+     *
+     * @throws QuernException bad input when the folder or its weights are missing, are pickle files or of an unknown
+     *     kind; failed when files are damaged, tensors are missing, left over or misshaped, or hold NaN
+     */
+    public static LanguageModel load(Path folder, DType dtype, Device device) {
+        return load(folder, Block.empty(Position.of(folder.toString())), dtype, device);
+    }
+
+    /** As above, with some settings replaced by a recipe's: dropout rates, say. */
+    public static LanguageModel load(Path folder, Block overrides, DType dtype, Device device) {
+        ModelSpec spec = ModelSpec.read(folder, overrides);
+        Path generation = folder.resolve(GENERATION);
+        Map<String, Object> fields = Files.exists(generation) ? Json.read(generation) : new LinkedHashMap<>();
+        try (SafetensorsFolder files = SafetensorsFolder.open(folder)) {
+            CheckpointKeys keys = spec.family().keys();
+            Checkpoint checkpoint = new Checkpoint(files, spec.shapes(), keys);
+            Network network = spec.build(new CheckpointWeights(checkpoint, keys, dtype, device));
+            LanguageModel model = new LanguageModel(spec, network, dtype, device, fields);
+            for (String key : List.of("bos_token_id", "eos_token_id", "pad_token_id")) {
+                Object id = spec.field(key);
+                if (id != null) {
+                    fields.putIfAbsent(key, id);
+                }
+            }
+            return model;
+        }
+    }
+
+    /** What the model is. */
+    public ModelSpec spec() {
+        return spec;
+    }
+
+    /** The family's settings. */
+    public ModelConfig config() {
+        return spec.config();
+    }
+
+    /** The segments. */
+    public Network network() {
+        return network;
+    }
+
+    /** The parameters, tied ones once. */
+    public List<Parameter> parameters() {
+        return network.parameters();
+    }
+
+    /** The number of weights, tied ones once. */
+    public long parameterCount() {
+        return parameters().stream().mapToLong(p -> p.value().numel()).sum();
+    }
+
+    /** The dtype of the weights. */
+    public DType dtype() {
+        return dtype;
+    }
+
+    /** Where the weights are. */
+    public Device device() {
+        return device;
+    }
+
+    /** How the model likes to generate, from {@code generation_config.json} or, without one, {@code config.json}. */
+    public GenerationConfig generationConfig() {
+        return GenerationConfig.of(generationFields, spec);
+    }
+
+    Map<String, Object> generationFields() {
+        return Collections.unmodifiableMap(generationFields);
+    }
+
+    /** Sets fields of the {@code generation_config.json} that {@link #save} writes, beside those already there. */
+    public void putGenerationFields(Map<String, Object> fields) {
+        generationFields = new LinkedHashMap<>(generationFields);
+        generationFields.putAll(fields);
+    }
+
+    /**
+     * Logits without dropout and without a graph, in the caller's scope.
+     *
+     * @param inputIds int64 [B, T]
+     * @param attentionMask int64 [B, T], 0 where padded; {@code null} when nothing is
+     * @return [B, T, V] in the model's dtype
+     */
+    public Tensor logits(Tensor inputIds, Tensor attentionMask) {
+        return network.infer(inputs(inputIds, attentionMask), Pass.evaluation()).get("logits");
+    }
+
+    private Flow inputs(Tensor inputIds, Tensor attentionMask) {
+        if (inputIds.size(1) > config().contextLength()) {
+            throw QuernException.badInput(
+                    "a sequence of %d tokens, but the model was made for %d positions; shorten it",
+                    inputIds.size(1), config().contextLength());
+        }
+        Flow flow = new Flow().put("input_ids", inputIds.to(device));
+        if (attentionMask != null) {
+            flow.put("attention_mask", attentionMask.to(device));
+        }
+        return flow;
+    }
+
+    /**
+     * What a network needs to give {@code loss}, the mean over counted labels: position t predicts label t+1.
+     *
+     * @param inputIds int64 [B, T]
+     * @param attentionMask int64 [B, T] or {@code null}
+     * @param labels int64 [B, T], -100 where not counted
+     */
+    public Flow lossInputs(Tensor inputIds, Tensor attentionMask, Tensor labels) {
+        Flow flow = inputs(inputIds, attentionMask);
+        Tensor targets = shiftLabels(labels.to(device));
+        Tensor counted = targets.ge(0).to(DType.FP32);
+        flow.put("targets", targets);
+        flow.put("weights", counted.div(counted.sum().clampMin(1)));
+        return flow;
+    }
+
+    /** Targets [B, T] of causal prediction: {@code targets[t] = labels[t+1]}, and -100 at the end. */
+    public static Tensor shiftLabels(Tensor labels_BT) {
+        long t = labels_BT.size(1);
+        Tensor last = Tensor.full(-100, DType.INT64, labels_BT.device(), labels_BT.size(0), 1);
+        return Tensor.cat(List.of(labels_BT.narrow(1, 1, t - 1), last), 1);
+    }
+
+    /** Writes the model into a folder, made when it is missing; see {@link ModelSnapshot#write}. */
+    public void save(Path folder, SaveOptions options) {
+        try (ModelSnapshot snapshot = new ModelSnapshot(this, options, false)) {
+            snapshot.write(folder);
+        }
+    }
+
+    /** A copy of the files as they would be written now, for a thread that writes while training goes on. */
+    public ModelSnapshot snapshot(SaveOptions options) {
+        return new ModelSnapshot(this, options, true);
+    }
+
+    /** Frees the weights. */
+    @Override
+    public void close() {
+        network.close();
+    }
+
+    @Override
+    public String toString() {
+        return "%s, %,d parameters, %s on %s".formatted(spec.family().id(), parameterCount(), dtype, device);
+    }
+}

@@ -1,0 +1,230 @@
+package quern.models;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import quern.nn.Flow;
+import quern.nn.Pass;
+import quern.nn.Tape;
+import quern.recipe.GoldenCase;
+import quern.recipe.GoldenCheck;
+import quern.recipe.QuernException;
+import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.Parameter;
+import quern.tensor.SafetensorsFile;
+import quern.tensor.Scope;
+import quern.tensor.Tensor;
+
+/**
+ * A golden case of kind {@code model}: inputs of a causal language model and what transformers computed from them. The
+ * error of a tensor is max |a - b| / max(1, max |b|), that of a gradient max |a - b| / max(max |b|, 1e-3 · the largest
+ * gradient of the model).
+ */
+public final class ModelGolden implements AutoCloseable {
+    /** A gradient far below the model's largest is compared on this share of the latter's scale. */
+    private static final double GRADIENT_FLOOR = 1e-3;
+
+    private final GoldenCase golden;
+    private final Map<String, Tensor> tensors = new LinkedHashMap<>();
+    private final Map<String, Tensor> gradients = new LinkedHashMap<>();
+
+    /** Reads the case's tensors. */
+    public ModelGolden(GoldenCase golden) {
+        this.golden = golden;
+        boolean done = false;
+        try {
+            read(golden.folder().resolve("golden.safetensors"), tensors);
+            read(golden.folder().resolve("golden_grads.safetensors"), gradients);
+            done = true;
+        } finally {
+            if (!done) {
+                close();
+            }
+        }
+    }
+
+    private static void read(Path file, Map<String, Tensor> into) {
+        try (SafetensorsFile f = SafetensorsFile.open(file);
+                Scope scope = Scope.open()) {
+            for (String name : f.names()) {
+                SafetensorsFile.Entry e = f.entry(name);
+                DType dtype = DType.ofSafetensors(e.dtype(), file.toString(), name);
+                into.put(name, Tensor.copyOf(e.bytes(), dtype, e.shape()).keep());
+            }
+        }
+    }
+
+    /** The case's model in fp32 on the CPU. */
+    public LanguageModel load() {
+        return LanguageModel.load(golden.folder(), DType.FP32, Device.CPU);
+    }
+
+    /** A tensor of the case; bad input when it is not there. */
+    public Tensor tensor(String name) {
+        Tensor t = tensors.get(name);
+        if (t == null) {
+            throw QuernException.badInput(
+                    "%s: no tensor '%s'; it has %s",
+                    golden.folder().resolve("golden.safetensors"), name, String.join(", ", tensors.keySet()));
+        }
+        return t;
+    }
+
+    /** The expected losses before each of ten AdamW steps. */
+    public double[] adamwLosses() {
+        float[] losses = tensor("adamw_losses").toFloats();
+        double[] result = new double[losses.length];
+        for (int i = 0; i < losses.length; i++) {
+            result[i] = losses[i];
+        }
+        return result;
+    }
+
+    /**
+     * The loss on the case's batch; gradients are added to the parameters. What an optimizer step starts from.
+     *
+     * @param pass an evaluation pass, since the reference has dropout off
+     */
+    public double lossAndGradients(LanguageModel model, Pass pass) {
+        try (Scope scope = Scope.open()) {
+            Flow inputs = model.lossInputs(tensor("input_ids"), tensor("attention_mask"), tensor("labels"));
+            try (Tape tape = model.network().forward(inputs, pass)) {
+                double loss = tape.get("loss").item();
+                tape.backward(Map.of("loss", Tensor.full(1, DType.FP32, model.device(), 1)));
+                return loss;
+            }
+        }
+    }
+
+    /** The largest error of the logits at positions that are not padded. */
+    public double logitsError(LanguageModel model) {
+        try (Scope scope = Scope.open()) {
+            Tensor mask = tensor("attention_mask");
+            Tensor logits = model.logits(tensor("input_ids"), mask).to(DType.FP32);
+            Tensor padded = mask.eq(0).unsqueeze(-1);
+            return error(logits.maskedFill(padded, 0), tensor("logits").maskedFill(padded, 0), 1);
+        }
+    }
+
+    /** The worst error of the gradients that the parameters hold now, by name. */
+    public Map<String, Double> gradientErrors(LanguageModel model) {
+        CheckpointKeys keys = model.spec().family().keys();
+        Map<String, Double> errors = new LinkedHashMap<>();
+        try (Scope scope = Scope.open()) {
+            double largest = 0;
+            for (Tensor g : gradients.values()) {
+                largest = Math.max(largest, g.abs().max().item());
+            }
+            for (Parameter p : model.parameters()) {
+                Tensor expected = gradients.get(p.name());
+                Tensor found = p.grad();
+                if (expected == null || !found.isDefined()) {
+                    if (expected != null || found.isDefined()) {
+                        errors.put(p.name(), Double.POSITIVE_INFINITY);
+                    }
+                    continue;
+                }
+                Tensor g = keys.isTransposed(p.name()) ? found.t() : found;
+                errors.put(p.name(), error(g.to(DType.FP32), expected, GRADIENT_FLOOR * largest));
+            }
+        }
+        for (String name : gradients.keySet()) {
+            errors.putIfAbsent(name, Double.POSITIVE_INFINITY);
+        }
+        return errors;
+    }
+
+    /** How many of the greedily decoded tokens differ; the case must hold {@code greedy_ids}. */
+    public long greedyDifferences(LanguageModel model, boolean useCache) {
+        long[] expected = tensor("greedy_ids").toLongs();
+        int steps = (int) tensor("greedy_ids").size(1);
+        List<long[]> prompts = prompts();
+        GenerationConfig config =
+                new GenerationConfig(steps, false, 1, 0, 1, 1, List.of(), List.of(), 0, useCache);
+        List<Generator.Generated> rows = new Generator(model, config, null).generate(prompts);
+        long different = 0;
+        for (int row = 0; row < rows.size(); row++) {
+            long[] found = rows.get(row).tokens();
+            for (int i = 0; i < steps; i++) {
+                different += i < found.length && found[i] == expected[row * steps + i] ? 0 : 1;
+            }
+        }
+        return different;
+    }
+
+    private List<long[]> prompts() {
+        long[] ids = tensor("prompt_ids").toLongs();
+        long[] mask = tensor("prompt_mask").toLongs();
+        int width = (int) tensor("prompt_ids").size(1);
+        List<long[]> prompts = new ArrayList<>();
+        for (int start = 0; start < ids.length; start += width) {
+            int first = start;
+            while (mask[first] == 0) {
+                first++;
+            }
+            prompts.add(Arrays.copyOfRange(ids, first, start + width));
+        }
+        return prompts;
+    }
+
+    /** The number of logits that change when the model is saved into {@code scratch} and loaded again. */
+    public long savedDifferences(LanguageModel model, Path scratch) {
+        model.save(scratch, SaveOptions.DEFAULT);
+        try (LanguageModel again = LanguageModel.load(scratch, DType.FP32, Device.CPU);
+                Scope scope = Scope.open()) {
+            Tensor before = model.logits(tensor("input_ids"), tensor("attention_mask"));
+            Tensor after = again.logits(tensor("input_ids"), tensor("attention_mask"));
+            return (long) before.viewAs(DType.INT32)
+                    .sub(after.viewAs(DType.INT32))
+                    .ne(0)
+                    .to(DType.INT64)
+                    .sum()
+                    .item();
+        }
+    }
+
+    /**
+     * All checks but the ten optimizer steps: logits, loss, grads, greedy tokens with and without a cache where the
+     * case has them, save and load.
+     *
+     * @param scratch an empty folder to save into
+     */
+    public List<GoldenCheck> check(LanguageModel model, Path scratch) {
+        List<GoldenCheck> checks = new ArrayList<>();
+        checks.add(GoldenCheck.of("logits", logitsError(model), golden.tolerance("logits")));
+        model.parameters().forEach(Parameter::clearGrad);
+        double loss = lossAndGradients(model, Pass.evaluation());
+        double expected = tensor("loss").item();
+        double lossError = Math.abs(loss - expected) / Math.max(1, Math.abs(expected));
+        checks.add(GoldenCheck.of("loss", lossError, golden.tolerance("loss")));
+        double worst = gradientErrors(model).values().stream()
+                .mapToDouble(Double::doubleValue)
+                .reduce(0, Math::max);
+        checks.add(GoldenCheck.of("grads", worst, golden.tolerance("grads")));
+        model.parameters().forEach(Parameter::clearGrad);
+        if (tensors.containsKey("greedy_ids")) {
+            checks.add(GoldenCheck.of("greedy_cached", greedyDifferences(model, true), 0));
+            checks.add(GoldenCheck.of("greedy_uncached", greedyDifferences(model, false), 0));
+        }
+        checks.add(GoldenCheck.of("save_load", savedDifferences(model, scratch), 0));
+        return checks;
+    }
+
+    private static double error(Tensor found, Tensor expected, double floor) {
+        if (!Arrays.equals(found.shape(), expected.shape())) {
+            return Double.POSITIVE_INFINITY;
+        }
+        double difference = found.sub(expected).abs().max().item();
+        return difference / Math.max(floor, expected.abs().max().item());
+    }
+
+    @Override
+    public void close() {
+        tensors.values().forEach(Tensor::close);
+        gradients.values().forEach(Tensor::close);
+    }
+}

@@ -1,0 +1,102 @@
+package quern.models;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import quern.models.internal.Json;
+import quern.recipe.DurableFiles;
+import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.Parameter;
+import quern.tensor.SafetensorsFile;
+import quern.tensor.SafetensorsFolder;
+import quern.tensor.Scope;
+import quern.tensor.Tensor;
+
+/**
+ * A model's files held in memory, as it was when the snapshot was made. {@link #write} may run on another thread while
+ * training goes on; {@link #close} frees the copy.
+ */
+public final class ModelSnapshot implements AutoCloseable {
+    private final List<Tensor> held = new ArrayList<>();
+    private final List<SafetensorsFile.Entry> entries = new ArrayList<>();
+    private final long maxShardBytes;
+    private final byte[] config;
+    private final byte[] generationConfig;
+    private final byte[] card;
+
+    /**
+     * @param copies whether weights are copied even where the file can take them as they lie; without, the model must
+     *     not change before {@link #close}
+     */
+    ModelSnapshot(LanguageModel model, SaveOptions options, boolean copies) {
+        this.maxShardBytes = options.maxShardBytes();
+        DType dtype = options.dtype().orElse(model.dtype());
+        ModelSpec spec = model.spec();
+        this.config = Json.format(spec.toJson(dtype));
+        this.generationConfig = Json.format(model.generationFields());
+        this.card = options.card()
+                .map(c -> c.text(spec, model.parameterCount(), dtype.torch()).getBytes(StandardCharsets.UTF_8))
+                .orElse(null);
+        CheckpointKeys keys = spec.family().keys();
+        boolean done = false;
+        try {
+            for (Parameter p : model.parameters()) {
+                add(p, keys, dtype, copies);
+            }
+            done = true;
+        } finally {
+            if (!done) {
+                close();
+            }
+        }
+    }
+
+    private void add(Parameter p, CheckpointKeys keys, DType dtype, boolean copies) {
+        try (Scope scope = Scope.open()) {
+            Tensor own = p.value().detach();
+            Tensor x = own.to(dtype).to(Device.CPU);
+            if (keys.isTransposed(p.name())) {
+                x = x.t();
+            }
+            boolean same = x.isContiguous() && own.dtype() == dtype && !own.device().isCuda();
+            x = same && copies ? x.copy() : x.contiguous();
+            Tensor kept = x.keep();
+            held.add(kept);
+            entries.add(new SafetensorsFile.Entry(
+                    keys.onDisk(p.name()), dtype.safetensors(), kept.shape(), kept.memory()));
+        }
+    }
+
+    /**
+     * Writes {@code config.json}, the weights, {@code generation_config.json} and, where given, {@code README.md} into
+     * a folder, made when it is missing, each file durable and whole.
+     *
+     * @throws quern.recipe.QuernException refused when the disk is full, failed on other errors
+     */
+    public void write(Path folder) {
+        try {
+            Files.createDirectories(folder);
+        } catch (IOException e) {
+            throw DurableFiles.writeFailure(folder, -1, e);
+        }
+        SafetensorsFolder.write(folder, entries, Map.of("format", "pt"), maxShardBytes);
+        DurableFiles.write(folder.resolve(ModelSpec.FILE), config);
+        DurableFiles.write(folder.resolve(GenerationConfig.FILE), generationConfig);
+        if (card != null) {
+            DurableFiles.write(folder.resolve("README.md"), card);
+        }
+    }
+
+    /** Frees the copies. */
+    @Override
+    public void close() {
+        held.forEach(Tensor::close);
+        held.clear();
+        entries.clear();
+    }
+}

@@ -1,0 +1,305 @@
+package quern.models;
+
+import java.lang.reflect.RecordComponent;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import quern.models.internal.Json;
+import quern.models.internal.ShapesOnly;
+import quern.nn.Network;
+import quern.recipe.Block;
+import quern.recipe.Position;
+import quern.recipe.QuernException;
+import quern.recipe.Techniques;
+import quern.tensor.DType;
+
+/**
+ * What a model is, without its weights: its family, its settings, and the fields of its {@code config.json} that the
+ * family doesn't read but that go back into the file unchanged.
+ */
+public final class ModelSpec {
+    /** The file of a model folder that describes the model. */
+    public static final String FILE = "config.json";
+
+    private final ModelFamily<?> family;
+    private final Record config;
+    private final Map<String, Object> otherFields;
+
+    private ModelSpec(ModelFamily<?> family, Record config, Map<String, Object> otherFields) {
+        this.family = family;
+        this.config = config;
+        this.otherFields = otherFields;
+    }
+
+    /**
+     * A new model from a recipe's {@code model} block: {@code family} and the family's settings.
+     *
+     * @param vocabularySize the tokenizer's, which is {@code vocab_size} unless the block says so; a smaller one is
+     *     bad input
+     */
+    public static ModelSpec fromRecipe(Block model, int vocabularySize, SpecialTokens tokens) {
+        ModelFamily<?> family =
+                Techniques.find(ModelFamily.class, ModelFamily.KIND, model.text("family"), model.position("family"));
+        Block written = model.without("family");
+        Map<String, Object> settings = new LinkedHashMap<>(written.toMap());
+        settings.putIfAbsent("vocab_size", (long) vocabularySize);
+        family.completeRecipe(settings);
+        Map<String, Object> other = new LinkedHashMap<>();
+        Set<String> known = keys(family.config());
+        tokens.fields().forEach((key, id) -> {
+            if (!known.contains(key)) {
+                other.put(key, id);
+            } else if (id != null) {
+                settings.putIfAbsent(key, id);
+            }
+        });
+        Record config = bind(family, written, settings, model.position().toString());
+        int size = ((ModelConfig) config).vocabSize();
+        if (size < vocabularySize) {
+            throw QuernException.badInput(
+                    "%s: vocab_size: %d is smaller than the tokenizer's %d; leave the key out or raise it",
+                    written.position("vocab_size"), size, vocabularySize);
+        }
+        other.put("use_cache", true);
+        return new ModelSpec(family, config, other);
+    }
+
+    /** The model of a Hugging Face folder. */
+    public static ModelSpec read(Path folder) {
+        return read(folder, Block.empty(Position.of(folder.toString())));
+    }
+
+    /** As above, with some settings replaced by a recipe's: dropout rates, say. */
+    public static ModelSpec read(Path folder, Block overrides) {
+        if (!Files.isDirectory(folder)) {
+            throw QuernException.badInput(
+                    "%s: no such folder; name a Hugging Face model folder (config.json, model.safetensors)", folder);
+        }
+        Path file = folder.resolve(FILE);
+        Map<String, Object> fields = Json.read(file);
+        if (fields.get("auto_map") != null) {
+            throw QuernException.badInput(
+                    "%s: auto_map: the model needs Python code of its own, which Quern never runs; convert it to a built-in model_type",
+                    file);
+        }
+        if (fields.get("quantization_config") != null) {
+            throw QuernException.badInput(
+                    "%s: quantization_config: the weights are quantised; name the unquantised model", file);
+        }
+        if (!(fields.remove("model_type") instanceof String type)) {
+            throw QuernException.badInput("%s: model_type: missing; expected a text such as llama", file);
+        }
+        ModelFamily<?> family =
+                Techniques.find(ModelFamily.class, ModelFamily.KIND, type, Position.of(file + ": model_type"));
+        checkArchitecture(file, fields, family);
+        Map<String, Object> settings = new LinkedHashMap<>();
+        Map<String, Object> other = new LinkedHashMap<>();
+        Map<String, Object> spelled = renamed(fields, family, file.toString());
+        family.normalise(spelled, file.toString());
+        Set<String> known = keys(family.config());
+        spelled.forEach((key, value) -> {
+            if (!known.contains(key)) {
+                other.put(key, value);
+            } else if (value != null) {
+                settings.put(key, value);
+            }
+        });
+        other.remove("torch_dtype");
+        other.remove("dtype");
+        Map<String, Object> replaced = renamed(overrides.toMap(), family, overrides.position().toString());
+        family.normalise(replaced, overrides.position().toString());
+        for (String key : replaced.keySet()) {
+            if (!known.contains(key)) {
+                // Binding the recipe's block alone gives its message, with the place and the nearest name.
+                overrides.bind(family.config());
+            }
+        }
+        settings.putAll(replaced);
+        Block from = overrides.keys().isEmpty() ? Block.empty(Position.of(file.toString())) : overrides;
+        return new ModelSpec(family, bind(family, from, settings, file.toString()), other);
+    }
+
+    private static void checkArchitecture(Path file, Map<String, Object> fields, ModelFamily<?> family) {
+        if (fields.get("architectures") instanceof List<?> named
+                && !named.isEmpty()
+                && named.stream().noneMatch(family.architectures()::contains)) {
+            throw QuernException.badInput(
+                    "%s: architectures: found %s; of model_type %s Quern knows %s",
+                    file, named, family.id(), String.join(", ", family.architectures()));
+        }
+        fields.remove("architectures");
+    }
+
+    private static Map<String, Object> renamed(Map<String, Object> fields, ModelFamily<?> family, String where) {
+        Map<String, Object> result = new LinkedHashMap<>(fields);
+        family.aliases().forEach((alias, name) -> {
+            if (!result.containsKey(alias)) {
+                return;
+            }
+            Object value = result.remove(alias);
+            Object other = result.putIfAbsent(name, value);
+            if (other != null && !other.equals(value)) {
+                throw QuernException.badInput(
+                        "%s: %s is %s but %s, another name for it, is %s; keep one", where, name, other, alias, value);
+            }
+        });
+        return result;
+    }
+
+    /** Binds settings, keeping the places of those that {@code written} holds unchanged. */
+    private static Record bind(ModelFamily<?> family, Block written, Map<String, Object> settings, String where) {
+        Map<String, Object> wanted = renamed(settings, family, where);
+        family.normalise(wanted, where);
+        Block block = written;
+        Map<String, Object> before = written.toMap();
+        for (String key : before.keySet()) {
+            if (!wanted.containsKey(key)) {
+                block = block.without(key);
+            }
+        }
+        for (Map.Entry<String, Object> e : wanted.entrySet()) {
+            if (!Objects.equals(e.getValue(), before.get(e.getKey()))) {
+                block = block.with(e.getKey(), e.getValue());
+            }
+        }
+        return block.bind(family.config());
+    }
+
+    private static Set<String> keys(Class<? extends Record> type) {
+        Set<String> keys = new LinkedHashSet<>();
+        for (RecordComponent c : type.getRecordComponents()) {
+            keys.add(key(c));
+        }
+        return keys;
+    }
+
+    private static String key(RecordComponent component) {
+        return component.getName().replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT);
+    }
+
+    /** The family. */
+    public ModelFamily<?> family() {
+        return family;
+    }
+
+    /** The family's settings. */
+    public ModelConfig config() {
+        return (ModelConfig) config;
+    }
+
+    /** The fields of {@code config.json} beside the settings: special tokens' ids and whatever a file held. */
+    public Map<String, Object> otherFields() {
+        return Collections.unmodifiableMap(otherFields);
+    }
+
+    /** A field of {@code config.json}, whether the family reads it or not; {@code null} when absent. */
+    public Object field(String key) {
+        return settings().containsKey(key) ? settings().get(key) : otherFields.get(key);
+    }
+
+    /** The family's settings as {@code config.json} has them. */
+    public Map<String, Object> settings() {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        for (RecordComponent c : config.getClass().getRecordComponents()) {
+            Object value = plain(component(config, c));
+            if (value != null) {
+                fields.put(key(c), value);
+            }
+        }
+        return fields;
+    }
+
+    private static Object component(Record record, RecordComponent c) {
+        try {
+            return c.getAccessor().invoke(record);
+        } catch (ReflectiveOperationException impossible) {
+            throw new IllegalStateException(c.toString(), impossible);
+        }
+    }
+
+    private static Object plain(Object value) {
+        return switch (value) {
+            case null -> null;
+            case Optional<?> optional -> plain(optional.orElse(null));
+            case Record record -> {
+                Map<String, Object> map = new LinkedHashMap<>();
+                for (RecordComponent c : record.getClass().getRecordComponents()) {
+                    Object inner = plain(component(record, c));
+                    if (inner != null) {
+                        map.put(key(c), inner);
+                    }
+                }
+                yield map;
+            }
+            default -> value;
+        };
+    }
+
+    /** The content of {@code config.json} for weights of this dtype, keys sorted. */
+    public Map<String, Object> toJson(DType dtype) {
+        Map<String, Object> json = new TreeMap<>(otherFields);
+        json.putAll(settings());
+        json.put("architectures", List.of(family.architectures().getFirst()));
+        json.put("model_type", family.id());
+        json.put("dtype", dtype.torch());
+        return json;
+    }
+
+    /** The network with the parameters that {@code weights} gives. */
+    public Network build(Weights weights) {
+        return build(family, weights);
+    }
+
+    private <C extends Record & ModelConfig> Network build(ModelFamily<C> family, Weights weights) {
+        boolean done = false;
+        try {
+            Network network = family.build(family.config().cast(config), weights);
+            done = true;
+            return network;
+        } finally {
+            if (!done) {
+                weights.given().forEach(p -> p.close());
+            }
+        }
+    }
+
+    /** What the parameters are called and how large they are, in the order of the network; no memory is taken. */
+    public Shapes shapes() {
+        ShapesOnly weights = new ShapesOnly();
+        try (Network network = build(weights)) {
+            Map<String, long[]> shapes = new LinkedHashMap<>();
+            network.parameters().forEach(p -> shapes.put(p.name(), p.value().shape()));
+            return new Shapes(shapes, new LinkedHashMap<>(weights.ties()));
+        }
+    }
+
+    /**
+     * The parameters of a model.
+     *
+     * @param parameters name to shape, in memory
+     * @param ties names that stand for another parameter: tied name to owner's name
+     */
+    public record Shapes(Map<String, long[]> parameters, Map<String, String> ties) {
+        /** The number of weights, tied ones once. */
+        public long count() {
+            return parameters.values().stream()
+                    .mapToLong(shape -> Arrays.stream(shape).reduce(1, Math::multiplyExact))
+                    .sum();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return family.id() + " " + config;
+    }
+}

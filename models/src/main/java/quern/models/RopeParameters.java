@@ -1,0 +1,129 @@
+package quern.models;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import quern.models.internal.RopeTypes;
+import quern.nn.Positions;
+import quern.recipe.Default;
+import quern.recipe.Doc;
+import quern.recipe.QuernException;
+import quern.recipe.Range;
+import quern.recipe.Suggestion;
+
+/**
+ * Rotary position settings as transformers 5 writes them under {@code rope_parameters}. Which are used, and which must be
+ * there, depends on {@code rope_type}: {@code default}, {@code linear}, {@code dynamic}, {@code yarn}, {@code llama3}.
+ *
+ * @param ropeType how frequencies are stretched for long contexts
+ * @param ropeTheta the base of the wavelengths
+ * @param factor by how much the context is stretched; not for {@code default}
+ * @param originalMaxPositionEmbeddings the context before stretching (yarn, llama3); the model's own when absent
+ * @param lowFreqFactor llama3: wavelengths above original / this are stretched
+ * @param highFreqFactor llama3: wavelengths below original / this are kept
+ * @param betaFast yarn: rotations over the original context from which a dimension is kept
+ * @param betaSlow yarn: rotations below which a dimension is stretched
+ * @param attentionFactor yarn: the factor on cos and sin; worked out from {@code factor} when absent
+ * @param mscale yarn: with {@code mscaleAllDim}, another way to work that factor out
+ * @param mscaleAllDim see {@code mscale}
+ * @param truncate yarn: whether the bounds of the ramp are whole dimensions
+ * @param partialRotaryFactor the share of a head that turns; only 1 is known here
+ */
+public record RopeParameters(
+        @Doc("How frequencies are stretched: default, linear, dynamic, yarn or llama3.") @Default("default")
+        String ropeType,
+
+        @Doc("The base of the wavelengths.") @Default("10000") @Range(min = 1, minExclusive = true) double ropeTheta,
+        @Range(min = 1) Optional<Double> factor,
+        @Range(min = 1) Optional<Integer> originalMaxPositionEmbeddings,
+        @Range(min = 0, minExclusive = true) Optional<Double> lowFreqFactor,
+        @Range(min = 0, minExclusive = true) Optional<Double> highFreqFactor,
+        @Range(min = 0, minExclusive = true) Optional<Double> betaFast,
+        @Range(min = 0, minExclusive = true) Optional<Double> betaSlow,
+        @Range(min = 0, minExclusive = true) Optional<Double> attentionFactor,
+        Optional<Double> mscale,
+        Optional<Double> mscaleAllDim,
+        Optional<Boolean> truncate,
+        @Range(min = 1, max = 1) Optional<Double> partialRotaryFactor) {
+
+    /** The keys each type takes beside {@code rope_theta}; the first ones are required. */
+    private static final Map<String, List<String>> REQUIRED = Map.of(
+            "default", List.of(),
+            "linear", List.of("factor"),
+            "dynamic", List.of("factor"),
+            "yarn", List.of("factor"),
+            "llama3", List.of("factor", "low_freq_factor", "high_freq_factor"));
+
+    /** Checks that the type is known and has what it needs. */
+    public RopeParameters {
+        List<String> required = REQUIRED.get(ropeType);
+        if (required == null) {
+            throw new IllegalArgumentException("rope_type: unknown type '%s'%s; known: %s"
+                    .formatted(
+                            ropeType,
+                            Suggestion.nearest(ropeType, REQUIRED.keySet())
+                                    .map(" (did you mean '%s'?)"::formatted)
+                                    .orElse(""),
+                            String.join(", ", REQUIRED.keySet().stream().sorted().toList())));
+        }
+        require(required, "factor", factor, ropeType);
+        require(required, "low_freq_factor", lowFreqFactor, ropeType);
+        require(required, "high_freq_factor", highFreqFactor, ropeType);
+        if (ropeType.equals("llama3") && highFreqFactor.orElseThrow() <= lowFreqFactor.orElseThrow()) {
+            throw new IllegalArgumentException("high_freq_factor: %s is not above low_freq_factor %s"
+                    .formatted(highFreqFactor.orElseThrow(), lowFreqFactor.orElseThrow()));
+        }
+    }
+
+    private static void require(List<String> required, String key, Optional<?> value, String type) {
+        if (required.contains(key) && value.isEmpty()) {
+            throw new IllegalArgumentException("%s: missing; rope_type %s needs it".formatted(key, type));
+        }
+    }
+
+    /**
+     * Turns the spellings of older files, {@code rope_theta} and {@code rope_scaling} (with {@code type}) at the top
+     * level, into {@code rope_parameters}, in place.
+     *
+     * @param where the file or place, for messages
+     */
+    public static void normalise(Map<String, Object> settings, String where) {
+        Object scaling = settings.remove("rope_scaling");
+        Object theta = settings.remove("rope_theta");
+        Object found = settings.get("rope_parameters");
+        if (found == null) {
+            found = scaling;
+        } else if (scaling != null && !scaling.equals(found)) {
+            throw QuernException.badInput(
+                    "%s: both rope_scaling and rope_parameters are there and differ; keep rope_parameters", where);
+        }
+        if (found == null && theta == null) {
+            return;
+        }
+        if (found != null && !(found instanceof Map)) {
+            throw QuernException.badInput("%s: rope_parameters: expected an object, found '%s'", where, found);
+        }
+        Map<String, Object> rope = new LinkedHashMap<>();
+        if (found instanceof Map<?, ?> map) {
+            map.forEach((key, value) -> {
+                if (value != null) {
+                    rope.put(String.valueOf(key), value);
+                }
+            });
+        }
+        Object oldType = rope.remove("type");
+        if (oldType != null) {
+            rope.putIfAbsent("rope_type", oldType);
+        }
+        if (theta != null) {
+            rope.putIfAbsent("rope_theta", theta);
+        }
+        settings.put("rope_parameters", rope);
+    }
+
+    /** The frequencies of a head of {@code headWidth} for a model of {@code contextLength} positions. */
+    public Positions.RotaryFrequencies frequencies(int headWidth, int contextLength) {
+        return RopeTypes.of(this, headWidth, contextLength);
+    }
+}

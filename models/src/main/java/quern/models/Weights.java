@@ -1,0 +1,90 @@
+package quern.models;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import quern.nn.DenseLinear;
+import quern.nn.Linear;
+import quern.nn.Norm;
+import quern.tensor.DType;
+import quern.tensor.Parameter;
+import quern.tensor.Scope;
+import quern.tensor.Tensor;
+
+/**
+ * Gives a family the parameters it asks for while it builds its network: new ones, those of a checkpoint, or only
+ * their shapes. The parts most families share are asked for by the methods here.
+ */
+public abstract class Weights {
+    private final DType dtype;
+    private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+    private final Map<String, String> ties = new LinkedHashMap<>();
+
+    /** Weights in one dtype. */
+    protected Weights(DType dtype) {
+        this.dtype = dtype;
+    }
+
+    /** The dtype of the parameters and of the blocks' arithmetic. */
+    public final DType dtype() {
+        return dtype;
+    }
+
+    /** The value of a parameter, in the open scope. */
+    protected abstract Tensor value(String name, Initialization initialization, long... shape);
+
+    /** The parameter of that name (transformers' in-memory name) and shape. */
+    public final Parameter parameter(String name, Initialization initialization, long... shape) {
+        try (Scope scope = Scope.open()) {
+            Parameter p = new Parameter(name, value(name, initialization, shape));
+            if (parameters.put(name, p) != null) {
+                p.close();
+                throw new IllegalArgumentException("parameter '" + name + "' was asked for twice");
+            }
+            return p;
+        }
+    }
+
+    /** Vectors [rows, width] named {@code name.weight}; {@code zeroRow} is the padding token's, which starts at 0. */
+    public final Parameter embedding(String name, long rows, long width, double std, OptionalLong zeroRow) {
+        return parameter(name + ".weight", new Initialization.Normal(std, zeroRow), rows, width);
+    }
+
+    /** A slot from {@code in} to {@code out} features, its matrix drawn with {@code std}, its bias 0. */
+    public final Linear linear(String name, long in, long out, boolean bias, double std) {
+        Parameter weight = parameter(name + ".weight", Initialization.normal(std), out, in);
+        return new Linear(
+                name, new DenseLinear(weight, bias ? parameter(name + ".bias", Initialization.ZEROS, out) : null));
+    }
+
+    /** A slot without bias whose matrix is another's: an output projection tied to the embedding. */
+    public final Linear tied(String name, Parameter weight) {
+        ties.put(name + ".weight", weight.name());
+        return new Linear(name, new DenseLinear(weight, null));
+    }
+
+    /** A layer norm with bias. */
+    public final Norm layerNorm(String name, long width, double eps) {
+        return new Norm.LayerNorm(
+                parameter(name + ".weight", Initialization.ONES, width),
+                parameter(name + ".bias", Initialization.ZEROS, width),
+                eps);
+    }
+
+    /** A root-mean-square norm. */
+    public final Norm rmsNorm(String name, long width, double eps) {
+        return new Norm.RmsNorm(parameter(name + ".weight", Initialization.ONES, width), eps);
+    }
+
+    /** The parameters given so far, in the order they were asked for. */
+    public final List<Parameter> given() {
+        return new ArrayList<>(parameters.values());
+    }
+
+    /** Names that stand for another parameter: tied name to owner's name. */
+    public final Map<String, String> ties() {
+        return ties;
+    }
+}

@@ -1,0 +1,106 @@
+package quern.models.internal;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import quern.models.CheckpointKeys;
+import quern.models.ModelSpec;
+import quern.recipe.QuernException;
+import quern.tensor.SafetensorsFile;
+import quern.tensor.SafetensorsFolder;
+
+/** The tensors of a model folder by the names their parameters have in memory, checked against the model. */
+public final class Checkpoint {
+    private static final int NAMED = 10;
+
+    private final SafetensorsFolder files;
+    private final Map<String, String> diskNames = new LinkedHashMap<>();
+
+    /**
+     * Finds every parameter in the files.
+     *
+     * @throws QuernException failed when tensors are missing, left over or of another shape
+     */
+    public Checkpoint(SafetensorsFolder files, ModelSpec.Shapes shapes, CheckpointKeys keys) {
+        this.files = files;
+        List<String> missing = new ArrayList<>();
+        List<String> misshaped = new ArrayList<>();
+        Set<String> used = new HashSet<>();
+        shapes.parameters().forEach((name, shape) -> {
+            String disk = find(keys, keys.onDisk(name));
+            if (disk == null) {
+                missing.add(keys.onDisk(name));
+                return;
+            }
+            used.add(disk);
+            diskNames.put(name, disk);
+            long[] expected = keys.isTransposed(name) ? new long[] {shape[1], shape[0]} : shape;
+            long[] found = files.entry(disk).shape();
+            if (!Arrays.equals(found, expected)) {
+                misshaped.add("%s is %s, expected %s".formatted(disk, Arrays.toString(found), Arrays.toString(expected)));
+            }
+        });
+        refuse(missing, "%d tensors of the model are missing: %s; is config.json that of these weights?");
+        refuse(misshaped, "%d tensors have another shape than config.json says: %s; is it that of these weights?");
+        shapes.ties().forEach((tied, owner) -> {
+            String disk = find(keys, keys.onDisk(tied));
+            if (disk != null) {
+                used.add(disk);
+                checkTied(disk, diskNames.get(owner));
+            }
+        });
+        List<String> extra = new ArrayList<>();
+        for (String name : files.names()) {
+            if (!used.contains(name) && !keys.isBuffer(name)) {
+                extra.add(name);
+            }
+        }
+        refuse(extra, "%d tensors have no place in the model: %s; is config.json that of these weights?");
+    }
+
+    private String find(CheckpointKeys keys, String diskName) {
+        if (files.contains(diskName)) {
+            return diskName;
+        }
+        String bare = diskName.startsWith(keys.basePrefix())
+                ? diskName.substring(keys.basePrefix().length())
+                : diskName;
+        return files.contains(bare) ? bare : null;
+    }
+
+    private void checkTied(String tied, String owner) {
+        SafetensorsFile.Entry a = files.entry(tied);
+        SafetensorsFile.Entry b = files.entry(owner);
+        if (!a.dtype().equals(b.dtype()) || a.bytes().mismatch(b.bytes()) != -1) {
+            throw QuernException.failed(
+                    "%s: tensor '%s' differs from '%s', which config.json ties it to; set tie_word_embeddings to false there",
+                    files.folder(), tied, owner);
+        }
+    }
+
+    private void refuse(List<String> names, String message) {
+        if (names.isEmpty()) {
+            return;
+        }
+        String list = String.join(", ", names.subList(0, Math.min(NAMED, names.size())));
+        if (names.size() > NAMED) {
+            list += ", …";
+        }
+        throw QuernException.failed("%s: %s", files.folder(), message.formatted(names.size(), list));
+    }
+
+    /** The tensor of the parameter called {@code name} in memory. */
+    public SafetensorsFile.Entry entry(String name) {
+        return files.entry(diskNames.get(name));
+    }
+
+    /** The folder, for messages. */
+    public Path folder() {
+        return files.folder();
+    }
+}

@@ -1,0 +1,38 @@
+package quern.models.internal;
+
+import quern.models.Initialization;
+import quern.models.Weights;
+import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.RandomStream;
+import quern.tensor.RandomStreams;
+import quern.tensor.Tensor;
+
+/**
+ * Freshly drawn parameters. Each has a random stream named after it, so a value depends on the seed and the parameter's
+ * name only; it is drawn in fp32 on the CPU and then converted, the same for every dtype and device.
+ */
+public final class NewWeights extends Weights {
+    private final Device device;
+    private final RandomStreams streams;
+
+    /** Parameters drawn from a run's seed. */
+    public NewWeights(DType dtype, Device device, long seed) {
+        super(dtype);
+        this.device = device;
+        this.streams = new RandomStreams(seed);
+    }
+
+    @Override
+    protected Tensor value(String name, Initialization initialization, long... shape) {
+        Tensor x = Tensor.empty(DType.FP32, Device.CPU, shape);
+        switch (initialization) {
+            case Initialization.Constant c -> x.fill_(c.value());
+            case Initialization.Normal n -> {
+                x.normal_(0, n.std(), new RandomStream(streams.seed("init/" + name)));
+                n.zeroRow().ifPresent(row -> x.select(0, row).zero_());
+            }
+        }
+        return x.to(dtype()).to(device);
+    }
+}

@@ -1,0 +1,97 @@
+package quern.models;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+import quern.nn.DecoderBlock;
+import quern.nn.GradientCheckpointing;
+import quern.nn.Pass;
+import quern.recipe.GoldenCase;
+import quern.recipe.GoldenCheck;
+import quern.tensor.Parameter;
+import quern.tensor.Scope;
+import quern.tensor.Tensor;
+
+/** Every golden model: what transformers computed, within the case's own tolerances. */
+class ModelGoldenTest {
+    @TempDir
+    Path scratch;
+
+    @TestFactory
+    Stream<DynamicTest> everyCaseHolds() {
+        List<GoldenCase> cases = GoldenCases.all();
+        assertTrue(cases.size() >= 13, "found only " + cases.size());
+        return cases.stream().map(c -> DynamicTest.dynamicTest(c.name(), () -> {
+            try (ModelGolden golden = new ModelGolden(c);
+                    LanguageModel model = golden.load()) {
+                List<GoldenCheck> checks = golden.check(model, scratch.resolve(c.name()));
+                assertEquals(6, checks.size());
+                for (GoldenCheck check : checks) {
+                    assertTrue(check.ok(), check::toString);
+                }
+            }
+        }));
+    }
+
+    /** With weights known beforehand a training pass makes the head's gradient in one go: the same gradients. */
+    @TestFactory
+    Stream<DynamicTest> aTrainingPassGivesTheSameGradients() {
+        return GoldenCases.all().stream().map(c -> DynamicTest.dynamicTest(c.name(), () -> {
+            try (ModelGolden golden = new ModelGolden(c);
+                    LanguageModel model = golden.load()) {
+                double loss = golden.lossAndGradients(model, Pass.training(1));
+                assertEquals(golden.tensor("loss").item(), loss, c.tolerance("loss") * Math.max(1, loss));
+                golden.gradientErrors(model)
+                        .forEach((name, error) -> assertTrue(error <= c.tolerance("grads"), name + " " + error));
+            }
+        }));
+    }
+
+    /** A tensor that is off must be seen: the checks can fail. */
+    @Test
+    void aChangedWeightFailsTheChecks() {
+        GoldenCase c = GoldenCase.read(GoldenCases.folder("model-llama-mha"));
+        try (ModelGolden golden = new ModelGolden(c);
+                LanguageModel model = golden.load()) {
+            Parameter p = model.parameters().get(3);
+            try (Scope scope = Scope.open()) {
+                Tensor changed = p.value().detach();
+                changed.mul_(1.1);
+            }
+            List<GoldenCheck> checks = golden.check(model, scratch.resolve("changed"));
+            assertEquals(
+                    List.of("logits", "loss", "grads"),
+                    checks.stream()
+                            .filter(check -> !check.ok())
+                            .map(GoldenCheck::check)
+                            .limit(3)
+                            .toList());
+        }
+    }
+
+    @Test
+    void recomputedBlocksGiveTheSameBits() {
+        GoldenCase c = GoldenCase.read(GoldenCases.folder("model-llama-gqa-tied"));
+        try (ModelGolden golden = new ModelGolden(c);
+                LanguageModel plain = golden.load();
+                LanguageModel recomputed = golden.load();
+                Scope scope = Scope.open()) {
+            recomputed.network().addHook(new GradientCheckpointing(s -> s instanceof DecoderBlock));
+            assertEquals(
+                    golden.lossAndGradients(plain, Pass.training(1)),
+                    golden.lossAndGradients(recomputed, Pass.training(1)));
+            for (int i = 0; i < plain.parameters().size(); i++) {
+                Tensor a = plain.parameters().get(i).grad();
+                Tensor b = recomputed.parameters().get(i).grad();
+                assertTrue(a.equal(b), plain.parameters().get(i).name());
+            }
+        }
+    }
+}

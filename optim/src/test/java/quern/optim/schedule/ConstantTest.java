@@ -1,0 +1,29 @@
+package quern.optim.schedule;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import quern.optim.Schedule;
+import quern.optim.ScheduleContract;
+import quern.optim.ScheduleTechnique;
+
+class ConstantTest extends ScheduleContract {
+    @Override
+    protected ScheduleTechnique technique() {
+        return new Constant();
+    }
+
+    @Override
+    protected List<Record> configs() {
+        return List.of(new Constant.Config());
+    }
+
+    @Test
+    void neverLeavesThePeakAfterWarmup() {
+        Schedule schedule = schedule(configs().getFirst(), 5, 60);
+        for (int step = 5; step <= 60; step++) {
+            assertEquals(PEAK, schedule.rate(step));
+        }
+    }
+}

@@ -1,0 +1,191 @@
+package quern.tensor.kernel;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * The threads that kernels run on: the caller and a fixed set of parked platform threads. Work comes in numbered blocks
+ * that free threads take one after another; what a block does depends on its number alone, so results don't depend on the
+ * count of threads.
+ *
+ * <p>Calls from several threads don't share the workers: while one has them, another does its blocks alone, and so does a
+ * call from within a block.
+ */
+public final class KernelThreads {
+    /** Looks before a thread parks: some microseconds, so that calls in a row need no system call and idle costs nothing. */
+    private static final int SPINS = 200;
+
+    private static final ReentrantLock OWNER = new ReentrantLock();
+    private static volatile int count = Runtime.getRuntime().availableProcessors();
+    private static Worker[] workers = {};
+
+    private KernelThreads() {}
+
+    /** What to do for a block. */
+    @FunctionalInterface
+    public interface BlockTask {
+        /** Does the block of that number. */
+        void run(int block);
+    }
+
+    /** Threads in use, the caller counted; the number of processors at first. */
+    public static int count() {
+        return count;
+    }
+
+    /**
+     * Sets the threads in use, the caller counted.
+     *
+     * @throws IllegalArgumentException when less than 1
+     */
+    public static void setCount(int threads) {
+        if (threads < 1) {
+            throw new IllegalArgumentException("kernel threads: %d, expected at least 1".formatted(threads));
+        }
+        OWNER.lock();
+        try {
+            count = threads;
+            stopWorkers();
+        } finally {
+            OWNER.unlock();
+        }
+    }
+
+    /** Does blocks 0 to {@code blocks - 1} and returns when all are done. The first failure is thrown, after the others. */
+    public static void run(int blocks, BlockTask task) {
+        if (blocks <= 1 || count == 1 || OWNER.isHeldByCurrentThread() || !OWNER.tryLock()) {
+            for (int block = 0; block < blocks; block++) {
+                task.run(block);
+            }
+            return;
+        }
+        try {
+            startWorkers();
+            Job job = new Job(task, blocks, Thread.currentThread());
+            int helpers = Math.min(workers.length, blocks - 1);
+            for (int i = 0; i < helpers; i++) {
+                workers[i].give(job);
+            }
+            job.work();
+            job.await();
+            job.rethrow();
+        } finally {
+            OWNER.unlock();
+        }
+    }
+
+    private static void startWorkers() {
+        if (workers.length == count - 1) {
+            return;
+        }
+        stopWorkers();
+        Worker[] started = new Worker[count - 1];
+        for (int i = 0; i < started.length; i++) {
+            started[i] = new Worker(i);
+            started[i].start();
+        }
+        workers = started;
+    }
+
+    private static void stopWorkers() {
+        for (Worker worker : workers) {
+            worker.end();
+        }
+        workers = new Worker[0];
+    }
+
+    /** Blocks of one call. A worker that comes late finds none left and never touches the caller's memory. */
+    private static final class Job {
+        private final BlockTask task;
+        private final int blocks;
+        private final Thread caller;
+        private final AtomicInteger next = new AtomicInteger();
+        private final AtomicInteger done = new AtomicInteger();
+        private final AtomicReference<Throwable> failure = new AtomicReference<>();
+
+        Job(BlockTask task, int blocks, Thread caller) {
+            this.task = task;
+            this.blocks = blocks;
+            this.caller = caller;
+        }
+
+        void work() {
+            int block;
+            while ((block = next.getAndIncrement()) < blocks) {
+                try {
+                    task.run(block);
+                } catch (Throwable e) {
+                    failure.compareAndSet(null, e);
+                }
+                if (done.incrementAndGet() == blocks && Thread.currentThread() != caller) {
+                    LockSupport.unpark(caller);
+                }
+            }
+        }
+
+        void await() {
+            boolean interrupted = false;
+            for (int spin = 0; done.get() < blocks; spin++) {
+                if (spin < SPINS) {
+                    Thread.onSpinWait();
+                } else {
+                    LockSupport.park(this);
+                    // park() returns at once while interrupted; the blocks must end all the same.
+                    interrupted |= Thread.interrupted();
+                }
+            }
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+
+        void rethrow() {
+            switch (failure.get()) {
+                case null -> {}
+                case RuntimeException e -> throw e;
+                case Error e -> throw e;
+                case Throwable e -> throw new IllegalStateException("a block threw a checked exception", e);
+            }
+        }
+    }
+
+    private static final class Worker extends Thread {
+        private volatile Job job;
+        private volatile boolean ended;
+
+        Worker(int number) {
+            super("quern-kernel-" + number);
+            setDaemon(true);
+        }
+
+        void give(Job next) {
+            job = next;
+            LockSupport.unpark(this);
+        }
+
+        void end() {
+            ended = true;
+            LockSupport.unpark(this);
+        }
+
+        @Override
+        public void run() {
+            Job last = null;
+            int spin = 0;
+            while (!ended) {
+                Job current = job;
+                if (current != last) {
+                    current.work();
+                    last = current;
+                    spin = 0;
+                } else if (spin++ < SPINS) {
+                    Thread.onSpinWait();
+                } else {
+                    LockSupport.park(this);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,272 @@
+package quern.train;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import quern.recipe.DurableFiles;
+import quern.recipe.QuernException;
+import quern.tensor.DType;
+import quern.tensor.SafetensorsFile;
+import quern.tensor.SafetensorsWriter;
+import quern.tensor.Tensor;
+
+/**
+ * The checkpoints of a run folder: {@code checkpoint-<step>/}, a model folder with {@code trainer/} beside the model's
+ * files. One is written under a temporary name, forced to disk, and renamed in one step; only when it is durable are old
+ * ones taken away, each renamed first so that no half-deleted folder ever bears a checkpoint's name.
+ */
+final class Checkpoints {
+    private static final Pattern NAME = Pattern.compile("checkpoint-(\\d{1,18})");
+    private static final String TEMPORARY = ".checkpoint-";
+    private static final String PRUNED = ".pruned-checkpoint-";
+    /** Room that must be free before a save begins, over the bytes of the tensors: headers, JSON and the tokenizer. */
+    private static final double HEADROOM = 1.2;
+
+    /** Writes the files of a model folder that never change: the tokenizer's. */
+    interface Companions {
+        void write(Path folder);
+    }
+
+    private final Path run;
+    private final int limit;
+    private final boolean async;
+    private final Companions companions;
+    private FutureTask<Path> pending;
+
+    /**
+     * @param limit how many to keep besides the best; 0 keeps all
+     * @param async whether a save goes on beside training
+     */
+    Checkpoints(Path run, int limit, boolean async, Companions companions) {
+        this.run = run;
+        this.limit = limit;
+        this.async = async;
+        this.companions = companions;
+        removeLeftovers();
+    }
+
+    /** The folder of a step's checkpoint. */
+    static Path folder(Path run, long step) {
+        return run.resolve("checkpoint-" + step);
+    }
+
+    /** The step in a checkpoint folder's name. */
+    static OptionalLong step(Path folder) {
+        Matcher m = NAME.matcher(folder.getFileName() == null ? "" : folder.getFileName().toString());
+        return m.matches() ? OptionalLong.of(Long.parseLong(m.group(1))) : OptionalLong.empty();
+    }
+
+    /** The run's checkpoints, oldest first. */
+    static List<Path> list(Path run) {
+        List<Path> all = new ArrayList<>();
+        try (Stream<Path> entries = Files.list(run)) {
+            entries.filter(p -> Files.isDirectory(p, LinkOption.NOFOLLOW_LINKS))
+                    .filter(p -> step(p).isPresent())
+                    .forEach(all::add);
+        } catch (IOException e) {
+            throw QuernException.failed("%s: cannot be listed: %s", run, e.getMessage());
+        }
+        all.sort(Comparator.comparingLong(p -> step(p).getAsLong()));
+        return all;
+    }
+
+    /** Waits for the save before this one, then saves: at once, or on a thread of its own. Takes over the snapshot. */
+    void save(Snapshot snapshot) {
+        try {
+            await();
+            requireSpace(snapshot.bytes());
+        } catch (RuntimeException e) {
+            snapshot.close();
+            throw e;
+        }
+        FutureTask<Path> task = new FutureTask<>(() -> {
+            try (snapshot) {
+                return write(snapshot);
+            }
+        });
+        pending = task;
+        if (async) {
+            Thread.ofPlatform().name("quern-checkpoint").daemon(false).start(task);
+        } else {
+            task.run();
+            await();
+        }
+    }
+
+    /** The checkpoint that has become durable since the last call, if any; throws what its save threw. */
+    Optional<Path> completed() {
+        return pending != null && pending.isDone() ? await() : Optional.empty();
+    }
+
+    /** Waits until no save is under way; gives the checkpoint it waited for. */
+    Optional<Path> await() {
+        if (pending == null) {
+            return Optional.empty();
+        }
+        FutureTask<Path> task = pending;
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    Path done = task.get();
+                    pending = null;
+                    return Optional.of(done);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        } catch (ExecutionException e) {
+            pending = null;
+            if (e.getCause() instanceof QuernException q) {
+                throw q;
+            }
+            throw new IllegalStateException("saving a checkpoint failed", e.getCause());
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private void requireSpace(long bytes) {
+        long needed = (long) (bytes * HEADROOM);
+        try {
+            long free = Files.getFileStore(run).getUsableSpace();
+            if (free < needed) {
+                throw QuernException.refused(
+                        "%s: a checkpoint needs %,d bytes and %,d are free; free some space, then go on with --resume %s",
+                        run, needed, free, run);
+            }
+        } catch (IOException e) {
+            throw DurableFiles.writeFailure(run, needed, e);
+        }
+    }
+
+    private Path write(Snapshot snapshot) {
+        long step = snapshot.state().step;
+        Path temporary = run.resolve(TEMPORARY + step);
+        Path target = folder(run, step);
+        boolean done = false;
+        try {
+            DurableFiles.deleteTree(temporary);
+            Path trainer = temporary.resolve("trainer");
+            Files.createDirectories(trainer);
+            snapshot.model().write(temporary);
+            companions.write(temporary);
+            List<SafetensorsFile.Entry> entries = new ArrayList<>();
+            snapshot.optimizer().forEach((name, t) -> entries.add(entry(name, t)));
+            SafetensorsWriter.write(trainer.resolve("optimizer.safetensors"), entries, Map.of("format", "pt"));
+            DurableFiles.write(
+                    trainer.resolve("trainer_state.json"),
+                    Json.pretty(snapshot.state().toJson()));
+            Manifest.write(temporary, step);
+            DurableFiles.replaceDirectory(temporary, target);
+            done = true;
+        } catch (IOException e) {
+            throw DurableFiles.writeFailure(temporary, snapshot.bytes(), e);
+        } finally {
+            if (!done) {
+                deleteQuietly(temporary);
+            }
+        }
+        prune(snapshot.state());
+        return target;
+    }
+
+    private static void deleteQuietly(Path folder) {
+        try {
+            DurableFiles.deleteTree(folder);
+        } catch (QuernException e) {
+            // The failure that led here is the one to report; the leftover goes when the run is next opened.
+            return;
+        }
+    }
+
+    static SafetensorsFile.Entry entry(String name, Tensor t) {
+        return new SafetensorsFile.Entry(name, t.dtype().safetensors(), t.shape(), t.memory());
+    }
+
+    private void prune(TrainerState state) {
+        if (limit == 0) {
+            return;
+        }
+        List<Path> all = new ArrayList<>(list(run));
+        all.removeIf(p -> step(p).getAsLong() == state.bestStep);
+        for (Path old : all.subList(0, Math.max(0, all.size() - limit))) {
+            Path aside = run.resolve(PRUNED + step(old).getAsLong());
+            try {
+                DurableFiles.deleteTree(aside);
+                Files.move(old, aside, StandardCopyOption.ATOMIC_MOVE);
+            } catch (IOException e) {
+                throw QuernException.failed("%s: the old checkpoint cannot be taken away: %s", old, e.getMessage());
+            }
+            DurableFiles.deleteTree(aside);
+        }
+    }
+
+    private void removeLeftovers() {
+        try (Stream<Path> entries = Files.list(run)) {
+            for (Path p : entries.toList()) {
+                String name = p.getFileName().toString();
+                if (name.startsWith(TEMPORARY) || name.startsWith(PRUNED)) {
+                    DurableFiles.deleteTree(p);
+                }
+            }
+        } catch (IOException e) {
+            throw QuernException.failed("%s: cannot be listed: %s", run, e.getMessage());
+        }
+    }
+
+    /** The trainer's numbers in a checkpoint that was verified. */
+    static TrainerState readState(Path checkpoint) {
+        Path file = checkpoint.resolve("trainer/trainer_state.json");
+        return TrainerState.fromJson(Json.read(file), file.toString());
+    }
+
+    /** The optimizer's state in a checkpoint that was verified, as tensors of the open scope. */
+    static Map<String, Tensor> readOptimizer(Path checkpoint) {
+        Path file = checkpoint.resolve("trainer/optimizer.safetensors");
+        Map<String, Tensor> state = new LinkedHashMap<>();
+        try (SafetensorsFile f = SafetensorsFile.open(file)) {
+            for (String name : f.names()) {
+                SafetensorsFile.Entry e = f.entry(name);
+                state.put(
+                        name,
+                        Tensor.copyOf(e.bytes(), DType.ofSafetensors(e.dtype(), file.toString(), name), e.shape()));
+            }
+        }
+        return state;
+    }
+
+    /** Copies a checkpoint's model files into the run folder, each in one step, so that the run is a model folder. */
+    static void publish(Path checkpoint, Path run) {
+        try (Stream<Path> files = Files.list(checkpoint)) {
+            for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
+                DurableFiles.write(run.resolve(file.getFileName().toString()), Files.size(file), channel -> {
+                    try (var in = java.nio.channels.FileChannel.open(file)) {
+                        long at = 0;
+                        while (at < in.size()) {
+                            at += in.transferTo(at, in.size() - at, channel);
+                        }
+                    }
+                });
+            }
+        } catch (IOException e) {
+            throw DurableFiles.writeFailure(run, -1, e);
+        }
+    }
+}
