@@ -32,6 +32,7 @@ class TapeTest {
                         "-Xms96m",
                         "-Xmx96m",
                         "-XX:+AlwaysPreTouch",
+                        "-XX:TieredStopAtLevel=1",
                         "-cp",
                         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
                         ThousandSteps.class.getName())
