@@ -374,7 +374,11 @@ public final class TrainingRun implements AutoCloseable {
 
     private String sample(long step) {
         long seed = new RandomStreams(recipe.seed()).seed("sample", step);
-        GenerationConfig config = GenerationConfig.sampled(recipe.sampleMaxNewTokens(), seed);
+        GenerationConfig config = model.generationConfig()
+                .with(Block.empty(preparation.block().position("sample_steps"))
+                        .with("do_sample", true)
+                        .with("max_new_tokens", recipe.sampleMaxNewTokens())
+                        .with("seed", seed));
         long[] prompt = samplePrompt();
         Generator generator = new Generator(model, config, null);
         List<Generator.Generated> out = generator.generate(List.of(prompt));
