@@ -55,8 +55,9 @@ public final class Model implements ModelFamily<Config> {
 
     @Override
     public void normalise(Map<String, Object> settings, String where) {
-        Object dropout = settings.remove("dropout");
-        if (dropout != null) {
+        // A rate out of range stays under the key it was given by, so that the message names that.
+        if (settings.get("dropout") instanceof Number dropout && dropout.doubleValue() >= 0 && dropout.doubleValue() < 1) {
+            settings.remove("dropout");
             for (String key : List.of("resid_pdrop", "embd_pdrop", "attn_pdrop")) {
                 settings.putIfAbsent(key, dropout);
             }

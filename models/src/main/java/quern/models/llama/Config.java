@@ -111,7 +111,10 @@ public record Config(
 
     @Override
     public int contextLength() {
-        return maxPositionEmbeddings;
+        // Only this type stretches a context beyond the one config.json states.
+        return ropeParameters.ropeType().equals("dynamic")
+                ? (int) (maxPositionEmbeddings * ropeParameters.factor().orElseThrow())
+                : maxPositionEmbeddings;
     }
 
     int headWidth() {
