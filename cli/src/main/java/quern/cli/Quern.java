@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
+import quern.recipe.Suggestion;
 
 /**
  * The command line as a whole: finds the verbs, holds the options that all of them share, and turns every failure into
@@ -94,10 +95,23 @@ public final class Quern implements Runnable {
         if (debug) {
             e.printStackTrace(err);
         }
-        err.println("quern: error: " + oneLine(e.getMessage()));
-        UnmatchedArgumentException.printSuggestions(e, err);
+        if (e instanceof UnmatchedArgumentException unmatched
+                && command.getParent() == null
+                && !unmatched.isUnknownOption()) {
+            err.println("quern: error: " + unknownVerb(unmatched.getUnmatched().getFirst(), command));
+        } else {
+            err.println("quern: error: " + oneLine(e.getMessage()));
+            UnmatchedArgumentException.printSuggestions(e, err);
+        }
         err.println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
         return ExitCode.BAD_INPUT.code();
+    }
+
+    private static String unknownVerb(String word, CommandLine command) {
+        return "unknown verb '" + oneLine(word) + "'"
+                + Suggestion.nearest(word, command.getSubcommands().keySet())
+                        .map(verb -> " (did you mean '" + verb + "'?)")
+                        .orElse("");
     }
 
     private static int report(Throwable failure, boolean debug, PrintWriter err) {

@@ -48,10 +48,15 @@ final class ChunkedCrossEntropy implements HandWritten {
         Tensor logprobs_N = Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0));
         Gradient gradient = new Gradient(output, x_ND, targets, index, b, t);
         boolean now = weights != null && pass.isTraining();
-        if (now) {
-            gradient.allocate();
+        try {
+            if (now) {
+                gradient.allocate();
+            }
+            gradient.chunks(now ? weights : null, logprobs_N);
+        } catch (RuntimeException e) {
+            gradient.close();
+            throw e;
         }
-        gradient.chunks(now ? weights : null, logprobs_N);
         Tensor logprobs = logprobs_N;
         if (index != null) {
             logprobs = Tensor.zeros(DType.FP32, x_ND.device(), b * t).indexAdd_(0, index, logprobs_N);

@@ -75,7 +75,9 @@ public final class LanguageModelHead extends Segment {
 
     @Override
     public Optional<HandWritten> handWritten(Flow flow, Pass pass) {
-        return flow.has("targets") && output.form() instanceof DenseLinear dense
+        // The chunks give no cotangent of the weights, so weights that want one take the plain path.
+        boolean constantWeights = !flow.has("weights") || !flow.get("weights").requiresGrad();
+        return flow.has("targets") && constantWeights && output.form() instanceof DenseLinear dense
                 ? Optional.of(new ChunkedCrossEntropy(dense))
                 : Optional.empty();
     }

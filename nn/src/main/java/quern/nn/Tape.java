@@ -1,6 +1,7 @@
 package quern.nn;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -40,7 +41,7 @@ public final class Tape implements AutoCloseable {
             return g.isDefined() ? g : null;
         }
 
-        /** Adds a cotangent whose storage others may hold: autograd adds to a leaf's grad in place. */
+        /** Adds a cotangent whose storage the caller may write to later. */
         void add(Tensor cotangent) {
             try (Autograd.Mode mode = Autograd.noGrad()) {
                 Tensor g = leaf.grad();
@@ -109,7 +110,14 @@ public final class Tape implements AutoCloseable {
     private final Map<String, Boundary> inputs = new LinkedHashMap<>();
     private final Map<String, Boundary> current = new LinkedHashMap<>();
     private final Map<Parameter, Integer> remaining = new IdentityHashMap<>();
-    private boolean walked;
+    private State state = State.RECORDED;
+
+    private enum State {
+        RECORDED,
+        HALF_WALKED,
+        WALKED,
+        CLOSED
+    }
 
     Tape(Network network, Flow inputs, Pass pass) {
         this.pass = pass;
@@ -154,14 +162,17 @@ public final class Tape implements AutoCloseable {
             for (String name : flow.names()) {
                 v.read.put(name, current.get(name));
             }
-            HandWritten handWritten = recompute || pass.isProbed(s.name())
-                    ? null
-                    : s.handWritten(flow, pass).orElse(null);
+            HandWritten handWritten = handWritten(s, flow);
             boolean differentiable = v.read.values().stream().anyMatch(b -> b.differentiable)
                     || s.parameters().stream().anyMatch(Parameter::isTrainable);
             if (handWritten != null) {
                 try (Autograd.Mode mode = Autograd.noGrad()) {
-                    v.handWritten = handWritten.forward(flow, pass);
+                    HandWritten.Backward backward = handWritten.forward(flow, pass);
+                    if (recompute) {
+                        backward.close();
+                    } else {
+                        v.handWritten = backward;
+                    }
                 }
             } else if (recompute) {
                 try (Autograd.Mode mode = Autograd.noGrad()) {
@@ -193,8 +204,13 @@ public final class Tape implements AutoCloseable {
         }
     }
 
+    private HandWritten handWritten(Segment s, Flow flow) {
+        return pass.isProbed(s.name()) ? null : s.handWritten(flow, pass).orElse(null);
+    }
+
     /** The last value written under {@code name}, outside any graph; it belongs to the tape. */
     public Tensor get(String name) {
+        requireOpen();
         Boundary b = current.get(name);
         if (b == null) {
             throw new IllegalArgumentException("nothing wrote '" + name + "'; there are " + current.keySet());
@@ -209,7 +225,7 @@ public final class Tape implements AutoCloseable {
 
     /** Adds to the parameters' gradients, starting from cotangents of the final values of some names. */
     public void backward(Map<String, Tensor> cotangents) {
-        start(cotangents);
+        start(cotangents, State.WALKED);
         for (int i = visits.size() - 1; i >= 0; i--) {
             Visited v = visits.get(i);
             SegmentHook.Visit visit = new SegmentHook.Visit(v.segment, v.index, false);
@@ -222,7 +238,7 @@ public final class Tape implements AutoCloseable {
 
     /** The half of the backward that carries cotangents from the end to the start; {@link #backwardWeight} follows. */
     public void backwardInput(Map<String, Tensor> cotangents) {
-        start(cotangents);
+        start(cotangents, State.HALF_WALKED);
         for (int i = visits.size() - 1; i >= 0; i--) {
             Visited v = visits.get(i);
             SegmentHook.Visit visit = new SegmentHook.Visit(v.segment, v.index, false);
@@ -233,6 +249,11 @@ public final class Tape implements AutoCloseable {
 
     /** The half of the backward that adds to the parameters' gradients. */
     public void backwardWeight() {
+        requireOpen();
+        if (state != State.HALF_WALKED) {
+            throw new IllegalStateException("backwardWeight follows backwardInput, once");
+        }
+        state = State.WALKED;
         for (int i = visits.size() - 1; i >= 0; i--) {
             Visited v = visits.get(i);
             weightHalf(v);
@@ -240,20 +261,31 @@ public final class Tape implements AutoCloseable {
         }
     }
 
-    private void start(Map<String, Tensor> cotangents) {
-        if (walked) {
+    private void requireOpen() {
+        if (state == State.CLOSED) {
+            throw new IllegalStateException("the tape is closed");
+        }
+    }
+
+    private void start(Map<String, Tensor> cotangents, State next) {
+        requireOpen();
+        if (state != State.RECORDED) {
             throw new IllegalStateException("a tape is walked once; run forward again");
         }
-        walked = true;
+        cotangents.forEach((name, g) -> {
+            Boundary b = current.get(name);
+            if (b == null || !b.differentiable) {
+                throw new IllegalArgumentException("no gradient can start at '%s': %s"
+                        .formatted(name, b == null ? "nothing wrote it" : "no parameter leads to it"));
+            }
+            if (!Arrays.equals(g.shape(), b.leaf.shape())) {
+                throw new IllegalArgumentException(
+                        "the cotangent of '%s' is %s, the value %s; shapes must be equal".formatted(name, g, b.leaf));
+            }
+        });
+        state = next;
         try (Scope scope = Scope.open()) {
-            cotangents.forEach((name, g) -> {
-                Boundary b = current.get(name);
-                if (b == null || !b.differentiable) {
-                    throw new IllegalArgumentException("no gradient can start at '%s': %s"
-                            .formatted(name, b == null ? "nothing wrote it" : "no parameter leads to it"));
-                }
-                b.add(g);
-            });
+            cotangents.forEach((name, g) -> current.get(name).add(g));
         }
     }
 
@@ -268,6 +300,9 @@ public final class Tape implements AutoCloseable {
         if (!any) {
             return;
         }
+        if (v.outputs == null && v.handWritten == null) {
+            recompute(v);
+        }
         if (v.handWritten != null) {
             try (Scope scope = Scope.open();
                     Autograd.Mode mode = Autograd.noGrad()) {
@@ -277,9 +312,6 @@ public final class Tape implements AutoCloseable {
             return;
         }
         try (Scope scope = Scope.open()) {
-            if (v.outputs == null) {
-                recompute(v);
-            }
             List<Tensor> outputs = new ArrayList<>();
             List<Tensor> cotangents = new ArrayList<>();
             v.outputs.forEach((name, out) -> {
@@ -289,14 +321,18 @@ public final class Tape implements AutoCloseable {
                     cotangents.add(g);
                 }
             });
-            if (!split) {
-                Autograd.backward(outputs, cotangents);
+            if (outputs.isEmpty()) {
+                v.reached = false;
                 return;
             }
             List<Boundary> wanted = v.read.values().stream()
                     .filter(b -> b.differentiable)
                     .distinct()
                     .toList();
+            if (!split) {
+                accumulate(v, wanted, outputs, cotangents);
+                return;
+            }
             if (!wanted.isEmpty()) {
                 List<Tensor> gs =
                         Autograd.grad(outputs, wanted.stream().map(b -> b.leaf).toList(), cotangents, true, false);
@@ -308,6 +344,41 @@ public final class Tape implements AutoCloseable {
             }
             v.weightHalfOutputs = outputs;
             v.weightHalfCotangents = cotangents.stream().map(Tensor::keep).toList();
+        }
+    }
+
+    /**
+     * Autograd's own accumulation, made safe. A first gradient may be a view of a cotangent or of another gradient, and
+     * a second one is added in place: so cotangents of boundaries are summed here, and a parameter's first gradient is
+     * copied when it is not alone on its storage.
+     */
+    private static void accumulate(Visited v, List<Boundary> read, List<Tensor> outputs, List<Tensor> cotangents) {
+        Map<Boundary, Tensor> earlier = new HashMap<>();
+        for (Boundary b : read) {
+            Tensor g = b.cotangent();
+            if (g != null) {
+                earlier.put(b, g);
+                b.leaf.setGrad(null);
+            }
+        }
+        List<Parameter> fresh = new ArrayList<>();
+        for (Parameter p : v.segment.parameters()) {
+            if (p.isTrainable() && !p.grad().isDefined()) {
+                fresh.add(p);
+            }
+        }
+        Autograd.backward(outputs, cotangents);
+        try (Autograd.Mode mode = Autograd.noGrad()) {
+            earlier.forEach((b, g) -> {
+                Tensor more = b.cotangent();
+                b.leaf.setGrad(more == null ? g : g.add(more));
+            });
+            for (Parameter p : fresh) {
+                Tensor g = p.grad();
+                if (g.isDefined() && !g.ownsStorage()) {
+                    p.value().setGrad(g.copy());
+                }
+            }
         }
     }
 
@@ -371,14 +442,22 @@ public final class Tape implements AutoCloseable {
         pass.enter(v.index);
         Flow flow = new Flow();
         v.read.forEach((name, b) -> flow.put(name, b.leaf));
-        v.outputs = new LinkedHashMap<>();
-        try (Scope scope = Scope.open();
-                Autograd.Mode mode = Autograd.enableGrad()) {
-            v.segment.forward(flow, pass);
-            for (String name : v.written.keySet()) {
-                Tensor out = flow.get(name);
-                if (out.requiresGrad()) {
-                    v.outputs.put(name, out.keep());
+        try (Scope scope = Scope.open()) {
+            HandWritten handWritten = handWritten(v.segment, flow);
+            if (handWritten != null) {
+                try (Autograd.Mode mode = Autograd.noGrad()) {
+                    v.handWritten = handWritten.forward(flow, pass);
+                }
+            } else {
+                v.outputs = new LinkedHashMap<>();
+                try (Autograd.Mode mode = Autograd.enableGrad()) {
+                    v.segment.forward(flow, pass);
+                }
+                for (String name : v.written.keySet()) {
+                    Tensor out = flow.get(name);
+                    if (out.requiresGrad()) {
+                        v.outputs.put(name, out.keep());
+                    }
                 }
             }
         }
@@ -392,6 +471,7 @@ public final class Tape implements AutoCloseable {
      * under attack), or {@code null} when nothing depended on it. Belongs to the caller's scope.
      */
     public Tensor gradient(String input) {
+        requireOpen();
         Boundary b = inputs.get(input);
         if (b == null) {
             throw new IllegalArgumentException("'" + input + "' was not an input; inputs were " + inputs.keySet());
@@ -422,6 +502,7 @@ public final class Tape implements AutoCloseable {
 
     @Override
     public void close() {
+        state = State.CLOSED;
         for (Visited v : visits) {
             v.closeGraph();
             v.written.values().forEach(Boundary::close);

@@ -71,15 +71,15 @@ public final class DurableFiles {
             }
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
             done = true;
-            forceDirectory(parentOf(target));
         } catch (IOException e) {
-            // The temporary file holds blocks that the message should count as needed, so look before deleting it.
+            // Measured before the temporary file is deleted: its bytes have found room.
             throw writeFailure(target, missingBytes(temporary, expectedBytes), e);
         } finally {
             if (!done) {
                 deleteQuietly(temporary);
             }
         }
+        forceRename(target);
     }
 
     /** Writes the bytes as {@link #write(Path, WriteAction)} does. */
@@ -120,7 +120,6 @@ public final class DurableFiles {
             }
             Files.move(temp, target, StandardCopyOption.ATOMIC_MOVE);
             moved = false;
-            forceDirectory(parentOf(target));
         } catch (IOException e) {
             throw writeFailure(target, -1, e);
         } finally {
@@ -128,6 +127,7 @@ public final class DurableFiles {
                 moveQuietly(aside, target);
             }
         }
+        forceRename(target);
         deleteTree(aside);
     }
 
@@ -325,6 +325,18 @@ public final class DurableFiles {
     private static void forceDirectory(Path directory) throws IOException {
         try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
             channel.force(true);
+        }
+    }
+
+    private static void forceRename(Path target) {
+        try {
+            forceDirectory(parentOf(target));
+        } catch (IOException e) {
+            throw new QuernException(
+                    isDiskFull(e) ? ExitCode.REFUSED : ExitCode.FAILED,
+                    "%s: written, but its folder can't be forced to the disk: %s; after a loss of power the old content may be back"
+                            .formatted(target, reason(e)),
+                    e);
         }
     }
 

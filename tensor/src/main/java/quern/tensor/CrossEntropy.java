@@ -39,8 +39,7 @@ public final class CrossEntropy {
         if (weights_N == null) {
             CrossEntropyKernel.logProbabilities(logits, targets, logprobs_N.memory());
         } else {
-            CrossEntropyKernel.logProbabilitiesAndGradient(
-                    logits, targets, weights_N.memory(), logprobs_N.memory());
+            CrossEntropyKernel.logProbabilitiesAndGradient(logits, targets, weights_N.memory(), logprobs_N.memory());
         }
     }
 

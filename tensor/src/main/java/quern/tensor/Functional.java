@@ -36,12 +36,12 @@ public final class Functional {
 
     /** Softmax along {@code dim}. */
     public static Tensor softmax(Tensor x, int dim) {
-        return new Tensor(torch.softmax(x.raw(), dim));
+        return Native.call("softmax", () -> new Tensor(torch.softmax(x.raw(), dim)), x);
     }
 
     /** Log-softmax along {@code dim}. */
     public static Tensor logSoftmax(Tensor x, int dim) {
-        return new Tensor(torch.log_softmax(x.raw(), dim));
+        return Native.call("log_softmax", () -> new Tensor(torch.log_softmax(x.raw(), dim)), x);
     }
 
     /** Layer normalisation over the last dimension, summed in fp32; {@code weight} and {@code bias} may be null. */
@@ -68,23 +68,29 @@ public final class Functional {
 
     /** GELU by the error function. */
     public static Tensor gelu(Tensor x) {
-        return new Tensor(torch.gelu(x.raw(), "none"));
+        return Native.call("gelu", () -> new Tensor(torch.gelu(x.raw(), "none")), x);
     }
 
     /** GELU by its tanh approximation. */
     public static Tensor geluTanh(Tensor x) {
-        return new Tensor(torch.gelu(x.raw(), "tanh"));
+        return Native.call("gelu", () -> new Tensor(torch.gelu(x.raw(), "tanh")), x);
     }
 
     /** {@code x · sigmoid(x)}. */
     public static Tensor silu(Tensor x) {
-        return new Tensor(torch.silu(x.raw()));
+        return Native.call("silu", () -> new Tensor(torch.silu(x.raw())), x);
     }
 
-    /** Zeroes elements with probability {@code p} and scales the rest by 1/(1-p), by a stream of its own. */
+    /** Zeroes elements with probability {@code p} in [0, 1] and scales the rest by 1/(1-p), by a stream of its own. */
     public static Tensor dropout(Tensor x, double p, RandomStream random) {
-        if (p <= 0) {
+        if (p < 0 || p > 1) {
+            throw new IllegalArgumentException("dropout rate " + p + " is not in [0, 1]");
+        }
+        if (p == 0) {
             return x;
+        }
+        if (p == 1) {
+            return x.mul(0);
         }
         Tensor mask;
         try (Autograd.Mode mode = Autograd.noGrad()) {

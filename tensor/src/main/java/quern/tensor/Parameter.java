@@ -7,7 +7,8 @@ package quern.tensor;
 public final class Parameter implements AutoCloseable {
     private final String name;
     private final Tensor value;
-    private boolean trainable = true;
+    private boolean trainable;
+    private boolean closed;
 
     /** Takes a kept handle on {@code value}, outside any graph. */
     public Parameter(String name, Tensor value) {
@@ -15,7 +16,9 @@ public final class Parameter implements AutoCloseable {
         try (Scope scope = Scope.open()) {
             this.value = value.detach().keep();
         }
-        this.value.requiresGrad_(value.dtype().isFloatingPoint());
+        // Integers, such as packed weights, have no gradient and stay frozen.
+        this.trainable = value.dtype().isFloatingPoint();
+        this.value.requiresGrad_(trainable);
     }
 
     /** The name, unique in its model. */
@@ -33,8 +36,12 @@ public final class Parameter implements AutoCloseable {
         return trainable;
     }
 
-    /** Freezes or thaws the parameter; freezing drops its gradient. */
+    /** Freezes or thaws the parameter; freezing drops its gradient. Integers can't be thawed. */
     public void setTrainable(boolean trainable) {
+        if (trainable && !value.dtype().isFloatingPoint()) {
+            throw new IllegalArgumentException(
+                    "%s is %s; only floating-point parameters can be trained".formatted(name, value));
+        }
         this.trainable = trainable;
         if (!trainable) {
             clearGrad();
@@ -82,8 +89,11 @@ public final class Parameter implements AutoCloseable {
 
     @Override
     public void close() {
-        clearGrad();
-        value.close();
+        if (!closed) {
+            closed = true;
+            clearGrad();
+            value.close();
+        }
     }
 
     @Override

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -17,7 +18,7 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * A tensor of libtorch with PyTorch's operator names. A result belongs to the innermost open {@link Scope} of the
  * thread; {@link #keep()} gives a handle that lives until {@link #close()}. Views share storage. Operators that end in
- * {@code _} write in place. Not safe for use by two threads at once.
+ * {@code _} write in place. A whole number given to an operator keeps an integer tensor's dtype. Not safe for use by two threads at once.
  *
  * <p>Errors are {@link TensorException}s that name the operator and both shapes.
  */
@@ -39,9 +40,13 @@ public final class Tensor implements AutoCloseable {
 
     /** A handle to the same storage and graph node that outlives every scope and is freed by {@link #close()}. */
     public Tensor keep() {
-        org.bytedeco.pytorch.Tensor h = new org.bytedeco.pytorch.Tensor(t);
-        h.retainReference();
-        Tensor result = new Tensor(h);
+        Tensor result;
+        // A scope of its own lets go of the handle at once; the caller's would hold it beyond close().
+        try (Scope scope = Scope.open()) {
+            org.bytedeco.pytorch.Tensor h = new org.bytedeco.pytorch.Tensor(t);
+            h.retainReference();
+            result = new Tensor(h);
+        }
         result.kept = true;
         KEPT.incrementAndGet();
         return result;
@@ -134,6 +139,22 @@ public final class Tensor implements AutoCloseable {
         return empty(DType.FP32, Device.CPU, shape).normal_(0, 1, random);
     }
 
+    /** As a number in Python: a whole one leaves an integer tensor's dtype alone, any other turns it into fp32. */
+    private Scalar scalar(double value) {
+        boolean whole = value == Math.rint(value) && Math.abs(value) < 0x1p63;
+        return whole && !t.is_floating_point() ? new Scalar((long) value) : new Scalar(value);
+    }
+
+    private Tensor inPlace(String operator, Supplier<?> body) {
+        return Native.call(
+                operator,
+                () -> {
+                    body.get();
+                    return this;
+                },
+                this);
+    }
+
     private void checkCount(long count) {
         if (numel() != count) {
             throw new IllegalArgumentException(count + " values for shape " + Arrays.toString(shape()));
@@ -172,6 +193,11 @@ public final class Tensor implements AutoCloseable {
         return t.is_contiguous();
     }
 
+    /** Whether no other tensor sees the same memory; a handle of this very tensor is not another. */
+    public boolean ownsStorage() {
+        return t.storage().use_count() == 1;
+    }
+
     /** The element type. */
     public DType dtype() {
         return Native.dtype(t.scalar_type());
@@ -198,7 +224,7 @@ public final class Tensor implements AutoCloseable {
 
     /** The value of a tensor of one element. */
     public double item() {
-        return t.item_double();
+        return Native.call("item", t::item_double, this);
     }
 
     /** All elements as fp32, row-major. */
@@ -281,8 +307,7 @@ public final class Tensor implements AutoCloseable {
 
     /** Makes this leaf collect gradients, or stop. */
     public Tensor requiresGrad_(boolean requires) {
-        t.requires_grad_(requires);
-        return this;
+        return inPlace("requires_grad_", () -> t.requires_grad_(requires));
     }
 
     /** A handle to the gradient collected on this leaf; undefined when there is none. */
@@ -344,12 +369,12 @@ public final class Tensor implements AutoCloseable {
 
     /** A new dimension of size 1. */
     public Tensor unsqueeze(int dim) {
-        return new Tensor(t.unsqueeze(dim));
+        return Native.call("unsqueeze", () -> new Tensor(t.unsqueeze(dim)), this);
     }
 
     /** Drops a dimension of size 1. */
     public Tensor squeeze(int dim) {
-        return new Tensor(t.squeeze(dim));
+        return Native.call("squeeze", () -> new Tensor(t.squeeze(dim)), this);
     }
 
     /** Repeats dimensions of size 1 without copying. */
@@ -394,89 +419,89 @@ public final class Tensor implements AutoCloseable {
 
     /** Reverses the order along dimensions. */
     public Tensor flip(long... dims) {
-        return new Tensor(t.flip(dims));
+        return Native.call("flip", () -> new Tensor(t.flip(dims)), this);
     }
 
     /** The lower triangle up to {@code diagonal}; the rest zero. */
     public Tensor tril(long diagonal) {
-        return new Tensor(t.tril(diagonal));
+        return Native.call("tril", () -> new Tensor(t.tril(diagonal)), this);
     }
 
     /** The upper triangle from {@code diagonal}; the rest zero. */
     public Tensor triu(long diagonal) {
-        return new Tensor(t.triu(diagonal));
+        return Native.call("triu", () -> new Tensor(t.triu(diagonal)), this);
     }
 
     // --- arithmetic ---
 
     /** -x, element by element. */
     public Tensor neg() {
-        return new Tensor(t.neg());
+        return Native.call("neg", () -> new Tensor(t.neg()), this);
     }
 
     /** e^x, element by element. */
     public Tensor exp() {
-        return new Tensor(t.exp());
+        return Native.call("exp", () -> new Tensor(t.exp()), this);
     }
 
     /** ln x, element by element. */
     public Tensor log() {
-        return new Tensor(t.log());
+        return Native.call("log", () -> new Tensor(t.log()), this);
     }
 
     /** √x, element by element. */
     public Tensor sqrt() {
-        return new Tensor(t.sqrt());
+        return Native.call("sqrt", () -> new Tensor(t.sqrt()), this);
     }
 
     /** 1/√x, element by element. */
     public Tensor rsqrt() {
-        return new Tensor(t.rsqrt());
+        return Native.call("rsqrt", () -> new Tensor(t.rsqrt()), this);
     }
 
     /** x², element by element. */
     public Tensor square() {
-        return new Tensor(t.square());
+        return Native.call("square", () -> new Tensor(t.square()), this);
     }
 
     /** |x|, element by element. */
     public Tensor abs() {
-        return new Tensor(t.abs());
+        return Native.call("abs", () -> new Tensor(t.abs()), this);
     }
 
     /** sin x, element by element. */
     public Tensor sin() {
-        return new Tensor(t.sin());
+        return Native.call("sin", () -> new Tensor(t.sin()), this);
     }
 
     /** cos x, element by element. */
     public Tensor cos() {
-        return new Tensor(t.cos());
+        return Native.call("cos", () -> new Tensor(t.cos()), this);
     }
 
     /** tanh x, element by element. */
     public Tensor tanh() {
-        return new Tensor(t.tanh());
+        return Native.call("tanh", () -> new Tensor(t.tanh()), this);
     }
 
     /** 1/(1+e⁻ˣ), element by element. */
     public Tensor sigmoid() {
-        return new Tensor(t.sigmoid());
+        return Native.call("sigmoid", () -> new Tensor(t.sigmoid()), this);
     }
 
     /** max(x, 0), element by element. */
     public Tensor relu() {
-        return new Tensor(t.relu());
+        return Native.call("relu", () -> new Tensor(t.relu()), this);
     }
 
     /** Whether each element is finite. */
     public Tensor isFinite() {
-        return new Tensor(t.isfinite());
+        return Native.call("isfinite", () -> new Tensor(t.isfinite()), this);
     }
 
     /** Logical not. */
     public Tensor logicalNot() {
-        return new Tensor(t.logical_not());
+        return Native.call("logical_not", () -> new Tensor(t.logical_not()), this);
     }
 
     /** Sum with broadcasting. */
@@ -486,7 +511,7 @@ public final class Tensor implements AutoCloseable {
 
     /** Sum with a number. */
     public Tensor add(double other) {
-        return new Tensor(t.add(new Scalar(other)));
+        return Native.call("add", () -> new Tensor(t.add(scalar(other))), this);
     }
 
     /** Sum in place, with broadcasting of {@code other}. */
@@ -503,8 +528,7 @@ public final class Tensor implements AutoCloseable {
 
     /** Sum with a number, in place. */
     public Tensor add_(double other) {
-        t.add_(new Scalar(other));
-        return this;
+        return inPlace("add_", () -> t.add_(scalar(other)));
     }
 
     /** Difference with broadcasting. */
@@ -514,7 +538,7 @@ public final class Tensor implements AutoCloseable {
 
     /** Difference with a number. */
     public Tensor sub(double other) {
-        return new Tensor(t.sub(new Scalar(other)));
+        return Native.call("sub", () -> new Tensor(t.sub(scalar(other))), this);
     }
 
     /** Difference in place, with broadcasting of {@code other}. */
@@ -531,8 +555,7 @@ public final class Tensor implements AutoCloseable {
 
     /** Difference with a number, in place. */
     public Tensor sub_(double other) {
-        t.sub_(new Scalar(other));
-        return this;
+        return inPlace("sub_", () -> t.sub_(scalar(other)));
     }
 
     /** Product with broadcasting. */
@@ -542,7 +565,7 @@ public final class Tensor implements AutoCloseable {
 
     /** Product with a number. */
     public Tensor mul(double other) {
-        return new Tensor(t.mul(new Scalar(other)));
+        return Native.call("mul", () -> new Tensor(t.mul(scalar(other))), this);
     }
 
     /** Product in place, with broadcasting of {@code other}. */
@@ -559,8 +582,7 @@ public final class Tensor implements AutoCloseable {
 
     /** Product with a number, in place. */
     public Tensor mul_(double other) {
-        t.mul_(new Scalar(other));
-        return this;
+        return inPlace("mul_", () -> t.mul_(scalar(other)));
     }
 
     /** Quotient with broadcasting. */
@@ -570,7 +592,7 @@ public final class Tensor implements AutoCloseable {
 
     /** Quotient with a number. */
     public Tensor div(double other) {
-        return new Tensor(t.div(new Scalar(other)));
+        return Native.call("div", () -> new Tensor(t.div(new Scalar(other))), this);
     }
 
     /** Quotient in place, with broadcasting of {@code other}. */
@@ -587,45 +609,44 @@ public final class Tensor implements AutoCloseable {
 
     /** Quotient with a number, in place. */
     public Tensor div_(double other) {
-        t.div_(new Scalar(other));
-        return this;
+        return inPlace("div_", () -> t.div_(new Scalar(other)));
     }
 
     /** Whether each element is equal, as bool. */
     public Tensor eq(double other) {
-        return new Tensor(t.eq(new Scalar(other)));
+        return Native.call("eq", () -> new Tensor(t.eq(scalar(other))), this);
     }
 
     /** Whether each element is different, as bool. */
     public Tensor ne(double other) {
-        return new Tensor(t.ne(new Scalar(other)));
+        return Native.call("ne", () -> new Tensor(t.ne(scalar(other))), this);
     }
 
     /** Whether each element is less, as bool. */
     public Tensor lt(double other) {
-        return new Tensor(t.lt(new Scalar(other)));
+        return Native.call("lt", () -> new Tensor(t.lt(scalar(other))), this);
     }
 
     /** Whether each element is less or equal, as bool. */
     public Tensor le(double other) {
-        return new Tensor(t.le(new Scalar(other)));
+        return Native.call("le", () -> new Tensor(t.le(scalar(other))), this);
     }
 
     /** Whether each element is greater, as bool. */
     public Tensor gt(double other) {
-        return new Tensor(t.gt(new Scalar(other)));
+        return Native.call("gt", () -> new Tensor(t.gt(scalar(other))), this);
     }
 
     /** Whether each element is greater or equal, as bool. */
     public Tensor ge(double other) {
-        return new Tensor(t.ge(new Scalar(other)));
+        return Native.call("ge", () -> new Tensor(t.ge(scalar(other))), this);
     }
     /** {@code this + alpha · other}, in place. */
     public Tensor add_(Tensor other, double alpha) {
         return Native.call(
                 "add_",
                 () -> {
-                    t.add_(other.t, new Scalar(alpha));
+                    t.add_(other.t, scalar(alpha));
                     return this;
                 },
                 this,
@@ -634,12 +655,12 @@ public final class Tensor implements AutoCloseable {
 
     /** Elements to a power. */
     public Tensor pow(double exponent) {
-        return new Tensor(t.pow(new Scalar(exponent)));
+        return Native.call("pow", () -> new Tensor(t.pow(scalar(exponent))), this);
     }
 
     /** Elements no smaller than {@code min}. */
     public Tensor clampMin(double min) {
-        return new Tensor(t.clamp_min(new Scalar(min)));
+        return Native.call("clamp_min", () -> new Tensor(t.clamp_min(scalar(min))), this);
     }
 
     /** The larger of two, element by element. */
@@ -698,7 +719,7 @@ public final class Tensor implements AutoCloseable {
 
     /** The sum of all elements. */
     public Tensor sum() {
-        return new Tensor(t.sum());
+        return Native.call("sum", () -> new Tensor(t.sum()), this);
     }
 
     /** Sums over dimensions. */
@@ -708,7 +729,7 @@ public final class Tensor implements AutoCloseable {
 
     /** The mean of all elements. */
     public Tensor mean() {
-        return new Tensor(t.mean());
+        return Native.call("mean", () -> new Tensor(t.mean()), this);
     }
 
     /** Means over dimensions. */
@@ -718,27 +739,27 @@ public final class Tensor implements AutoCloseable {
 
     /** The largest elements over dimensions. */
     public Tensor amax(boolean keepDim, long... dims) {
-        return new Tensor(t.amax(dims, keepDim));
+        return Native.call("amax", () -> new Tensor(t.amax(dims, keepDim)), this);
     }
 
     /** The largest element. */
     public Tensor max() {
-        return new Tensor(t.max());
+        return Native.call("max", () -> new Tensor(t.max()), this);
     }
 
     /** The index of the largest element along {@code dim}, int64. */
     public Tensor argmax(int dim) {
-        return new Tensor(t.argmax(new LongOptional(dim), false));
+        return Native.call("argmax", () -> new Tensor(t.argmax(new LongOptional(dim), false)), this);
     }
 
     /** ln Σ eˣ over dimensions. */
     public Tensor logSumExp(boolean keepDim, long... dims) {
-        return new Tensor(t.logsumexp(dims, keepDim));
+        return Native.call("logsumexp", () -> new Tensor(t.logsumexp(dims, keepDim)), this);
     }
 
     /** Running sums along {@code dim}. */
     public Tensor cumsum(int dim) {
-        return new Tensor(t.cumsum(dim));
+        return Native.call("cumsum", () -> new Tensor(t.cumsum(dim)), this);
     }
 
     /** The {@code k} largest along {@code dim} in falling order. */
@@ -748,7 +769,7 @@ public final class Tensor implements AutoCloseable {
 
     /** Sorted along {@code dim}. */
     public Ranked sort(int dim, boolean descending) {
-        return ranked(t.sort(dim, descending));
+        return Native.call("sort", () -> ranked(t.sort(dim, descending)), this);
     }
 
     private static Ranked ranked(T_TensorTensor_T pair) {
@@ -813,7 +834,7 @@ public final class Tensor implements AutoCloseable {
 
     /** {@code value} where {@code mask} is true. */
     public Tensor maskedFill(Tensor mask, double value) {
-        return Native.call("masked_fill", () -> new Tensor(t.masked_fill(mask.t, new Scalar(value))), this, mask);
+        return Native.call("masked_fill", () -> new Tensor(t.masked_fill(mask.t, scalar(value))), this, mask);
     }
 
     /** {@code value} where {@code mask} is true, in place. */
@@ -821,7 +842,7 @@ public final class Tensor implements AutoCloseable {
         return Native.call(
                 "masked_fill_",
                 () -> {
-                    t.masked_fill_(mask.t, new Scalar(value));
+                    t.masked_fill_(mask.t, scalar(value));
                     return this;
                 },
                 this,
@@ -849,32 +870,27 @@ public final class Tensor implements AutoCloseable {
 
     /** Every element zero. */
     public Tensor zero_() {
-        t.zero_();
-        return this;
+        return inPlace("zero_", () -> t.zero_());
     }
 
     /** Every element {@code value}. */
     public Tensor fill_(double value) {
-        t.fill_(new Scalar(value));
-        return this;
+        return inPlace("fill_", () -> t.fill_(scalar(value)));
     }
 
     /** Normal numbers. */
     public Tensor normal_(double mean, double std, RandomStream random) {
-        t.normal_(mean, std, random.raw());
-        return this;
+        return inPlace("normal_", () -> t.normal_(mean, std, random.raw()));
     }
 
     /** Uniform numbers in [from, to). */
     public Tensor uniform_(double from, double to, RandomStream random) {
-        t.uniform_(from, to, random.raw());
-        return this;
+        return inPlace("uniform_", () -> t.uniform_(from, to, random.raw()));
     }
 
     /** 1 with probability {@code p}, else 0. */
     public Tensor bernoulli_(double p, RandomStream random) {
-        t.bernoulli_(p, random.raw());
-        return this;
+        return inPlace("bernoulli_", () -> t.bernoulli_(p, random.raw()));
     }
 
     /** {@code count} column indices a row, drawn in proportion to the row's weights. */

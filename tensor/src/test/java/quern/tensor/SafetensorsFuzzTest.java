@@ -62,17 +62,17 @@ class SafetensorsFuzzTest {
         Files.deleteIfExists(file);
     }
 
-    @Property(tries = 1000)
+    @Property(tries = 500)
     void randomBytes(@ForAll byte[] bytes) throws IOException {
         openAndReadAll(bytes);
     }
 
-    @Property(tries = 2000)
+    @Property(tries = 1000)
     void randomHeaders(@ForAll("headers") String json, @ForAll @IntRange(max = 16) int dataBytes) throws IOException {
         openAndReadAll(SafetensorsFileTest.file(json, new byte[dataBytes]));
     }
 
-    @Property(tries = 2000)
+    @Property(tries = 1000)
     void damagedFiles(@ForAll long seed) throws IOException {
         Random random = new Random(seed);
         byte[] bytes = SafetensorsFileTest.referenceFile();
@@ -83,7 +83,7 @@ class SafetensorsFuzzTest {
         openAndReadAll(random.nextBoolean() ? bytes : Arrays.copyOf(bytes, random.nextInt(bytes.length)));
     }
 
-    @Property(tries = 1000)
+    @Property(tries = 500)
     void randomIndexes(@ForAll("headers") String json) throws IOException {
         Path folder = Files.createTempDirectory("index");
         try {

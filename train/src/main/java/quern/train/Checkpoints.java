@@ -20,7 +20,6 @@ import java.util.stream.Stream;
 import quern.recipe.DurableFiles;
 import quern.recipe.QuernException;
 import quern.tensor.DType;
-import quern.tensor.Parameter;
 import quern.tensor.SafetensorsFile;
 import quern.tensor.SafetensorsWriter;
 import quern.tensor.Tensor;
@@ -37,26 +36,26 @@ final class Checkpoints {
     /** Room that must be free before a save begins, over the bytes of the tensors: headers, JSON and the tokenizer. */
     private static final double HEADROOM = 1.2;
 
-    /** Writes the model's own files into a folder, with the given values for its parameters. */
-    interface ModelWriter {
-        void write(Path folder, Map<Parameter, Tensor> weights);
+    /** Writes the files of a model folder that never change: the tokenizer's. */
+    interface Companions {
+        void write(Path folder);
     }
 
     private final Path run;
     private final int limit;
     private final boolean async;
-    private final ModelWriter model;
+    private final Companions companions;
     private FutureTask<Path> pending;
 
     /**
      * @param limit how many to keep besides the best; 0 keeps all
      * @param async whether a save goes on beside training
      */
-    Checkpoints(Path run, int limit, boolean async, ModelWriter model) {
+    Checkpoints(Path run, int limit, boolean async, Companions companions) {
         this.run = run;
         this.limit = limit;
         this.async = async;
-        this.model = model;
+        this.companions = companions;
         removeLeftovers();
     }
 
@@ -166,7 +165,8 @@ final class Checkpoints {
             DurableFiles.deleteTree(temporary);
             Path trainer = temporary.resolve("trainer");
             Files.createDirectories(trainer);
-            model.write(temporary, snapshot.weights());
+            snapshot.model().write(temporary);
+            companions.write(temporary);
             List<SafetensorsFile.Entry> entries = new ArrayList<>();
             snapshot.optimizer().forEach((name, t) -> entries.add(entry(name, t)));
             SafetensorsWriter.write(trainer.resolve("optimizer.safetensors"), entries, Map.of("format", "pt"));

@@ -8,12 +8,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
-import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import quern.recipe.Technique;
 import tools.jackson.core.JacksonException;
@@ -24,19 +24,20 @@ import tools.jackson.databind.json.JsonMapper;
  * What shows that a technique is right: tests, golden cases and records, found in a checkout of the sources.
  *
  * <ul>
- *   <li>a test is a file under {@code src/test/java} that names the technique's class;
+ *   <li>a test is a file under {@code src/test/java} that names the technique's class and imports it or lies in its
+ *       package;
  *   <li>a golden is a {@code case.json} under {@code src/test/resources} or {@code goldens} whose field of the
  *       technique's kind is its id ({@code "optim": "adamw"}), or whose own kind and name are the technique's;
  *   <li>a record is a folder of {@code records} with a text in it that names {@code kind/id}.
  * </ul>
  */
 public final class Proofs {
-    private static final Pattern WORD = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*(?:/[a-z0-9_.-]+)?");
     private static final Set<String> PASSED_OVER = Set.of("target", "runs", "cache", "node_modules");
     private static final long MOST_BYTES = 1 << 20;
 
     private final Path home;
-    private final Map<Path, Set<String>> words = new TreeMap<>();
+    private final Map<Path, Set<String>> tests = new TreeMap<>();
+    private final Map<Path, String> records = new TreeMap<>();
     private final Map<Path, JsonNode> cases = new TreeMap<>();
 
     private Proofs(Path home) {
@@ -57,27 +58,27 @@ public final class Proofs {
     /** Paths relative to the home, sorted: tests, then goldens, then records. */
     public List<String> of(Technique technique) {
         String type = technique.getClass().getSimpleName();
-        String name = technique.kind() + "/" + technique.id();
-        List<String> tests = new ArrayList<>();
-        List<String> goldens = new ArrayList<>();
-        List<String> records = new ArrayList<>();
-        words.forEach((file, found) -> {
-            if (file.startsWith("records")) {
-                if (found.contains(name) && !records.contains(file.subpath(0, 2).toString())) {
-                    records.add(file.subpath(0, 2).toString());
-                }
-            } else if (found.contains(type)) {
-                tests.add(file.toString());
+        String folder = technique.getClass().getPackageName();
+        Pattern name =
+                Pattern.compile("(?<![\\w/])" + Pattern.quote(technique.kind() + "/" + technique.id()) + "(?![\\w-])");
+        Set<String> proof = new LinkedHashSet<>();
+        tests.forEach((file, words) -> {
+            boolean sees = words.contains(folder) || words.contains(folder + "." + type);
+            if (sees && words.contains(type)) {
+                proof.add(file.toString());
             }
         });
-        cases.forEach((folder, json) -> {
+        cases.forEach((place, json) -> {
             if (proves(json, technique)) {
-                goldens.add(folder.toString());
+                proof.add(place.toString());
             }
         });
-        tests.addAll(goldens);
-        tests.addAll(records);
-        return tests;
+        records.forEach((file, text) -> {
+            if (name.matcher(text).find()) {
+                proof.add(file.subpath(0, 2).toString());
+            }
+        });
+        return List.copyOf(proof);
     }
 
     private static boolean proves(JsonNode json, Technique technique) {
@@ -88,6 +89,34 @@ public final class Proofs {
                         && (name.equals(technique.id())
                                 || name.startsWith(technique.id() + "_")
                                 || name.startsWith(technique.id() + "-"));
+    }
+
+    /**
+     * The identifiers of a Java file, and its dotted names whole: so the package it lies in, the classes it imports, and
+     * the packages it imports with an asterisk. Sources are ASCII where this looks.
+     */
+    static Set<String> words(byte[] source) {
+        Set<String> words = new HashSet<>();
+        int word = -1;
+        int dotted = -1;
+        for (int i = 0; i <= source.length; i++) {
+            char c = i < source.length ? (char) (source[i] & 0xff) : ' ';
+            if (c < 128 && Character.isJavaIdentifierPart(c)) {
+                word = word < 0 ? i : word;
+                dotted = dotted < 0 ? i : dotted;
+                continue;
+            }
+            if (word >= 0) {
+                words.add(new String(source, word, i - word, StandardCharsets.ISO_8859_1));
+                word = -1;
+            }
+            if (dotted >= 0 && c != '.') {
+                String name = new String(source, dotted, i - dotted, StandardCharsets.ISO_8859_1);
+                words.add(name.endsWith(".") ? name.substring(0, name.length() - 1) : name);
+                dotted = -1;
+            }
+        }
+        return words;
     }
 
     private final class Visitor extends SimpleFileVisitor<Path> {
@@ -105,12 +134,12 @@ public final class Proofs {
             if (attributes.size() > MOST_BYTES) {
                 return FileVisitResult.CONTINUE;
             }
-            boolean test = path.contains("src/test/java/") && path.endsWith(".java");
-            boolean record = relative.startsWith("records")
+            if (path.contains("src/test/java/") && path.endsWith(".java")) {
+                tests.put(relative, words(Files.readAllBytes(file)));
+            } else if (relative.startsWith("records")
                     && relative.getNameCount() > 2
-                    && (path.endsWith(".md") || path.endsWith(".json"));
-            if (test || record) {
-                words.put(relative, wordsOf(file));
+                    && (path.endsWith(".md") || path.endsWith(".json"))) {
+                records.put(relative, new String(Files.readAllBytes(file), StandardCharsets.UTF_8));
             } else if (file.endsWith("case.json")) {
                 try {
                     cases.put(relative.getParent(), JsonMapper.shared().readTree(Files.readString(file)));
@@ -120,19 +149,6 @@ public final class Proofs {
                 }
             }
             return FileVisitResult.CONTINUE;
-        }
-
-        private Set<String> wordsOf(Path file) throws IOException {
-            Set<String> found = new java.util.HashSet<>();
-            Matcher word = WORD.matcher(new String(Files.readAllBytes(file), StandardCharsets.UTF_8));
-            while (word.find()) {
-                found.add(word.group());
-                int slash = word.group().indexOf('/');
-                if (slash > 0) {
-                    found.add(word.group().substring(0, slash));
-                }
-            }
-            return found;
         }
 
         @Override

@@ -186,7 +186,7 @@ final class TokenStoreBuilder {
             Document piece, long from, int length, Split train, Split validation, List<Piece> batch) {
         String text = piece.text();
         long border = config.validationShare() == 0 ? Long.MAX_VALUE : trainCharacters;
-        int left = (int) Math.clamp(border - from, 0, length);
+        int left = Math.clamp(border - from, 0, length);
         int cut = text.offsetByCodePoints(0, left);
         if (cut > 0) {
             batch.add(new Piece(train, text.substring(0, cut), from == 0, false));

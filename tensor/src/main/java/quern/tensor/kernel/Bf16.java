@@ -13,7 +13,7 @@ final class Bf16 {
     /** Rounds to nearest, ties to even; a NaN stays one. */
     static short fromFloat(float value) {
         int bits = Float.floatToRawIntBits(value);
-        if (value != value) {
+        if (Float.isNaN(value)) {
             return (short) ((bits >>> 16) | QUIET_NAN);
         }
         return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);

@@ -4,12 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -30,6 +32,11 @@ class CrossEntropyKernelTest {
     private static final double SMALLEST = 1.2e-38;
 
     private final int before = KernelThreads.count();
+
+    @BeforeAll
+    static void needsTheKernels() {
+        assumeTrue(Kernels.available(), Kernels.unavailableReason());
+    }
 
     @AfterEach
     void restore() {
@@ -75,7 +82,13 @@ class CrossEntropyKernelTest {
     }
 
     private static void checkRow(
-            float[] values, MemorySegment segment, Logits logits, int row, int target, float weight, MemorySegment out) {
+            float[] values,
+            MemorySegment segment,
+            Logits logits,
+            int row,
+            int target,
+            float weight,
+            MemorySegment out) {
         ElementType type = logits.type();
         int columns = (int) logits.columns();
         int start = row * (int) logits.rowStride();
@@ -90,7 +103,8 @@ class CrossEntropyKernelTest {
         }
         boolean ignored = target == CrossEntropyKernel.IGNORED;
         double expected = ignored ? 0 : values[start + target] - max - Math.log(sum);
-        assertEquals(expected, logProbability, LOG_PROBABILITY_TOLERANCE * Math.max(1, Math.abs(expected)), "row " + row);
+        assertEquals(
+                expected, logProbability, LOG_PROBABILITY_TOLERANCE * Math.max(1, Math.abs(expected)), "row " + row);
         double relative = type == ElementType.BF16 ? BF16_GRADIENT_TOLERANCE : FP32_GRADIENT_TOLERANCE;
         for (int j = 0; j < columns; j++) {
             double softmax = Math.exp(values[start + j] - max) / sum;

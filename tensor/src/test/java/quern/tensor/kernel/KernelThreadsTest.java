@@ -65,12 +65,16 @@ class KernelThreadsTest {
         KernelThreads.setCount(2);
         AtomicInteger done = new AtomicInteger();
         IllegalStateException failure = new IllegalStateException("block 3");
-        assertSame(failure, assertThrows(IllegalStateException.class, () -> KernelThreads.run(50, block -> {
-            done.incrementAndGet();
-            if (block == 3) {
-                throw failure;
-            }
-        })));
+        assertSame(
+                failure,
+                assertThrows(
+                        IllegalStateException.class,
+                        () -> KernelThreads.run(50, block -> {
+                            done.incrementAndGet();
+                            if (block == 3) {
+                                throw failure;
+                            }
+                        })));
         assertEquals(50, done.get());
         KernelThreads.run(50, block -> done.incrementAndGet());
         assertEquals(100, done.get());

@@ -97,7 +97,10 @@ class LanesTest {
             float x = (float) random.nextGaussian();
             // Near 1, bfloat16 has 8 significant binary digits.
             BigDecimal ulp = new BigDecimal(Math.scalb(1.0, Math.getExponent(x) - 7));
-            BigDecimal exact = new BigDecimal(x).divide(ulp).setScale(0, RoundingMode.HALF_EVEN).multiply(ulp);
+            BigDecimal exact = new BigDecimal(x)
+                    .divide(ulp)
+                    .setScale(0, RoundingMode.HALF_EVEN)
+                    .multiply(ulp);
             assertEquals(exact.floatValue(), Bf16.toFloat(Bf16.fromFloat(x)));
         }
     }

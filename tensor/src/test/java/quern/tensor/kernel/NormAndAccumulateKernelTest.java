@@ -5,11 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -21,6 +23,11 @@ class NormAndAccumulateKernelTest {
     private static final int[] SIZES = {0, 1, 7, 16, 31, 1000, Blocks.SIZE, Blocks.SIZE + 1, 100_003};
 
     private final int before = KernelThreads.count();
+
+    @BeforeAll
+    static void needsTheKernels() {
+        assumeTrue(Kernels.available(), Kernels.unavailableReason());
+    }
 
     @AfterEach
     void restore() {
@@ -103,8 +110,7 @@ class NormAndAccumulateKernelTest {
         try (Arena arena = Arena.ofShared()) {
             MemorySegment ten = arena.allocate(40, 4);
             assertThrows(IllegalArgumentException.class, () -> NormKernel.sumOfSquares(ten, ElementType.FP32, 11));
-            assertThrows(
-                    IllegalArgumentException.class, () -> AccumulateKernel.add(ten, ten, ElementType.FP32, 11, 1));
+            assertThrows(IllegalArgumentException.class, () -> AccumulateKernel.add(ten, ten, ElementType.FP32, 11, 1));
             assertThrows(
                     IllegalArgumentException.class,
                     () -> AccumulateKernel.add(ten.asReadOnly(), ten, ElementType.BF16, 10, 1));

@@ -15,7 +15,8 @@ final class Segments {
 
     static MemorySegment of(Arena arena, ElementType type, float... values) {
         // Two bytes off any alignment that a vector would like.
-        MemorySegment segment = arena.allocate((long) values.length * type.bytes() + 2, 64).asSlice(2);
+        MemorySegment segment =
+                arena.allocate((long) values.length * type.bytes() + 2, 64).asSlice(2);
         for (int i = 0; i < values.length; i++) {
             Lanes.set(segment, type, i, values[i]);
         }

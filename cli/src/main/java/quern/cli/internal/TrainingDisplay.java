@@ -1,0 +1,146 @@
+package quern.cli.internal;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import quern.cli.ProgressLine;
+import quern.cli.Series;
+import quern.cli.Terminal;
+import quern.train.StepResult;
+import quern.train.TrainingHook;
+import quern.train.TrainingProgress;
+import quern.train.TrainingRun;
+
+/** What a person sees of a training: what is being trained, a live line, evaluations, samples, saves. */
+public final class TrainingDisplay implements TrainingHook, AutoCloseable {
+    private static final int DIM = 2;
+    private static final int BOLD = 1;
+    private static final int SAMPLE_WIDTH = 100;
+    private static final double SMOOTHING = 0.1;
+
+    private final Terminal terminal;
+    private final List<double[]> training = new ArrayList<>();
+    private final List<double[]> validation = new ArrayList<>();
+    private ProgressLine line;
+    private double tokensPerSecond = Double.NaN;
+    private double loss = Double.NaN;
+
+    /** A display on a terminal, or plain lines where it is none. */
+    public TrainingDisplay(Terminal terminal) {
+        this.terminal = terminal;
+    }
+
+    /** Prints a remark, above the live line when there is one. */
+    public void note(String text) {
+        if (line == null) {
+            terminal.out().println(text);
+        } else {
+            line.println(text);
+        }
+    }
+
+    /** Prints what is about to be trained. */
+    public void show(TrainingRun run) {
+        var p = run.preparation();
+        note("%s %s, %,d parameters, %s on %s"
+                .formatted(
+                        terminal.paint(BOLD, "model"),
+                        p.spec().family().id(),
+                        run.model().parameterCount(),
+                        p.recipe().precision().name().toLowerCase(Locale.ROOT),
+                        run.model().device()));
+        note("%s  %,d training tokens, %,d validation tokens, vocabulary %,d"
+                .formatted(
+                        terminal.paint(BOLD, "data"),
+                        p.store().train().size(),
+                        p.store().validation().size(),
+                        p.tokenizer().vocabularySize()));
+        p.batches().notices().forEach(this::note);
+        note("%s   %s, %,d steps".formatted(terminal.paint(BOLD, "run"), run.folder(), p.maxSteps()));
+    }
+
+    @Override
+    public void onBegin(TrainingProgress progress) {
+        line = new ProgressLine(terminal, "train", progress.step(), progress.maxSteps());
+    }
+
+    @Override
+    public void onStep(TrainingProgress progress, StepResult result) {
+        double now = result.tokens() / result.seconds();
+        tokensPerSecond = Double.isNaN(tokensPerSecond) ? now : tokensPerSecond + SMOOTHING * (now - tokensPerSecond);
+        loss = Double.isNaN(loss) ? result.loss() : loss + SMOOTHING * (result.loss() - loss);
+        line.update(progress.step(), loss, tokensPerSecond, residentBytes());
+    }
+
+    @Override
+    public void onMetrics(TrainingProgress progress, Map<String, Double> metrics) {
+        if (metrics.containsKey("loss")) {
+            training.add(new double[] {progress.step(), metrics.get("loss")});
+        }
+        if (metrics.containsKey("eval_loss")) {
+            validation.add(new double[] {progress.step(), metrics.get("eval_loss")});
+            note("step %,d  validation loss %.4f  bits per byte %.4f"
+                    .formatted(progress.step(), metrics.get("eval_loss"), metrics.get("eval_bits_per_byte")));
+            line.skipTime();
+        }
+    }
+
+    @Override
+    public void onSample(TrainingProgress progress, String prompt, String text) {
+        note(terminal.paint(DIM, "step %,d  sample:".formatted(progress.step())));
+        for (String row : (prompt + text).strip().split("\n")) {
+            for (int at = 0; at < Math.max(1, row.length()); at += SAMPLE_WIDTH) {
+                note(terminal.paint(DIM, "    " + row.substring(at, Math.min(row.length(), at + SAMPLE_WIDTH))));
+            }
+        }
+        line.skipTime();
+    }
+
+    @Override
+    public void onSaved(TrainingProgress progress, Path checkpoint) {
+        note("saved " + checkpoint);
+    }
+
+    @Override
+    public void onNote(TrainingProgress progress, String text) {
+        note(text);
+    }
+
+    /** The losses seen so far, for plots. */
+    public List<Series> series() {
+        List<Series> all = new ArrayList<>();
+        all.add(Series.line("training", column(training, 0), column(training, 1)));
+        if (!validation.isEmpty()) {
+            all.add(Series.points("validation", column(validation, 0), column(validation, 1)));
+        }
+        return all;
+    }
+
+    private static double[] column(List<double[]> rows, int i) {
+        return rows.stream().mapToDouble(r -> r[i]).toArray();
+    }
+
+    private static long residentBytes() {
+        try {
+            for (String row : Files.readAllLines(Path.of("/proc/self/status"))) {
+                if (row.startsWith("VmRSS:")) {
+                    return Long.parseLong(row.replaceAll("\\D", "")) * 1024;
+                }
+            }
+        } catch (IOException e) {
+            return 0;
+        }
+        return 0;
+    }
+
+    @Override
+    public void close() {
+        if (line != null) {
+            line.close();
+        }
+    }
+}

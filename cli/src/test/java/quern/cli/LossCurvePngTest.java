@@ -1,0 +1,70 @@
+package quern.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.IntStream;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import quern.recipe.QuernException;
+
+class LossCurvePngTest {
+    private static final int TRAIN_COLOUR = 0x1f77b4;
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void aFallingCurveFallsInThePicture() throws IOException {
+        double[] x = IntStream.rangeClosed(1, 300).asDoubleStream().toArray();
+        double[] y =
+                IntStream.rangeClosed(1, 300).mapToDouble(i -> 4.0 - i / 100.0).toArray();
+        y[10] = Double.NaN;
+        Path file = folder.resolve("loss.png");
+        Files.writeString(file, "an older picture");
+        Series validation = Series.points("validation", new double[] {100, 200}, new double[] {3.1, 2.2});
+        LossCurvePng.write(file, "Loss", "step", "loss", List.of(Series.line("train", x, y), validation));
+
+        BufferedImage picture = ImageIO.read(file.toFile());
+        assertEquals(1000, picture.getWidth());
+        assertEquals(600, picture.getHeight());
+        double left = meanRow(picture, 100, 300);
+        double right = meanRow(picture, 500, 700);
+        assertTrue(right > left + 100, "rows grow downwards: " + left + " then " + right);
+        try (var files = Files.list(folder)) {
+            assertEquals(1, files.count(), "no temporary file is left");
+        }
+    }
+
+    private static double meanRow(BufferedImage picture, int fromColumn, int toColumn) {
+        return IntStream.range(fromColumn, toColumn)
+                .flatMap(x -> IntStream.range(0, picture.getHeight())
+                        .filter(y -> (picture.getRGB(x, y) & 0xffffff) == TRAIN_COLOUR))
+                .average()
+                .orElseThrow();
+    }
+
+    @Test
+    void nothingToDrawAndNowhereToWriteAreErrorsThatNameTheCurveOrFile() {
+        Series none = Series.line("train", new double[] {1}, new double[] {Double.NaN});
+        QuernException nothing = assertThrows(
+                QuernException.class,
+                () -> LossCurvePng.write(folder.resolve("a.png"), "Loss", "step", "loss", List.of(none)));
+        assertTrue(nothing.getMessage().contains("Loss"), nothing.getMessage());
+        assertFalse(Files.exists(folder.resolve("a.png")));
+
+        Series one = Series.line("train", new double[] {1}, new double[] {1});
+        Path file = folder.resolve("missing").resolve("a.png");
+        QuernException nowhere = assertThrows(
+                QuernException.class, () -> LossCurvePng.write(file, "Loss", "step", "loss", List.of(one)));
+        assertTrue(nowhere.getMessage().contains("a.png"), nowhere.getMessage());
+    }
+}

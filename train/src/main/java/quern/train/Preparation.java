@@ -1,0 +1,279 @@
+package quern.train;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.function.Consumer;
+import quern.data.BatchSource;
+import quern.data.DataConfig;
+import quern.data.Documents;
+import quern.data.Objective;
+import quern.data.TokenStore;
+import quern.data.TokenStream;
+import quern.data.Tokenizer;
+import quern.data.TokenizerTrainer;
+import quern.models.LanguageModel;
+import quern.models.ModelSpec;
+import quern.models.SpecialTokens;
+import quern.optim.OptimizerSettings;
+import quern.optim.OptimizerTechnique;
+import quern.optim.ParameterGroup;
+import quern.optim.Schedule;
+import quern.optim.ScheduleTechnique;
+import quern.recipe.Block;
+import quern.recipe.Precision;
+import quern.recipe.QuernException;
+import quern.recipe.Recipe;
+import quern.recipe.Techniques;
+import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.Parameter;
+
+/**
+ * A recipe with everything it names found, read and checked, before a run folder is made or a weight is allocated: the
+ * tokenizer is trained or loaded, the texts are tokens, the model's shape is known, every option fits the others. What
+ * {@code quern plan} shows and {@code quern train} trains.
+ */
+public final class Preparation {
+    private final Block block;
+    private final Recipe recipe;
+    private final DataConfig data;
+    private final Tokenizer tokenizer;
+    private final TokenStore store;
+    private final ModelSpec spec;
+    private final Optional<Path> startFolder;
+    private final BatchSource batches;
+    private final OptimizerTechnique optimizer;
+    private final Record optimizerConfig;
+    private final Schedule schedule;
+    private final long maxSteps;
+
+    private Preparation(Block block, Consumer<String> notes, Optional<Path> runTokenizer) {
+        this.block = block;
+        this.recipe = Recipe.from(block);
+        this.data = recipe.data().bind(DataConfig.class);
+        Objective objective = Techniques.find(
+                Objective.class,
+                "objective",
+                recipe.objective().text("type"),
+                recipe.objective().position("type"));
+        Record objectiveConfig = recipe.objective().without("type").bind(objective.config());
+        this.optimizer = Techniques.find(
+                OptimizerTechnique.class, OptimizerTechnique.KIND, recipe.optim(), block.position("optim"));
+        this.optimizerConfig = recipe.optimArgs().bind(optimizer.config());
+        checkOptimizerKeys();
+        ScheduleTechnique scheduleTechnique = Techniques.find(
+                ScheduleTechnique.class,
+                ScheduleTechnique.KIND,
+                recipe.lrSchedulerType(),
+                block.position("lr_scheduler_type"));
+        Record scheduleConfig = recipe.lrSchedulerKwargs().bind(scheduleTechnique.config());
+        if (recipe.maxSteps() > 0) {
+            // Before the data is read: a warm-up that outlasts the training needs no waiting for.
+            Schedule.warmupSteps(recipe.warmupSteps(), recipe.maxSteps());
+        }
+        this.startFolder = recipe.model().has("path")
+                ? Optional.of(Path.of(recipe.model().text("path")))
+                : Optional.empty();
+        if (startFolder.isEmpty() && !recipe.model().has("family")) {
+            throw QuernException.badInput(
+                    "%s: model: expected family: NAME (a new model) or path: FOLDER (to continue from), found %s",
+                    recipe.model().position(), recipe.model().keys());
+        }
+        if (startFolder.isPresent() && recipe.model().has("family")) {
+            throw QuernException.badInput(
+                    "%s: model: path and family are both given; a folder says its own family, so leave family out",
+                    recipe.model().position("family"));
+        }
+        this.tokenizer = runTokenizer.map(Tokenizer::load).orElseGet(() -> tokenizer(notes));
+        this.spec = startFolder
+                .map(folder -> ModelSpec.read(folder, recipe.model().without("path")))
+                .orElseGet(() ->
+                        ModelSpec.fromRecipe(recipe.model(), tokenizer.vocabularySize(), specialTokens(tokenizer)));
+        if (spec.config().vocabSize() < tokenizer.vocabularySize()) {
+            throw QuernException.badInput(
+                    "%s: the model knows %d tokens, but the tokenizer has %d; use the model's own tokenizer",
+                    recipe.model().position(), spec.config().vocabSize(), tokenizer.vocabularySize());
+        }
+        if (data.maxLength() > spec.config().contextLength()) {
+            throw QuernException.badInput(
+                    "%s: max_length: %d is more than the %d positions the model is made for; lower it or give the model more positions",
+                    recipe.data().position("max_length"),
+                    data.maxLength(),
+                    spec.config().contextLength());
+        }
+        this.store = TokenStore.prepare(data, tokenizer, notes);
+        this.batches = objective.source(
+                store.train(), data, recipe.perDeviceTrainBatchSize(), recipe.seed(), objectiveConfig);
+        this.maxSteps = recipe.maxSteps() > 0
+                ? recipe.maxSteps()
+                : Math.max(1, (long) Math.ceil(recipe.numTrainEpochs().orElseThrow()
+                        * batches.batchesPerEpoch()
+                        / recipe.gradientAccumulationSteps()));
+        if (maxSteps > Integer.MAX_VALUE) {
+            throw QuernException.badInput(
+                    "num_train_epochs: %s passes are %d steps, more than a run can have",
+                    recipe.numTrainEpochs().get(), maxSteps);
+        }
+        this.schedule = scheduleTechnique.create(
+                recipe.learningRate(),
+                Schedule.warmupSteps(recipe.warmupSteps(), (int) maxSteps),
+                (int) maxSteps,
+                scheduleConfig);
+    }
+
+    /**
+     * Prepares a recipe.
+     *
+     * @param notes receives lines for a person to read while this takes its time
+     */
+    public static Preparation of(Block recipe, Consumer<String> notes) {
+        return new Preparation(recipe, notes, Optional.empty());
+    }
+
+    /** Prepares a recipe again for a run that was begun, with the tokenizer of its checkpoint. */
+    static Preparation resumed(Block recipe, Path checkpoint, Consumer<String> notes) {
+        return new Preparation(recipe, notes, Optional.of(checkpoint));
+    }
+
+    private void checkOptimizerKeys() {
+        for (String key : List.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon")) {
+            if (block.has(key) && !optimizer.settings().contains(key)) {
+                throw QuernException.badInput(
+                        "%s: %s has no effect on optim: %s; leave it out", block.position(key), key, optimizer.id());
+            }
+        }
+    }
+
+    private Tokenizer tokenizer(Consumer<String> notes) {
+        if (recipe.tokenizer().isEmpty()) {
+            return Tokenizer.load(startFolder.orElseThrow(() -> QuernException.badInput(
+                    "%s: tokenizer: missing; give tokenizer: bpe, tokenizer: char or tokenizer: {path: FOLDER}",
+                    block.position())));
+        }
+        Block choice = recipe.tokenizer().get();
+        if (choice.has("path")) {
+            for (String key : choice.keys()) {
+                if (!key.equals("path")) {
+                    throw QuernException.badInput(
+                            "%s: tokenizer: %s has no effect beside path; leave one of them out",
+                            choice.position(key), key);
+                }
+            }
+            return Tokenizer.load(Path.of(choice.text("path")));
+        }
+        if (!choice.has("type")) {
+            throw QuernException.badInput(
+                    "%s: tokenizer: expected type: NAME or path: FOLDER, found %s", choice.position(), choice.keys());
+        }
+        if (startFolder.isPresent()) {
+            throw QuernException.badInput(
+                    "%s: tokenizer: a new tokenizer would not fit the model in %s, whose vectors belong to its own; leave tokenizer out",
+                    choice.position(), startFolder.get());
+        }
+        TokenizerTrainer trainer =
+                Techniques.find(TokenizerTrainer.class, "tokenizer", choice.text("type"), choice.position("type"));
+        Record config = choice.without("type").bind(trainer.config());
+        notes.accept("training a %s tokenizer".formatted(trainer.id()));
+        return Tokenizer.of(trainer.train(Documents.open(data).texts(), config));
+    }
+
+    private static SpecialTokens specialTokens(Tokenizer tokenizer) {
+        OptionalInt end = tokenizer.endOfText();
+        return new SpecialTokens(end, end, OptionalInt.empty());
+    }
+
+    /** The recipe as it was read. */
+    public Recipe recipe() {
+        return recipe;
+    }
+
+    /** The recipe as it was written, overrides applied. */
+    public Block block() {
+        return block;
+    }
+
+    /** Where the text comes from and how it is cut. */
+    public DataConfig data() {
+        return data;
+    }
+
+    /** The tokenizer. */
+    public Tokenizer tokenizer() {
+        return tokenizer;
+    }
+
+    /** The text as tokens. */
+    public TokenStore store() {
+        return store;
+    }
+
+    /** The validation text, if a share is held out. */
+    public Optional<TokenStream> validation() {
+        return store.validation().size() >= 2 ? Optional.of(store.validation()) : Optional.empty();
+    }
+
+    /** What the model is. */
+    public ModelSpec spec() {
+        return spec;
+    }
+
+    /** The batches of training. */
+    public BatchSource batches() {
+        return batches;
+    }
+
+    /** The learning rate of each step. */
+    public Schedule schedule() {
+        return schedule;
+    }
+
+    /** The optimizer chosen. */
+    public OptimizerTechnique optimizerTechnique() {
+        return optimizer;
+    }
+
+    /** Optimizer steps of the whole training. */
+    public long maxSteps() {
+        return maxSteps;
+    }
+
+    /** The dtype of the weights while training. */
+    public DType dtype() {
+        return recipe.precision() == Precision.BF16 ? DType.BF16 : DType.FP32;
+    }
+
+    /** Where training happens. */
+    public Device device() {
+        return Device.parse(recipe.device());
+    }
+
+    /** The model at the start of the training. */
+    public LanguageModel model() {
+        return startFolder
+                .map(folder ->
+                        LanguageModel.load(folder, recipe.model().without("path"), dtype(), device()))
+                .orElseGet(() -> LanguageModel.create(spec, dtype(), device(), recipe.seed()));
+    }
+
+    /** The optimizer over a model's trainable parameters; vectors (biases, norms) are not decayed. */
+    quern.optim.Optimizer optimizer(List<Parameter> parameters) {
+        List<Parameter> matrices = new ArrayList<>();
+        List<Parameter> vectors = new ArrayList<>();
+        for (Parameter p : parameters) {
+            (p.value().dim() >= 2 ? matrices : vectors).add(p);
+        }
+        List<ParameterGroup> groups = new ArrayList<>();
+        if (!matrices.isEmpty()) {
+            groups.add(ParameterGroup.of(matrices));
+        }
+        if (!vectors.isEmpty()) {
+            groups.add(new ParameterGroup(vectors, 1, java.util.OptionalDouble.of(0)));
+        }
+        OptimizerSettings settings = new OptimizerSettings(
+                recipe.weightDecay(), recipe.adamBeta1(), recipe.adamBeta2(), recipe.adamEpsilon());
+        return optimizer.create(groups, settings, optimizerConfig);
+    }
+}

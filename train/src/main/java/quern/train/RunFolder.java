@@ -1,0 +1,104 @@
+package quern.train;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import quern.recipe.Block;
+import quern.recipe.DurableFiles;
+import quern.recipe.QuernException;
+import quern.recipe.RecipeFile;
+import quern.recipe.RunName;
+
+/**
+ * The folder of one run: {@code recipe.yaml}, metrics, samples, checkpoints and, in the end, the model. One process works
+ * in it at a time.
+ */
+final class RunFolder implements AutoCloseable {
+    static final String RECIPE = "recipe.yaml";
+    private static final String LOCK = ".lock";
+
+    private final Path path;
+    private final FileChannel channel;
+    private final FileLock lock;
+
+    private RunFolder(Path path) {
+        this.path = path;
+        Path file = path.resolve(LOCK);
+        try {
+            channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            FileLock held;
+            try {
+                held = channel.tryLock();
+            } catch (OverlappingFileLockException e) {
+                held = null;
+            }
+            if (held == null) {
+                channel.close();
+                throw QuernException.badInput(
+                        "%s: another process is training in this run folder; wait for it, or stop it first", path);
+            }
+            lock = held;
+        } catch (IOException e) {
+            throw DurableFiles.writeFailure(file, -1, e);
+        }
+    }
+
+    /** A new run folder at {@code outputDir}, or at the first free name after it, with the recipe written into it. */
+    static RunFolder create(Path outputDir, Block recipe) {
+        Path path = RunName.free(outputDir);
+        try {
+            Files.createDirectories(path);
+        } catch (IOException e) {
+            throw DurableFiles.writeFailure(path, -1, e);
+        }
+        RunFolder run = new RunFolder(path);
+        boolean done = false;
+        try {
+            DurableFiles.write(
+                    path.resolve(RECIPE), RecipeFile.write(recipe).getBytes(StandardCharsets.UTF_8));
+            done = true;
+        } finally {
+            if (!done) {
+                run.close();
+            }
+        }
+        return run;
+    }
+
+    /** The folder of a run that was begun. */
+    static RunFolder open(Path path) {
+        if (!Files.isDirectory(path)) {
+            throw QuernException.badInput("%s: no such run folder; name one that quern train made", path);
+        }
+        if (!Files.isRegularFile(path.resolve(RECIPE))) {
+            throw QuernException.badInput(
+                    "%s: holds no %s, so it is no run folder; name one that quern train made", path, RECIPE);
+        }
+        return new RunFolder(path);
+    }
+
+    Path path() {
+        return path;
+    }
+
+    /** The recipe of the run with overrides on top. */
+    Block recipe(List<String> overrides) {
+        return RecipeFile.load(path.resolve(RECIPE), overrides);
+    }
+
+    @Override
+    public void close() {
+        try {
+            lock.release();
+            channel.close();
+        } catch (IOException e) {
+            throw DurableFiles.writeFailure(path.resolve(LOCK), -1, e);
+        }
+    }
+}

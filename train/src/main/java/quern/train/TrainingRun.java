@@ -1,0 +1,453 @@
+package quern.train;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Consumer;
+import java.util.function.LongConsumer;
+import quern.models.GenerationConfig;
+import quern.models.Generator;
+import quern.models.LanguageModel;
+import quern.models.ModelCard;
+import quern.models.SaveOptions;
+import quern.nn.GradientCheckpointing;
+import quern.nn.DecoderBlock;
+import quern.optim.GradientClipping;
+import quern.optim.Optimizer;
+import quern.recipe.Block;
+import quern.recipe.QuernException;
+import quern.recipe.Recipe;
+import quern.tensor.Native;
+import quern.tensor.RandomStreams;
+import quern.tensor.Scope;
+import quern.tensor.Tensor;
+import quern.tensor.kernel.KernelThreads;
+
+/**
+ * One training from a recipe to a run folder: what {@code quern train} runs, and what a Java program calls.
+ *
+ * <pre>{@code
+ * Block recipe = RecipeFile.load(Path.of("recipe.yaml"), List.of("max_steps=100"));
+ * try (TrainingRun run = TrainingRun.start(recipe, System.out::println)) {
+ *     TrainingRun.Outcome outcome = run.train();
+ * }
+ * }</pre>
+ *
+ * <p>Everything a person watches goes through {@link #addHook}. {@link #requestStop} may be called from any thread: the
+ * present step is finished, the state is saved, and {@link #train} returns.
+ */
+public final class TrainingRun implements AutoCloseable {
+    /** What may change when a run is resumed; all else is part of what the checkpoint means. */
+    private static final Set<String> CHANGEABLE = Set.of(
+            "max_steps",
+            "num_train_epochs",
+            "logging_steps",
+            "eval_steps",
+            "save_steps",
+            "save_total_limit",
+            "save_async",
+            "load_best_model_at_end",
+            "early_stopping_patience",
+            "early_stopping_threshold",
+            "per_device_eval_batch_size",
+            "gradient_checkpointing",
+            "sample_steps",
+            "sample_prompt",
+            "sample_max_new_tokens",
+            "threads",
+            "tensorboard");
+
+    /** How a training ended. */
+    public enum Ending {
+        /** All steps were taken. */
+        DONE,
+        /** Early stopping ended it. */
+        EARLY,
+        /** It was asked to stop; resuming goes on from there. */
+        STOPPED
+    }
+
+    /**
+     * What came of a training.
+     *
+     * @param folder the run folder; unless stopped it is a model folder too
+     * @param steps steps taken, those before a resume included
+     * @param tokens input tokens seen
+     * @param evaluation the last evaluation's metrics; empty without validation text
+     * @param bestStep the step of the best evaluation
+     */
+    public record Outcome(
+            Path folder, Ending ending, long steps, long tokens, Map<String, Double> evaluation, Optional<Long> bestStep) {}
+
+    private final RunFolder folder;
+    private final Preparation preparation;
+    private final Recipe recipe;
+    private final LanguageModel model;
+    private final Optimizer optimizer;
+    private final TrainerState state;
+    private final List<TrainingHook> hooks = new ArrayList<>();
+    private final Map<String, Double> lastEvaluation = new LinkedHashMap<>();
+    private final MetricsLog metrics;
+    private final Optional<TensorBoardLog> tensorBoard;
+    private volatile Trainer trainer;
+    private volatile boolean stopRequested;
+
+    private TrainingRun(RunFolder folder, Preparation preparation, Optional<Path> checkpoint) {
+        this.folder = folder;
+        this.preparation = preparation;
+        this.recipe = preparation.recipe();
+        setThreads(recipe.threads());
+        LanguageModel loaded = null;
+        Optimizer made = null;
+        boolean done = false;
+        try {
+            loaded = checkpoint
+                    .map(c -> LanguageModel.load(c, preparation.dtype(), preparation.device()))
+                    .orElseGet(preparation::model);
+            made = preparation.optimizer(loaded.parameters());
+            this.state = checkpoint.map(Checkpoints::readState).orElseGet(TrainerState::new);
+            if (checkpoint.isPresent()) {
+                try (Scope scope = Scope.open()) {
+                    made.load(Checkpoints.readOptimizer(checkpoint.get()));
+                }
+            }
+            this.metrics = new MetricsLog(folder.path(), state.step);
+            this.tensorBoard = recipe.tensorboard()
+                    ? Optional.of(new TensorBoardLog(folder.path().resolve("tensorboard")))
+                    : Optional.empty();
+            done = true;
+        } finally {
+            if (!done) {
+                closeAll(made, loaded, folder);
+            }
+        }
+        this.model = loaded;
+        this.optimizer = made;
+    }
+
+    /** Begins a run in the recipe's {@code output_dir}, or beside it when that is taken. */
+    public static TrainingRun start(Block recipe, Consumer<String> notes) {
+        return start(Preparation.of(recipe, notes));
+    }
+
+    /** Begins a run of a recipe that was prepared. */
+    public static TrainingRun start(Preparation preparation) {
+        RunFolder folder =
+                RunFolder.create(preparation.recipe().outputDir(), preparation.block());
+        return new TrainingRun(folder, preparation, Optional.empty());
+    }
+
+    /**
+     * Goes on with a run from its newest checkpoint, or from the checkpoint that is named. The checkpoint is verified
+     * file by file first. A run without a checkpoint begins anew in its folder.
+     *
+     * @param path a run folder, or one of its checkpoints
+     * @param overrides changes to the recipe, of the keys that may change
+     */
+    public static TrainingRun resume(Path path, List<String> overrides, Consumer<String> notes) {
+        boolean named = Checkpoints.step(path.toAbsolutePath().normalize()).isPresent()
+                && !java.nio.file.Files.isRegularFile(path.resolve(RunFolder.RECIPE));
+        Path runPath = named ? path.toAbsolutePath().normalize().getParent() : path;
+        RunFolder folder = RunFolder.open(runPath);
+        boolean done = false;
+        try {
+            Block before = folder.recipe(List.of());
+            Block after = folder.recipe(overrides);
+            refuseChanges(before, after);
+            Optional<Path> checkpoint = named ? Optional.of(path) : newest(runPath);
+            checkpoint.ifPresent(c -> verify(c, runPath));
+            Preparation preparation = checkpoint
+                    .map(c -> Preparation.resumed(after, c, notes))
+                    .orElseGet(() -> Preparation.of(after, notes));
+            notes.accept(checkpoint
+                    .map(c -> "resuming %s from %s".formatted(runPath, c.getFileName()))
+                    .orElseGet(() -> "%s has no checkpoint yet; beginning anew".formatted(runPath)));
+            TrainingRun run = new TrainingRun(folder, preparation, checkpoint);
+            done = true;
+            return run;
+        } finally {
+            if (!done) {
+                folder.close();
+            }
+        }
+    }
+
+    private static Optional<Path> newest(Path run) {
+        List<Path> all = Checkpoints.list(run);
+        return all.isEmpty() ? Optional.empty() : Optional.of(all.getLast());
+    }
+
+    /** A damaged checkpoint is never passed over in silence, but the message names the one to go back to. */
+    private static void verify(Path checkpoint, Path run) {
+        try {
+            Manifest.verify(checkpoint);
+        } catch (QuernException damaged) {
+            List<Path> others = new ArrayList<>(Checkpoints.list(run));
+            others.removeIf(p -> p.getFileName().equals(checkpoint.getFileName()));
+            for (Path other : others.reversed()) {
+                try {
+                    Manifest.verify(other);
+                } catch (QuernException alsoDamaged) {
+                    continue;
+                }
+                throw new QuernException(
+                        damaged.exitCode(), damaged.getMessage() + " (whole: --resume " + other + ")", damaged);
+            }
+            throw damaged;
+        }
+    }
+
+    private static void refuseChanges(Block before, Block after) {
+        Set<String> keys = new TreeSet<>(before.keys());
+        keys.addAll(after.keys());
+        Map<String, Object> was = before.toMap();
+        Map<String, Object> is = after.toMap();
+        for (String key : keys) {
+            if (!java.util.Objects.equals(was.get(key), is.get(key)) && !CHANGEABLE.contains(key)) {
+                throw QuernException.badInput(
+                        "%s: %s can't change when a run is resumed (it was %s); begin a new run, or change only %s",
+                        after.position(key), key, was.get(key), String.join(", ", new TreeSet<>(CHANGEABLE)));
+            }
+        }
+    }
+
+    private static void setThreads(int threads) {
+        int n = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+        Native.setThreads(n);
+        KernelThreads.setCount(n);
+    }
+
+    /** The run folder. */
+    public Path folder() {
+        return folder.path();
+    }
+
+    /** What is being trained on what. */
+    public Preparation preparation() {
+        return preparation;
+    }
+
+    /** The model being trained. */
+    public LanguageModel model() {
+        return model;
+    }
+
+    /** Steps already taken. */
+    public long step() {
+        return state.step;
+    }
+
+    /** Bytes of the optimizer's state. */
+    public long optimizerBytes() {
+        return optimizer.stateBytes();
+    }
+
+    /** Adds a hook; call before {@link #train}. */
+    public void addHook(TrainingHook hook) {
+        hooks.add(hook);
+    }
+
+    /** Asks the training to save and return after the present step. */
+    public void requestStop() {
+        stopRequested = true;
+        Trainer t = trainer;
+        if (t != null) {
+            t.requestStop();
+        }
+    }
+
+    /**
+     * Trains to the end.
+     *
+     * @throws QuernException refused when the loss or a gradient is not finite or the disk is full; the last checkpoint
+     *     stands
+     */
+    public Outcome train() {
+        List<TrainingHook> all = new ArrayList<>();
+        all.add(metrics);
+        tensorBoard.ifPresent(all::add);
+        if (recipe.earlyStoppingPatience() > 0) {
+            all.add(new EarlyStopping(
+                    recipe.metricForBestModel(), recipe.earlyStoppingPatience(), recipe.earlyStoppingThreshold()));
+        }
+        all.add(new TrainingHook() {
+            @Override
+            public void onMetrics(TrainingProgress progress, Map<String, Double> values) {
+                if (values.containsKey("eval_loss")) {
+                    lastEvaluation.clear();
+                    lastEvaluation.putAll(values);
+                }
+            }
+        });
+        all.addAll(hooks);
+        if (recipe.gradientCheckpointing()) {
+            model.network().addHook(new GradientCheckpointing(s -> s instanceof DecoderBlock));
+        }
+        Checkpoints checkpoints = new Checkpoints(
+                folder.path(),
+                recipe.saveTotalLimit(),
+                recipe.saveAsync(),
+                to -> preparation.tokenizer().save(to));
+        trainer = new Trainer(
+                new Trainer.Parts(
+                        recipe,
+                        preparation.maxSteps(),
+                        new TrainingStep(
+                                model.network(),
+                                model.device(),
+                                optimizer,
+                                new GradientClipping(recipe.maxGradNorm()),
+                                recipe.seed()),
+                        preparation.batches(),
+                        preparation.schedule(),
+                        checkpoints,
+                        s -> Snapshot.take(model, SaveOptions.DEFAULT.withCard(card(s)), optimizer, s),
+                        preparation.validation().map(text -> evaluation(text)),
+                        recipe.sampleSteps() > 0 ? Optional.of(this::sample) : Optional.empty(),
+                        all),
+                state);
+        if (stopRequested) {
+            trainer.requestStop();
+        }
+        Trainer.Ending ending;
+        try {
+            ending = trainer.run();
+        } catch (RuntimeException e) {
+            settle(checkpoints, e);
+            throw e;
+        }
+        if (ending != Trainer.Ending.STOPPED) {
+            boolean best = recipe.loadBestModelAtEnd() && state.bestStep >= 0;
+            Checkpoints.publish(Checkpoints.folder(folder.path(), best ? state.bestStep : state.step), folder.path());
+        }
+        return new Outcome(
+                folder.path(),
+                Ending.valueOf(ending.name()),
+                state.step,
+                state.tokens,
+                Map.copyOf(lastEvaluation),
+                state.bestStep >= 0 ? Optional.of(state.bestStep) : Optional.empty());
+    }
+
+    /** A save under way is finished before a failure of the training is reported, since it may be the last good state. */
+    private static void settle(Checkpoints checkpoints, RuntimeException failure) {
+        try {
+            checkpoints.await();
+        } catch (RuntimeException saving) {
+            if (saving != failure) {
+                failure.addSuppressed(saving);
+            }
+        }
+    }
+
+    private Trainer.Evaluation evaluation(quern.data.TokenStream text) {
+        int rows = recipe.perDeviceEvalBatchSize();
+        int length = preparation.data().maxLength();
+        return new Trainer.Evaluation() {
+            @Override
+            public Map<String, Double> measure(LongConsumer batchesDone) {
+                long start = System.nanoTime();
+                ValidationLoss loss =
+                        ValidationLoss.measure(model.network(), model.device(), text, length, rows, batchesDone);
+                if (!Double.isFinite(loss.loss())) {
+                    throw QuernException.refused(
+                            "step %d: the validation loss is %s; the last checkpoint stands; lower learning_rate, or resume with precision: fp32",
+                            state.step, loss.loss());
+                }
+                Map<String, Double> m = loss.metrics();
+                m.put("eval_runtime", (System.nanoTime() - start) / 1e9);
+                return m;
+            }
+
+            @Override
+            public long batches() {
+                return quern.data.Windows.over(text, length, rows).batches();
+            }
+        };
+    }
+
+    private String sample(long step) {
+        long seed = new RandomStreams(recipe.seed()).seed("sample", step);
+        GenerationConfig config = model.generationConfig()
+                .with(Block.empty(preparation.block().position("sample_steps"))
+                        .with("do_sample", true)
+                        .with("max_new_tokens", recipe.sampleMaxNewTokens())
+                        .with("seed", seed));
+        long[] prompt = samplePrompt();
+        Generator generator = new Generator(model, config, null);
+        List<Generator.Generated> out = generator.generate(List.of(prompt));
+        long[] tokens = out.getFirst().tokens();
+        int[] ids = new int[tokens.length];
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = (int) tokens[i];
+        }
+        return preparation.tokenizer().decode(ids);
+    }
+
+    /** The prompt's tokens; an empty prompt begins as a document does, after an end-of-text token or a line break. */
+    private long[] samplePrompt() {
+        int[] ids = preparation.tokenizer().encode(recipe.samplePrompt());
+        if (ids.length == 0) {
+            ids = preparation.tokenizer().endOfText().isPresent()
+                    ? new int[] {preparation.tokenizer().endOfText().getAsInt()}
+                    : preparation.tokenizer().encode("\n");
+        }
+        if (ids.length == 0) {
+            ids = new int[] {0};
+        }
+        long[] prompt = new long[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            prompt[i] = ids[i];
+        }
+        return prompt;
+    }
+
+    private ModelCard card(TrainerState s) {
+        Map<String, String> facts = new LinkedHashMap<>();
+        facts.put("Steps", "%d of %d".formatted(s.step, preparation.maxSteps()));
+        facts.put("Tokens seen", "%,d".formatted(s.tokens));
+        facts.put("Precision", recipe.precision().name().toLowerCase(Locale.ROOT));
+        facts.put(
+                "Optimizer",
+                "%s, learning rate %s, %s schedule"
+                        .formatted(recipe.optim(), recipe.learningRate(), recipe.lrSchedulerType()));
+        facts.put("Training text", "%,d tokens".formatted(preparation.store().train().size()));
+        lastEvaluation.forEach((name, value) -> {
+            if (name.startsWith("eval_") && !name.equals("eval_runtime")) {
+                facts.put(name, "%.4f".formatted(value));
+            }
+        });
+        String name = folder.path().getFileName() == null
+                ? "model"
+                : folder.path().getFileName().toString();
+        return new ModelCard(name, "", facts);
+    }
+
+    private static void closeAll(AutoCloseable... all) {
+        for (AutoCloseable c : all) {
+            if (c == null) {
+                continue;
+            }
+            try {
+                c.close();
+            } catch (RuntimeException e) {
+                throw e;
+            } catch (Exception e) {
+                throw new IllegalStateException(e);
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        metrics.close();
+        tensorBoard.ifPresent(TensorBoardLog::close);
+        closeAll(optimizer, model, folder);
+    }
+}
