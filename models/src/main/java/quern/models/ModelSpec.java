@@ -120,7 +120,8 @@ public final class ModelSpec {
         if (overrides.keys().isEmpty()) {
             return new ModelSpec(family, own, other);
         }
-        Map<String, Object> replaced = renamed(overrides.toMap(), family, overrides.position().toString());
+        Map<String, Object> replaced =
+                renamed(overrides.toMap(), family, overrides.position().toString());
         family.normalise(replaced, overrides.position().toString());
         for (String key : replaced.keySet()) {
             if (!known.contains(key)) {

@@ -103,8 +103,8 @@ class GeneratorTest {
                 prompts.add(new long[] {3, 4});
             }
             double temperature = 1.5;
-            Map<String, Object> settings = Map.of(
-                    "max_new_tokens", 1, "do_sample", true, "top_k", 0, "temperature", temperature);
+            Map<String, Object> settings =
+                    Map.of("max_new_tokens", 1, "do_sample", true, "top_k", 0, "temperature", temperature);
             double[] counts = new double[TestModels.VOCABULARY];
             generate(model, settings, prompts).forEach(g -> counts[(int) g.tokens()[0]]++);
             float[] logits = model.logits(Tensor.of(new long[] {3, 4}, 1, 2), null)
@@ -126,7 +126,8 @@ class GeneratorTest {
     @Test
     void aRowEndsAtItsEndToken() {
         try (LanguageModel model = TestModels.create("llama")) {
-            Generated free = generate(model, Map.of("max_new_tokens", 12), PROMPTS).getFirst();
+            Generated free =
+                    generate(model, Map.of("max_new_tokens", 12), PROMPTS).getFirst();
             assertEquals(StopReason.MAX_NEW_TOKENS, free.reason());
             assertEquals(12, free.tokens().length);
             long end = free.tokens()[3];
@@ -144,7 +145,8 @@ class GeneratorTest {
     @Test
     void aRowEndsAtAStopString() {
         try (LanguageModel model = TestModels.create("llama")) {
-            Generated free = generate(model, Map.of("max_new_tokens", 12), PROMPTS).getFirst();
+            Generated free =
+                    generate(model, Map.of("max_new_tokens", 12), PROMPTS).getFirst();
             // The decoder writes "[a, b, c]": the stop string ends after the third token at the latest.
             String stop = free.tokens()[1] + ", " + free.tokens()[2] + "]";
             Map<String, Object> settings = Map.of("max_new_tokens", 12, "stop_strings", List.of(stop));
@@ -162,7 +164,8 @@ class GeneratorTest {
         try (LanguageModel model = TestModels.create("gpt2")) {
             List<List<Long>> heard = List.of(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
             Generator generator = new Generator(model, config(Map.of("max_new_tokens", 9)), null);
-            List<Generated> all = generator.generate(PROMPTS, (row, token) -> heard.get(row).add(token));
+            List<Generated> all =
+                    generator.generate(PROMPTS, (row, token) -> heard.get(row).add(token));
             for (int row = 0; row < 3; row++) {
                 assertArrayEquals(
                         all.get(row).tokens(),
@@ -198,7 +201,8 @@ class GeneratorTest {
             assertEquals(
                     "prompt 1 has 33 tokens, but the model was made for 32 positions; shorten it",
                     message(model, new long[33]));
-            assertTrue(message(model, new long[] {23}).startsWith("prompt 1 has token 23, but the model knows 0 to 22"));
+            assertTrue(
+                    message(model, new long[] {23}).startsWith("prompt 1 has token 23, but the model knows 0 to 22"));
         }
     }
 
@@ -222,10 +226,12 @@ class GeneratorTest {
             assertArrayEquals(
                     new float[] {2f, 1f, -1f, 3f},
                     LogitsProcessor.topK(9).apply(ids, logits).toFloats());
-            Tensor known = Tensor.of(new float[] {0.5f, 0.25f, 0.15f, 0.1f}, 1, 4).log();
+            Tensor known =
+                    Tensor.of(new float[] {0.5f, 0.25f, 0.15f, 0.1f}, 1, 4).log();
             float[] p = LogitsProcessor.topP(0.7).apply(ids, known).exp().toFloats();
             assertArrayEquals(new float[] {0.5f, 0.25f, 0f, 0f}, p, 1e-6f);
-            assertEquals(0.5f, LogitsProcessor.topP(0.01).apply(ids, known).exp().toFloats()[0], 1e-6f);
+            assertEquals(
+                    0.5f, LogitsProcessor.topP(0.01).apply(ids, known).exp().toFloats()[0], 1e-6f);
         }
     }
 
@@ -239,8 +245,8 @@ class GeneratorTest {
             assertEquals(3, changed.topK());
             assertTrue(changed.doSample());
             assertEquals(List.of(2), changed.eosTokenId());
-            QuernException e = assertThrows(
-                    QuernException.class, () -> own.with(TestModels.block(Map.of("temperature", 0.0))));
+            QuernException e =
+                    assertThrows(QuernException.class, () -> own.with(TestModels.block(Map.of("temperature", 0.0))));
             assertTrue(e.getMessage().contains("temperature: 0.0 is out of range"), e.getMessage());
         }
     }

@@ -17,10 +17,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import quern.models.internal.Json;
-import quern.recipe.Block;
-import quern.recipe.QuernException;
 import quern.nn.Pass;
 import quern.nn.Tape;
+import quern.recipe.Block;
+import quern.recipe.QuernException;
 import quern.tensor.Autograd;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -45,7 +45,10 @@ class LanguageModelTest {
                 LanguageModel c = TestModels.create(family, Map.of(), 2);
                 Scope scope = Scope.open()) {
             for (int i = 0; i < a.parameters().size(); i++) {
-                assertTrue(a.parameters().get(i).value().equal(b.parameters().get(i).value()));
+                assertTrue(a.parameters()
+                        .get(i)
+                        .value()
+                        .equal(b.parameters().get(i).value()));
             }
             assertFalse(a.logits(ids(), null).equal(c.logits(ids(), null)));
         }
@@ -89,7 +92,8 @@ class LanguageModelTest {
     private static void constant(LanguageModel model, String name, double value) {
         try (Scope scope = Scope.open();
                 Autograd.Mode mode = Autograd.noGrad()) {
-            assertEquals(0, parameter(model, name).value().sub(value).abs().max().item(), name);
+            assertEquals(
+                    0, parameter(model, name).value().sub(value).abs().max().item(), name);
         }
     }
 
@@ -97,7 +101,10 @@ class LanguageModelTest {
     void thePaddingTokensEmbeddingStartsAtZero() {
         try (LanguageModel model = TestModels.create("llama", Map.of("pad_token_id", 4), 1);
                 Scope scope = Scope.open()) {
-            Tensor row = parameter(model, "model.embed_tokens.weight").value().detach().select(0, 4);
+            Tensor row = parameter(model, "model.embed_tokens.weight")
+                    .value()
+                    .detach()
+                    .select(0, 4);
             assertArrayEquals(new float[16], row.toFloats());
         }
     }
@@ -157,7 +164,8 @@ class LanguageModelTest {
                 assertTrue(model.logits(ids(), null).equal(again.logits(ids(), null)));
                 assertEquals(DType.FP32, wide.parameters().getFirst().value().dtype());
                 // bf16 has 8 bits: a hundredth of the logits' scale after two blocks.
-                Tensor difference = wide.logits(ids(), null).sub(model.logits(ids(), null).to(DType.FP32));
+                Tensor difference =
+                        wide.logits(ids(), null).sub(model.logits(ids(), null).to(DType.FP32));
                 assertEquals(0, difference.abs().max().item(), 0.01);
             }
         }
@@ -172,7 +180,12 @@ class LanguageModelTest {
                 assertEquals("BF16", files.entry("transformer.wte.weight").dtype());
             }
             try (LanguageModel again = LanguageModel.load(folder, DType.FP32, Device.CPU)) {
-                Tensor expected = model.parameters().getFirst().value().detach().to(DType.BF16).to(DType.FP32);
+                Tensor expected = model.parameters()
+                        .getFirst()
+                        .value()
+                        .detach()
+                        .to(DType.BF16)
+                        .to(DType.FP32);
                 assertTrue(expected.equal(again.parameters().getFirst().value().detach()));
             }
         }
@@ -208,7 +221,8 @@ class LanguageModelTest {
         after.values().removeIf(v -> v == null);
         assertEquals(before, after);
         assertEquals(
-                Json.read(source.resolve("generation_config.json")), Json.read(folder.resolve("generation_config.json")));
+                Json.read(source.resolve("generation_config.json")),
+                Json.read(folder.resolve("generation_config.json")));
     }
 
     @Test
@@ -292,9 +306,8 @@ class LanguageModelTest {
         for (String family : TestModels.FAMILIES) {
             try (LanguageModel model = TestModels.create(family);
                     Scope scope = Scope.open()) {
-                QuernException e = assertThrows(
-                        QuernException.class,
-                        () -> model.logits(Tensor.zeros(DType.INT64, 1, 33), null));
+                QuernException e =
+                        assertThrows(QuernException.class, () -> model.logits(Tensor.zeros(DType.INT64, 1, 33), null));
                 assertTrue(e.getMessage().contains("33 tokens"), e.getMessage());
             }
         }
@@ -340,8 +353,10 @@ class LanguageModelTest {
     @Test
     void parametersOfOneShapeDiffer() {
         try (LanguageModel model = TestModels.create("llama")) {
-            Tensor k = parameter(model, "model.layers.0.self_attn.k_proj.weight").value();
-            Tensor v = parameter(model, "model.layers.0.self_attn.v_proj.weight").value();
+            Tensor k =
+                    parameter(model, "model.layers.0.self_attn.k_proj.weight").value();
+            Tensor v =
+                    parameter(model, "model.layers.0.self_attn.v_proj.weight").value();
             assertFalse(k.equal(v));
         }
     }

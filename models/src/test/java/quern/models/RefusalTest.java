@@ -110,8 +110,7 @@ class RefusalTest {
         Files.delete(folder.resolve("config.json"));
         refused(ExitCode.BAD_INPUT, "config.json: no such file");
         QuernException e = assertThrows(
-                QuernException.class,
-                () -> LanguageModel.load(folder.resolve("nowhere"), DType.FP32, Device.CPU));
+                QuernException.class, () -> LanguageModel.load(folder.resolve("nowhere"), DType.FP32, Device.CPU));
         check(e, ExitCode.BAD_INPUT, "nowhere: no such folder");
     }
 
@@ -169,7 +168,10 @@ class RefusalTest {
     @Test
     void misshapenTensors() throws IOException {
         config(c -> c.put("vocab_size", TestModels.VOCABULARY + 1));
-        refused(ExitCode.FAILED, "2 tensors have another shape", "model.embed_tokens.weight is [23, 16], expected [24, 16]");
+        refused(
+                ExitCode.FAILED,
+                "2 tensors have another shape",
+                "model.embed_tokens.weight is [23, 16], expected [24, 16]");
     }
 
     @Test

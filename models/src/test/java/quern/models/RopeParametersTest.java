@@ -26,7 +26,13 @@ class RopeParametersTest {
                 rope("linear", 1000.0, Map.of("factor", 4.0)).frequencies(WIDTH, 64),
                 64,
                 1.0,
-                0.25, 0.105424128, 0.0444569848, 0.0187473539, 0.00790569466, 0.00333380373, 0.00140585331,
+                0.25,
+                0.105424128,
+                0.0444569848,
+                0.0187473539,
+                0.00790569466,
+                0.00333380373,
+                0.00140585331,
                 0.000592843455);
     }
 
@@ -43,7 +49,13 @@ class RopeParametersTest {
                 f,
                 24,
                 1.0,
-                1.0, 0.286414951, 0.0820335299, 0.0234956332, 0.0067295013, 0.00192742981, 0.000552044716,
+                1.0,
+                0.286414951,
+                0.0820335299,
+                0.0234956332,
+                0.0067295013,
+                0.00192742981,
+                0.000552044716,
                 0.000158113879);
     }
 
@@ -54,15 +66,20 @@ class RopeParametersTest {
         };
         Map<String, Object> base = Map.of("factor", 4.0, "original_max_position_embeddings", 64);
         same(rope("yarn", 10000.0, base).frequencies(WIDTH, 256), 256, 1.138629436111989, ramp);
-        same(
-                rope("yarn", 10000.0, with(base, "attention_factor", 1.25)).frequencies(WIDTH, 256), 256, 1.25, ramp);
+        same(rope("yarn", 10000.0, with(base, "attention_factor", 1.25)).frequencies(WIDTH, 256), 256, 1.25, ramp);
         Map<String, Object> all = with(base, "beta_fast", 8.0);
         all.putAll(Map.of("beta_slow", 2.0, "truncate", false, "mscale", 0.7, "mscale_all_dim", 1.2));
         same(
                 rope("yarn", 10000.0, all).frequencies(WIDTH, 256),
                 256,
                 0.9405715251010841,
-                1.0, 0.160589159, 0.0250000004, 0.00790569466, 0.00249999994, 0.000790569466, 0.000250000012,
+                1.0,
+                0.160589159,
+                0.0250000004,
+                0.00790569466,
+                0.00249999994,
+                0.000790569466,
+                0.000250000012,
                 7.90569466e-05);
     }
 
@@ -74,7 +91,13 @@ class RopeParametersTest {
                 rope("llama3", 10000.0, settings).frequencies(WIDTH, 256),
                 256,
                 1.0,
-                1.0, 0.244384587, 0.0130422562, 0.00395284733, 0.00124999997, 0.000395284733, 0.000125000006,
+                1.0,
+                0.244384587,
+                0.0130422562,
+                0.00395284733,
+                0.00124999997,
+                0.000395284733,
+                0.000125000006,
                 3.95284733e-05);
     }
 
@@ -84,8 +107,7 @@ class RopeParametersTest {
         old.put("rope_theta", 500.0);
         old.put("rope_scaling", Map.of("type", "linear", "factor", 2.0));
         RopeParameters.normalise(old, "config.json");
-        assertEquals(
-                Map.of("rope_parameters", Map.of("rope_type", "linear", "factor", 2.0, "rope_theta", 500.0)), old);
+        assertEquals(Map.of("rope_parameters", Map.of("rope_type", "linear", "factor", 2.0, "rope_theta", 500.0)), old);
         Map<String, Object> none = new LinkedHashMap<>();
         none.put("rope_scaling", null);
         RopeParameters.normalise(none, "config.json");
@@ -128,8 +150,7 @@ class RopeParametersTest {
         return block.bind(RopeParameters.class);
     }
 
-    private static void same(
-            Positions.RotaryFrequencies found, long length, double scaling, double... expected) {
+    private static void same(Positions.RotaryFrequencies found, long length, double scaling, double... expected) {
         assertEquals(scaling, found.attentionScaling(), 1e-12);
         try (Scope scope = Scope.open()) {
             float[] values = found.inverseFrequencies(length).toFloats();
