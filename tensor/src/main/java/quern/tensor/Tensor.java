@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.Supplier;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -145,11 +144,11 @@ public final class Tensor implements AutoCloseable {
         return whole && !t.is_floating_point() ? new Scalar((long) value) : new Scalar(value);
     }
 
-    private Tensor inPlace(String operator, Supplier<?> body) {
+    private Tensor inPlace(String operator, Runnable body) {
         return Native.call(
                 operator,
                 () -> {
-                    body.get();
+                    body.run();
                     return this;
                 },
                 this);
