@@ -9,6 +9,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import quern.cli.JsonOption;
 import quern.cli.ProgressLine;
@@ -29,6 +30,9 @@ import quern.recipe.QuernException;
             "The text is read in windows that do not overlap; every token but the first is predicted once."
         })
 public final class Eval implements Verb {
+    @Parameters(paramLabel = "FOLDER", description = ModelArguments.FOLDER)
+    private Path folder;
+
     @Mixin
     private ModelArguments arguments;
 
@@ -68,7 +72,7 @@ public final class Eval implements Verb {
         Terminal terminal = Terminal.stderr();
         DataConfig config =
                 DataConfig.files(data.toArray(String[]::new)).withField(field).withValidationShare(0);
-        try (ModelArguments.Opened opened = arguments.open(terminal.out())) {
+        try (ModelArguments.Opened opened = arguments.open(folder, terminal.out())) {
             TokenStream text = TokenStore.prepare(config, opened.tokenizer(), terminal.out()::println)
                     .train();
             int length = maxLength.orElse(opened.model().config().contextLength());
@@ -77,7 +81,7 @@ public final class Eval implements Verb {
             if (json.wanted()) {
                 JsonOption.print(out, result);
             } else {
-                print(out, opened.path(), length, result);
+                print(out, length, result);
             }
         }
         return ExitCode.DONE;
@@ -98,7 +102,7 @@ public final class Eval implements Verb {
         }
     }
 
-    private void print(PrintWriter out, Path folder, int length, Perplexity result) {
+    private void print(PrintWriter out, int length, Perplexity result) {
         out.println("%s on %s, windows of %,d tokens".formatted(folder, String.join(", ", data), length));
         out.println(row("loss", "%.4f nats a token", result.loss()));
         out.println(row("perplexity", "%.4f", result.perplexity()));

@@ -11,10 +11,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import quern.cli.JsonOption;
 import quern.cli.Terminal;
@@ -35,6 +37,16 @@ import quern.train.TextGenerator;
 public final class Generate implements Verb {
     private static final String STDIN = "-";
     private static final int BOLD = 1;
+
+    @Parameters(index = "0", paramLabel = "FOLDER", description = ModelArguments.FOLDER)
+    private Path folder;
+
+    @Parameters(
+            index = "1..*",
+            arity = "0..*",
+            paramLabel = "KEY=VALUE",
+            description = GenerationArguments.SETTINGS)
+    private List<String> settings = new ArrayList<>();
 
     @Mixin
     private ModelArguments arguments;
@@ -79,8 +91,8 @@ public final class Generate implements Verb {
         }
         Terminal notes = Terminal.stderr();
         List<Result> results = new ArrayList<>();
-        try (ModelArguments.Opened opened = arguments.open(notes.out())) {
-            GenerationConfig config = generation.config(opened.model());
+        try (ModelArguments.Opened opened = arguments.open(folder, notes.out())) {
+            GenerationConfig config = generation.config(opened.model(), settings, Map.of());
             if (config.doSample()) {
                 notes.out().println("seed " + config.seed());
             }

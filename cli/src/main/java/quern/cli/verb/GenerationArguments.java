@@ -7,7 +7,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import quern.models.GenerationConfig;
 import quern.models.LanguageModel;
 import quern.recipe.Block;
@@ -23,18 +22,13 @@ final class GenerationArguments {
     /** What holds where neither the person nor the folder says otherwise. */
     static final Map<String, Object> DEFAULTS = Map.of("do_sample", true, "temperature", 0.8, "top_k", 50);
 
+    /** What a verb's positional parameters after the folder are. */
+    static final String SETTINGS =
+            "Generation settings by transformers' names: do_sample, temperature, top_k, top_p, repetition_penalty,"
+                    + " max_new_tokens, stop_strings, eos_token_id, seed, use_cache.";
+
     private static final int SEEDS = 1_000_000;
     private static final List<String> OF_SAMPLING = List.of("temperature", "top_k", "top_p", "seed");
-
-    @Parameters(
-            index = "1..*",
-            arity = "0..*",
-            paramLabel = "KEY=VALUE",
-            description = {
-                "Generation settings by transformers' names: do_sample, temperature, top_k, top_p,",
-                "repetition_penalty, max_new_tokens, stop_strings, eos_token_id, seed, use_cache."
-            })
-    private List<String> settings = new ArrayList<>();
 
     @Option(names = "--max-new-tokens", paramLabel = "N", description = "The most tokens to add (100).")
     private Optional<Integer> maxNewTokens = Optional.empty();
@@ -69,16 +63,16 @@ final class GenerationArguments {
     @Option(names = "--greedy", description = "Always the likeliest token; nothing is drawn.")
     private boolean greedy;
 
-    /** The settings for a model, a seed included. */
-    GenerationConfig config(LanguageModel model) {
-        return config(model, Map.of());
-    }
-
-    /** The same with further defaults of a verb. */
-    GenerationConfig config(LanguageModel model, Map<String, Object> further) {
+    /**
+     * The settings for a model, a seed included.
+     *
+     * @param settings {@code KEY=VALUE}
+     * @param further defaults of the verb, beside the general ones
+     */
+    GenerationConfig config(LanguageModel model, List<String> settings, Map<String, Object> further) {
         Map<String, Object> defaults = new LinkedHashMap<>(DEFAULTS);
         defaults.putAll(further);
-        Block given = given();
+        Block given = given(settings);
         GenerationConfig config = model.generationConfig(defaults).with(given);
         if (!config.doSample()) {
             refuseWithoutSampling(given);
@@ -90,7 +84,7 @@ final class GenerationArguments {
     }
 
     /** What the person said. */
-    private Block given() {
+    private Block given(List<String> settings) {
         List<String> overrides = new ArrayList<>(settings);
         for (String setting : settings) {
             if (setting.indexOf('=') < 1) {

@@ -3,7 +3,6 @@ package quern.cli.verb;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import quern.data.Tokenizer;
 import quern.models.LanguageModel;
 import quern.recipe.Precision;
@@ -16,11 +15,8 @@ import quern.train.ModelFolder;
 
 /** The arguments of a verb that uses a trained model, as a picocli mixin. */
 final class ModelArguments {
-    @Parameters(
-            index = "0",
-            paramLabel = "FOLDER",
-            description = "A model folder, a run folder of 'quern train', or a checkpoint.")
-    private Path folder;
+    /** What a verb's positional parameter is, which names the model. */
+    static final String FOLDER = "A model folder, a run folder of 'quern train', or a checkpoint.";
 
     @Option(
             names = "--precision",
@@ -34,20 +30,16 @@ final class ModelArguments {
     @Option(names = "--threads", paramLabel = "N", description = "CPU threads; all unless told otherwise.")
     private int threads;
 
-    /**
-     * A model with its tokenizer.
-     *
-     * @param path the folder that was named
-     */
-    record Opened(Path path, LanguageModel model, Tokenizer tokenizer) implements AutoCloseable {
+    /** A model with its tokenizer. */
+    record Opened(LanguageModel model, Tokenizer tokenizer) implements AutoCloseable {
         @Override
         public void close() {
             model.close();
         }
     }
 
-    /** Loads what the arguments name; remarks go to {@code notes}. */
-    Opened open(PrintStream notes) {
+    /** Loads the model of a folder; remarks go to {@code notes}. */
+    Opened open(Path folder, PrintStream notes) {
         if (threads < 0) {
             throw QuernException.badInput("--threads: expected 1 or more, found %d", threads);
         }
@@ -62,7 +54,7 @@ final class ModelArguments {
         LanguageModel model = found.model(precision == Precision.BF16 ? DType.BF16 : DType.FP32, Device.parse(device));
         boolean done = false;
         try {
-            Opened opened = new Opened(folder, model, found.tokenizer(model.config()));
+            Opened opened = new Opened(model, found.tokenizer(model.config()));
             done = true;
             return opened;
         } finally {
