@@ -34,7 +34,6 @@ import quern.tensor.Tensor;
  * }</pre>
  */
 public final class LanguageModel implements AutoCloseable {
-
     private final ModelSpec spec;
     private final Network network;
     private final DType dtype;
