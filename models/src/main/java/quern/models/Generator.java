@@ -105,7 +105,8 @@ public final class Generator {
             long[] prompt = prompts.get(row);
             if (prompt.length == 0) {
                 throw QuernException.badInput(
-                        "prompt %d has no tokens; give some text, or a tokenizer with a beginning-of-text token", row + 1);
+                        "prompt %d has no tokens; give some text, or a tokenizer with a beginning-of-text token",
+                        row + 1);
             }
             if (prompt.length > context) {
                 throw QuernException.badInput(
@@ -211,11 +212,7 @@ public final class Generator {
             if (padded && windowStart < Arrays.stream(firsts).max().orElse(0)) {
                 flow.put("attention_mask", mask().to(model.device()));
             }
-            return model.network()
-                    .infer(flow, pass)
-                    .get("logits")
-                    .select(1, 0)
-                    .to(DType.FP32);
+            return model.network().infer(flow, pass).get("logits").select(1, 0).to(DType.FP32);
         }
 
         private Tensor columns(int from) {

@@ -139,6 +139,17 @@ public final class LanguageModel implements AutoCloseable {
         return GenerationConfig.of(generationFields, spec);
     }
 
+    /**
+     * As above, with other defaults: a field that the folder does not set takes its value from here.
+     *
+     * @param defaults by the names in {@code generation_config.json}
+     */
+    public GenerationConfig generationConfig(Map<String, Object> defaults) {
+        Map<String, Object> fields = new LinkedHashMap<>(defaults);
+        fields.putAll(generationFields);
+        return GenerationConfig.of(fields, spec);
+    }
+
     Map<String, Object> generationFields() {
         return Collections.unmodifiableMap(generationFields);
     }
