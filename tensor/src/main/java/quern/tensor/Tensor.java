@@ -145,11 +145,11 @@ public final class Tensor implements AutoCloseable {
         return whole && !t.is_floating_point() ? new Scalar((long) value) : new Scalar(value);
     }
 
-    private Tensor inPlace(String operator, Supplier<?> body) {
+    private Tensor inPlace(String operator, Runnable body) {
         return Native.call(
                 operator,
                 () -> {
-                    body.get();
+                    body.run();
                     return this;
                 },
                 this);
