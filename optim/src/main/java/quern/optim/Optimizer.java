@@ -78,6 +78,9 @@ public abstract class Optimizer implements AutoCloseable {
                 throw QuernException.badInput("the optimizer has no trainable parameter; thaw one or train nothing");
             }
             allocate();
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
         }
     }
 
@@ -169,9 +172,11 @@ public abstract class Optimizer implements AutoCloseable {
                     active.add(state);
                 }
             }
-            update(active, learningRate, gradientScale);
-            for (ParameterState state : active) {
-                state.setGradient(null);
+            try {
+                update(active, learningRate, gradientScale);
+            } finally {
+                // The handles end with the scope.
+                active.forEach(state -> state.setGradient(null));
             }
         }
     }

@@ -118,7 +118,9 @@ public final class ParameterState {
         if (master != null) {
             master.close();
         }
-        stepTensor.close();
+        if (stepTensor != null) {
+            stepTensor.close();
+        }
     }
 
     /** The parameter. */
