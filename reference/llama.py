@@ -99,6 +99,18 @@ def main() -> None:
         {"rope_parameters": rope()},
     )
     causal_lm.make_case(
+        "llama-rope-yarn",
+        config(
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=16,
+            max_position_embeddings=256,
+            rope_parameters=rope(10000.0, "yarn", factor=4.0, original_max_position_embeddings=64),
+        ),
+        29,
+        {"rope_parameters": rope()},
+    )
+    causal_lm.make_case(
         "llama-padding-row",
         config(pad_token_id=0, num_hidden_layers=1, num_key_value_heads=2),
         27,

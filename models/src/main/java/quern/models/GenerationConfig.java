@@ -27,7 +27,8 @@ import quern.recipe.Shorthand;
  * @param useCache keep keys and values of earlier tokens; the tokens are the same without, at more work
  */
 public record GenerationConfig(
-        @Doc("The most tokens to add.") @Default("100") @Range(min = 1) int maxNewTokens,
+        @Doc("The most tokens to add.") @Default("100") @Range(min = 1)
+        int maxNewTokens,
 
         @Doc("Draw tokens instead of taking the most likely one.") @Default("false")
         boolean doSample,
@@ -35,7 +36,8 @@ public record GenerationConfig(
         @Doc("Logits are divided by this before drawing.") @Default("1") @Range(min = 0, minExclusive = true)
         double temperature,
 
-        @Doc("Draw among so many of the most likely tokens; 0 for all.") @Default("50") @Range(min = 0) int topK,
+        @Doc("Draw among so many of the most likely tokens; 0 for all.") @Default("50") @Range(min = 0)
+        int topK,
 
         @Doc("Draw among the most likely tokens that together have this probability.")
         @Default("1")
@@ -45,10 +47,16 @@ public record GenerationConfig(
         @Doc("Above 1, tokens already there become less likely.") @Default("1") @Range(min = 0, minExclusive = true)
         double repetitionPenalty,
 
-        @Doc("The tokens that end a text.") @Default("[]") @Shorthand List<Integer> eosTokenId,
-        @Doc("Text that ends a text.") @Default("[]") @Shorthand List<String> stopStrings,
+        @Doc("The tokens that end a text.") @Default("[]") @Shorthand
+        List<Integer> eosTokenId,
+
+        @Doc("Text that ends a text.") @Default("[]") @Shorthand
+        List<String> stopStrings,
+
         @Doc("The seed of the draws.") @Default("0") long seed,
-        @Doc("Keep keys and values of earlier tokens.") @Default("true") boolean useCache) {
+
+        @Doc("Keep keys and values of earlier tokens.") @Default("true")
+        boolean useCache) {
 
     /** The file of a model folder. */
     static final String FILE = "generation_config.json";

@@ -8,6 +8,7 @@ import quern.nn.KeyValueCache;
 import quern.nn.Pass;
 import quern.recipe.QuernException;
 import quern.tensor.DType;
+import quern.tensor.Device;
 import quern.tensor.Functional;
 import quern.tensor.RandomStream;
 import quern.tensor.RandomStreams;
@@ -105,7 +106,8 @@ public final class Generator {
             long[] prompt = prompts.get(row);
             if (prompt.length == 0) {
                 throw QuernException.badInput(
-                        "prompt %d has no tokens; give some text, or a tokenizer with a beginning-of-text token", row + 1);
+                        "prompt %d has no tokens; give some text, or a tokenizer with a beginning-of-text token",
+                        row + 1);
             }
             if (prompt.length > context) {
                 throw QuernException.badInput(
@@ -211,11 +213,7 @@ public final class Generator {
             if (padded && windowStart < Arrays.stream(firsts).max().orElse(0)) {
                 flow.put("attention_mask", mask().to(model.device()));
             }
-            return model.network()
-                    .infer(flow, pass)
-                    .get("logits")
-                    .select(1, 0)
-                    .to(DType.FP32);
+            return model.network().infer(flow, pass).get("logits").select(1, 0).to(DType.FP32);
         }
 
         private Tensor columns(int from) {
@@ -247,7 +245,7 @@ public final class Generator {
             if (!config.doSample()) {
                 return scores.argmax(-1).toLongs();
             }
-            Tensor probabilities = Functional.softmax(scores.to(quern.tensor.Device.CPU), -1);
+            Tensor probabilities = Functional.softmax(scores.to(Device.CPU), -1);
             long[] next = new long[rows];
             for (int row = 0; row < rows; row++) {
                 RandomStream stream = new RandomStream(streams.seed("sample", row, step));

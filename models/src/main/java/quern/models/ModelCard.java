@@ -29,8 +29,7 @@ public record ModelCard(String title, String description, Map<String, String> fa
         }
         text.append("## Configuration\n\n| | |\n|---|---|\n");
         new TreeMap<>(spec.settings()).forEach((key, value) -> row(text, "`" + key + "`", String.valueOf(value)));
-        text.append(
-                """
+        text.append("""
 
                 ## Use
 

@@ -143,8 +143,7 @@ public final class ModelGolden implements AutoCloseable {
         long[] expected = tensor("greedy_ids").toLongs();
         int steps = (int) tensor("greedy_ids").size(1);
         List<long[]> prompts = prompts();
-        GenerationConfig config =
-                new GenerationConfig(steps, false, 1, 0, 1, 1, List.of(), List.of(), 0, useCache);
+        GenerationConfig config = new GenerationConfig(steps, false, 1, 0, 1, 1, List.of(), List.of(), 0, useCache);
         List<Generator.Generated> rows = new Generator(model, config, null).generate(prompts);
         long different = 0;
         for (int row = 0; row < rows.size(); row++) {

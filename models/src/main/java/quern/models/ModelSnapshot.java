@@ -63,12 +63,13 @@ public final class ModelSnapshot implements AutoCloseable {
             if (keys.isTransposed(p.name())) {
                 x = x.t();
             }
-            boolean same = x.isContiguous() && own.dtype() == dtype && !own.device().isCuda();
+            boolean same =
+                    x.isContiguous() && own.dtype() == dtype && !own.device().isCuda();
             x = same && copies ? x.copy() : x.contiguous();
             Tensor kept = x.keep();
             held.add(kept);
-            entries.add(new SafetensorsFile.Entry(
-                    keys.onDisk(p.name()), dtype.safetensors(), kept.shape(), kept.memory()));
+            entries.add(
+                    new SafetensorsFile.Entry(keys.onDisk(p.name()), dtype.safetensors(), kept.shape(), kept.memory()));
         }
     }
 

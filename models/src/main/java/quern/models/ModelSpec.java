@@ -116,7 +116,12 @@ public final class ModelSpec {
         });
         other.remove("torch_dtype");
         other.remove("dtype");
-        Map<String, Object> replaced = renamed(overrides.toMap(), family, overrides.position().toString());
+        Record own = bind(family, Block.empty(Position.of(file.toString())), settings, file.toString());
+        if (overrides.keys().isEmpty()) {
+            return new ModelSpec(family, own, other);
+        }
+        Map<String, Object> replaced =
+                renamed(overrides.toMap(), family, overrides.position().toString());
         family.normalise(replaced, overrides.position().toString());
         for (String key : replaced.keySet()) {
             if (!known.contains(key)) {
@@ -125,8 +130,7 @@ public final class ModelSpec {
             }
         }
         settings.putAll(replaced);
-        Block from = overrides.keys().isEmpty() ? Block.empty(Position.of(file.toString())) : overrides;
-        return new ModelSpec(family, bind(family, from, settings, file.toString()), other);
+        return new ModelSpec(family, bind(family, overrides, settings, file.toString()), other);
     }
 
     private static void checkArchitecture(Path file, Map<String, Object> fields, ModelFamily<?> family) {

@@ -34,7 +34,9 @@ public record RopeParameters(
         @Doc("How frequencies are stretched: default, linear, dynamic, yarn or llama3.") @Default("default")
         String ropeType,
 
-        @Doc("The base of the wavelengths.") @Default("10000") @Range(min = 1, minExclusive = true) double ropeTheta,
+        @Doc("The base of the wavelengths.") @Default("10000") @Range(min = 1, minExclusive = true)
+        double ropeTheta,
+
         @Range(min = 1) Optional<Double> factor,
         @Range(min = 1) Optional<Integer> originalMaxPositionEmbeddings,
         @Range(min = 0, minExclusive = true) Optional<Double> lowFreqFactor,
@@ -65,7 +67,8 @@ public record RopeParameters(
                             Suggestion.nearest(ropeType, REQUIRED.keySet())
                                     .map(" (did you mean '%s'?)"::formatted)
                                     .orElse(""),
-                            String.join(", ", REQUIRED.keySet().stream().sorted().toList())));
+                            String.join(
+                                    ", ", REQUIRED.keySet().stream().sorted().toList())));
         }
         require(required, "factor", factor, ropeType);
         require(required, "low_freq_factor", lowFreqFactor, ropeType);

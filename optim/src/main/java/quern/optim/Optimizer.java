@@ -78,6 +78,9 @@ public abstract class Optimizer implements AutoCloseable {
                 throw QuernException.badInput("the optimizer has no trainable parameter; thaw one or train nothing");
             }
             allocate();
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
         }
     }
 
@@ -85,9 +88,8 @@ public abstract class Optimizer implements AutoCloseable {
         for (int i = 0; i < bufferNames.size(); i++) {
             allocate(bufferNames.get(i), states, (state, view) -> state.addBuffer(view));
         }
-        List<ParameterState> narrow = states.stream()
-                .filter(s -> s.parameter().value().dtype() != DType.FP32)
-                .toList();
+        List<ParameterState> narrow =
+                states.stream().filter(s -> s.dtype() != DType.FP32).toList();
         allocate(MASTER, narrow, ParameterState::setMaster);
         Tensor steps = Tensor.zeros(DType.INT64, Device.CPU, states.size()).keep();
         storage.add(steps);
@@ -104,8 +106,7 @@ public abstract class Optimizer implements AutoCloseable {
 
     private void allocate(String buffer, List<ParameterState> owners, Placement placement) {
         Map<Device, List<ParameterState>> byDevice = owners.stream()
-                .collect(Collectors.groupingBy(
-                        s -> s.parameter().value().device(), LinkedHashMap::new, Collectors.toList()));
+                .collect(Collectors.groupingBy(ParameterState::device, LinkedHashMap::new, Collectors.toList()));
         byDevice.forEach((device, here) -> {
             long length = here.stream().mapToLong(Optimizer::padded).sum();
             Tensor flat = Tensor.zeros(DType.FP32, device, length).keep();
@@ -171,9 +172,11 @@ public abstract class Optimizer implements AutoCloseable {
                     active.add(state);
                 }
             }
-            update(active, learningRate, gradientScale);
-            for (ParameterState state : active) {
-                state.setGradient(null);
+            try {
+                update(active, learningRate, gradientScale);
+            } finally {
+                // The handles end with the scope.
+                active.forEach(state -> state.setGradient(null));
             }
         }
     }

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 import quern.recipe.QuernException;
 import quern.tensor.DType;
+import quern.tensor.Device;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
@@ -21,7 +22,14 @@ public final class ParameterState {
     private final double weightDecay;
     private final long[] order;
     private final long[] inverse;
+    private final DType dtype;
+    private final Device device;
+    private final long numel;
     private final List<Tensor> buffers = new ArrayList<>();
+    // The state never moves, so its addresses are asked for once; null where it is not on the CPU.
+    private final List<MemorySegment> bufferMemories = new ArrayList<>();
+    private MemorySegment masterMemory;
+    private MemorySegment stepMemory;
     private Tensor master;
     private Tensor stepTensor;
     private Tensor gradient;
@@ -31,7 +39,9 @@ public final class ParameterState {
         this.learningRateFactor = learningRateFactor;
         this.weightDecay = weightDecay;
         Tensor value = parameter.value();
-        DType dtype = value.dtype();
+        dtype = value.dtype();
+        device = value.device();
+        numel = value.numel();
         if (dtype != DType.FP32 && dtype != DType.BF16 && dtype != DType.FP16) {
             throw QuernException.badInput(
                     "parameter '%s' is %s, but an optimizer works on fp32, bf16 and fp16 weights; freeze or convert it",
@@ -74,14 +84,21 @@ public final class ParameterState {
     void setMaster(Tensor master) {
         this.master = master;
         master.copy_(parameter.value());
+        masterMemory = stateMemory(master);
     }
 
     void addBuffer(Tensor buffer) {
         buffers.add(buffer);
+        bufferMemories.add(stateMemory(buffer));
+    }
+
+    private MemorySegment stateMemory(Tensor tensor) {
+        return device.isCuda() ? null : memory(tensor);
     }
 
     void setStepTensor(Tensor stepTensor) {
         this.stepTensor = stepTensor;
+        stepMemory = stepTensor.memory();
     }
 
     Tensor stepTensor() {
@@ -101,7 +118,9 @@ public final class ParameterState {
         if (master != null) {
             master.close();
         }
-        stepTensor.close();
+        if (stepTensor != null) {
+            stepTensor.close();
+        }
     }
 
     /** The parameter. */
@@ -121,16 +140,26 @@ public final class ParameterState {
 
     /** The number of elements. */
     public long numel() {
-        return parameter.value().numel();
+        return numel;
+    }
+
+    /** Where the parameter and its state live. */
+    public Device device() {
+        return device;
+    }
+
+    /** The parameter's dtype. */
+    public DType dtype() {
+        return dtype;
     }
 
     /** The steps taken with this parameter, the current one included: 1 at the first update. */
     public long step() {
-        return stepTensor.memory().get(ValueLayout.JAVA_LONG, 0);
+        return stepMemory.get(ValueLayout.JAVA_LONG, 0);
     }
 
     void countStep() {
-        stepTensor.memory().set(ValueLayout.JAVA_LONG, 0, step() + 1);
+        stepMemory.set(ValueLayout.JAVA_LONG, 0, step() + 1);
     }
 
     /** The fp32 weight to update: the master, or the parameter's own value. */
@@ -159,6 +188,16 @@ public final class ParameterState {
         if (master != null) {
             parameter.value().copy_(master);
         }
+    }
+
+    /** The memory of the fp32 weight to update, for parameters on the CPU; see {@link #memory}. */
+    public MemorySegment weightMemory() {
+        return master != null ? masterMemory : memory(parameter.value());
+    }
+
+    /** The memory of a buffer, for parameters on the CPU; see {@link #memory}. */
+    public MemorySegment bufferMemory(int index) {
+        return bufferMemories.get(index);
     }
 
     /**

@@ -280,7 +280,9 @@ public abstract class OptimizerContract {
                 Optimizer a = create(variant, narrow.parameters);
                 Optimizer b = create(variant, wide.parameters)) {
             for (int step = 0; step < 20; step++) {
-                narrow.setGradients(step, g -> g.to(DType.BF16));
+                // Accumulated gradients are fp32.
+                DType gradients = step % 2 == 0 ? DType.BF16 : DType.FP32;
+                narrow.setGradients(step, g -> g.to(gradients));
                 wide.setGradients(step, g -> g.to(DType.BF16).to(DType.FP32));
                 a.step(0.01, 1);
                 b.step(0.01, 1);
@@ -454,7 +456,7 @@ public abstract class OptimizerContract {
             }
         }
 
-        /** Gives every parameter the gradient of a step, in the weight's dtype. */
+        /** Gives every parameter the gradient of a step: the change of random numbers in the weight's dtype. */
         void setGradients(int step, UnaryOperator<Tensor> change) {
             try (Scope scope = Scope.open()) {
                 RandomStream random = new RandomStream(1_000 + step);
@@ -462,7 +464,7 @@ public abstract class OptimizerContract {
                     Tensor gradient = Tensor.randn(random, parameter.value().shape());
                     parameter
                             .value()
-                            .setGrad(change.apply(gradient).to(parameter.value().dtype()));
+                            .setGrad(change.apply(gradient.to(parameter.value().dtype())));
                 }
             }
         }

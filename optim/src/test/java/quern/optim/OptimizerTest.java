@@ -21,6 +21,7 @@ import quern.tensor.RandomStream;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
 import quern.tensor.kernel.KernelThreads;
+import quern.tensor.kernel.Kernels;
 
 class OptimizerTest {
     private static final Sgd.Config PLAIN = new Sgd.Config(0, false, 0);
@@ -55,12 +56,12 @@ class OptimizerTest {
     }
 
     @Test
-    void refusesOneParameterTwiceNoParameterAndIntegers() {
+    void refusesOneParameterTwiceNoParameterAndDoubles() {
         try (Scope scope = Scope.open();
                 Parameter a = ones("a");
-                Parameter ids = new Parameter("ids", Tensor.of(new long[] {1}, 1))) {
+                Parameter wide = new Parameter("wide", Tensor.zeros(DType.FP64, 1))) {
             assertRefused("parameter 'a' is in the optimizer twice", List.of(a), List.of(a));
-            assertRefused("parameter 'ids' is int64", List.of(ids), List.of());
+            assertRefused("parameter 'wide' is fp64", List.of(wide), List.of());
             a.setTrainable(false);
             assertRefused("the optimizer has no trainable parameter", List.of(a), List.of());
         }
@@ -107,7 +108,8 @@ class OptimizerTest {
             QuernException e = assertThrows(
                     QuernException.class,
                     () -> new AdamW().create(groups, OptimizerSettings.DEFAULT, new AdamW.Config(Optional.of(true))));
-            assertTrue(e.getMessage().contains("'h', which is fp16 on cpu"), e.getMessage());
+            String reason = Kernels.available() ? "'h', which is fp16 on cpu" : Kernels.unavailableReason();
+            assertTrue(e.getMessage().contains(reason), e.getMessage());
             assertEquals(kept, Tensor.keptHandles());
             try (Optimizer optimizer =
                     new AdamW().create(groups, OptimizerSettings.DEFAULT, new AdamW.Config(Optional.empty()))) {
@@ -160,7 +162,7 @@ class OptimizerTest {
                             .create(
                                     List.of(ParameterGroup.of(List.of(x, y))),
                                     OptimizerSettings.DEFAULT,
-                                    new AdamW.Config(Optional.of(true)))) {
+                                    new AdamW.Config(Optional.empty()))) {
                 for (int step = 0; step < 3; step++) {
                     x.value().setGrad(Tensor.randn(random, 100_001).to(DType.BF16));
                     y.value().setGrad(Tensor.randn(random, 77));

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /** Finds golden cases and replays them with the {@link GoldenReplay}s on the class path. */
@@ -42,10 +43,20 @@ public final class Goldens {
      * replay without checks, since it proves nothing.
      */
     public static List<GoldenResult> replayAll(List<GoldenCase> cases) {
-        return replayAll(cases, replays(GoldenReplay.class.getClassLoader()));
+        return replayAll(cases, result -> {});
     }
 
-    static List<GoldenResult> replayAll(List<GoldenCase> cases, Map<String, GoldenReplay> replays) {
+    /**
+     * As above.
+     *
+     * @param each hears every result as soon as it is there
+     */
+    public static List<GoldenResult> replayAll(List<GoldenCase> cases, Consumer<GoldenResult> each) {
+        return replayAll(cases, replays(GoldenReplay.class.getClassLoader()), each);
+    }
+
+    static List<GoldenResult> replayAll(
+            List<GoldenCase> cases, Map<String, GoldenReplay> replays, Consumer<GoldenResult> each) {
         for (GoldenCase golden : cases) {
             if (!replays.containsKey(golden.kind())) {
                 String hint = Suggestion.nearest(golden.kind(), replays.keySet())
@@ -67,7 +78,9 @@ public final class Goldens {
                         "%s: holds nothing to check", golden.folder().resolve(GoldenCase.FILE));
             }
             boolean ok = checks.stream().allMatch(GoldenCheck::ok);
-            results.add(new GoldenResult(golden.kind(), golden.name(), checks, ok));
+            GoldenResult result = new GoldenResult(golden.kind(), golden.name(), checks, ok);
+            results.add(result);
+            each.accept(result);
         }
         return results;
     }

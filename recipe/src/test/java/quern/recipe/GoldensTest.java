@@ -144,7 +144,7 @@ class GoldensTest {
         write("a", "{\"kind\":\"sum\",\"name\":\"n\"}");
         List<GoldenCase> cases = Goldens.find(List.of(folder));
         QuernException refused =
-                assertThrows(QuernException.class, () -> Goldens.replayAll(cases, Map.of("sum", new OtherSumReplay())));
+                assertThrows(QuernException.class, () -> Goldens.replayAll(cases, Map.of("sum", new OtherSumReplay()), result -> {}));
         assertTrue(refused.getMessage().endsWith("holds nothing to check"), refused.getMessage());
     }
 

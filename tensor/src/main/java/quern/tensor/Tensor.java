@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.Supplier;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -40,9 +39,13 @@ public final class Tensor implements AutoCloseable {
 
     /** A handle to the same storage and graph node that outlives every scope and is freed by {@link #close()}. */
     public Tensor keep() {
-        org.bytedeco.pytorch.Tensor h = new org.bytedeco.pytorch.Tensor(t);
-        h.retainReference();
-        Tensor result = new Tensor(h);
+        Tensor result;
+        // A scope of its own lets go of the handle at once; the caller's would hold it beyond close().
+        try (Scope scope = Scope.open()) {
+            org.bytedeco.pytorch.Tensor h = new org.bytedeco.pytorch.Tensor(t);
+            h.retainReference();
+            result = new Tensor(h);
+        }
         result.kept = true;
         KEPT.incrementAndGet();
         return result;
@@ -141,11 +144,11 @@ public final class Tensor implements AutoCloseable {
         return whole && !t.is_floating_point() ? new Scalar((long) value) : new Scalar(value);
     }
 
-    private Tensor inPlace(String operator, Supplier<?> body) {
+    private Tensor inPlace(String operator, Runnable body) {
         return Native.call(
                 operator,
                 () -> {
-                    body.get();
+                    body.run();
                     return this;
                 },
                 this);
@@ -191,10 +194,7 @@ public final class Tensor implements AutoCloseable {
 
     /** Whether no other tensor sees the same memory; a handle of this very tensor is not another. */
     public boolean ownsStorage() {
-        try (Scope scope = Scope.open()) {
-            // The one use beside this tensor's is the handle asked here.
-            return t.storage().use_count() <= 2;
-        }
+        return t.storage().use_count() == 1;
     }
 
     /** The element type. */

@@ -110,8 +110,7 @@ public final class Train implements Verb {
         }
     }
 
-    private void report(
-            TrainingRun run, TrainingRun.Outcome outcome, TrainingDisplay display, Terminal terminal) {
+    private void report(TrainingRun run, TrainingRun.Outcome outcome, TrainingDisplay display, Terminal terminal) {
         Path png = outcome.folder().resolve("loss.png");
         List<Series> series = display.series();
         boolean drawn = series.stream().anyMatch(s -> s.x().length > 1);

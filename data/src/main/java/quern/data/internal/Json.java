@@ -8,7 +8,9 @@ import java.util.Map;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
@@ -16,7 +18,14 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** JSON files read whole. */
 public final class Json {
-    private static final JsonMapper MAPPER = JsonMapper.builder()
+    /** Tokens are keys of a vocabulary, and one learned from a long run of characters is itself long. */
+    private static final int LONGEST_NAME = 1 << 24;
+
+    private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
+                    .streamReadConstraints(StreamReadConstraints.builder()
+                            .maxNameLength(LONGEST_NAME)
+                            .build())
+                    .build())
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .build();
 

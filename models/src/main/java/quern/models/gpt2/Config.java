@@ -29,16 +29,26 @@ import quern.recipe.Range;
  * @param tieWordEmbeddings the head shares the token embedding's matrix
  */
 public record Config(
-        @Doc("The number of tokens; the tokenizer's when absent.") @Range(min = 1) int vocabSize,
-        @Doc("The most positions.") @Default("1024") @Range(min = 1) int nPositions,
-        @Doc("The width of the residual stream.") @Default("768") @Range(min = 1) int nEmbd,
-        @Doc("The number of blocks.") @Default("12") @Range(min = 1) int nLayer,
-        @Doc("The number of attention heads; divides n_embd.") @Default("12") @Range(min = 1) int nHead,
+        @Doc("The number of tokens; the tokenizer's when absent.") @Range(min = 1)
+        int vocabSize,
+
+        @Doc("The most positions.") @Default("1024") @Range(min = 1)
+        int nPositions,
+
+        @Doc("The width of the residual stream.") @Default("768") @Range(min = 1)
+        int nEmbd,
+
+        @Doc("The number of blocks.") @Default("12") @Range(min = 1)
+        int nLayer,
+
+        @Doc("The number of attention heads; divides n_embd.") @Default("12") @Range(min = 1)
+        int nHead,
 
         @Doc("The width inside the feed-forward part; 4 times n_embd when absent.") @Range(min = 1)
         Optional<Integer> nInner,
 
-        @Doc("The activation of the feed-forward part.") @Default("gelu_new") String activationFunction,
+        @Doc("The activation of the feed-forward part.") @Default("gelu_new")
+        String activationFunction,
 
         @Doc("Sets those of resid_pdrop, embd_pdrop and attn_pdrop that are not given.")
         @Range(min = 0, max = 1, maxExclusive = true)
@@ -58,7 +68,8 @@ public record Config(
         @Doc("Added to the variance in layer norms.") @Default("1e-5") @Range(min = 0, minExclusive = true)
         double layerNormEpsilon,
 
-        @Doc("The standard deviation of new weights.") @Default("0.02") @Range(min = 0) double initializerRange,
+        @Doc("The standard deviation of new weights.") @Default("0.02") @Range(min = 0)
+        double initializerRange,
 
         @Doc("Divide attention scores by the square root of the head width.") @Default("true")
         boolean scaleAttnWeights,
@@ -69,7 +80,8 @@ public record Config(
         @Doc("Attention to an encoder; must be false.") @Default("false")
         boolean addCrossAttention,
 
-        @Doc("Share the embedding's matrix with the head.") @Default("true") boolean tieWordEmbeddings)
+        @Doc("Share the embedding's matrix with the head.") @Default("true")
+        boolean tieWordEmbeddings)
         implements ModelConfig {
 
     /** Checks that the sizes fit together. */

@@ -55,8 +55,11 @@ public final class Model implements ModelFamily<Config> {
 
     @Override
     public void normalise(Map<String, Object> settings, String where) {
-        Object dropout = settings.remove("dropout");
-        if (dropout != null) {
+        // A rate out of range stays under the key it was given by, so that the message names that.
+        if (settings.get("dropout") instanceof Number dropout
+                && dropout.doubleValue() >= 0
+                && dropout.doubleValue() < 1) {
+            settings.remove("dropout");
             for (String key : List.of("resid_pdrop", "embd_pdrop", "attn_pdrop")) {
                 settings.putIfAbsent(key, dropout);
             }
@@ -104,9 +107,7 @@ public final class Model implements ModelFamily<Config> {
         segments.add(new FinalNorm("transformer.ln_f", w.layerNorm("transformer.ln_f", d, c.layerNormEpsilon())));
         segments.add(new LanguageModelHead(
                 "lm_head",
-                c.tieWordEmbeddings()
-                        ? w.tied("lm_head", tokens)
-                        : w.linear("lm_head", d, c.vocabSize(), false, std)));
+                c.tieWordEmbeddings() ? w.tied("lm_head", tokens) : w.linear("lm_head", d, c.vocabSize(), false, std)));
         return new Network(segments);
     }
 }

@@ -42,7 +42,8 @@ public final class Checkpoint {
             long[] expected = keys.isTransposed(name) ? new long[] {shape[1], shape[0]} : shape;
             long[] found = files.entry(disk).shape();
             if (!Arrays.equals(found, expected)) {
-                misshaped.add("%s is %s, expected %s".formatted(disk, Arrays.toString(found), Arrays.toString(expected)));
+                misshaped.add(
+                        "%s is %s, expected %s".formatted(disk, Arrays.toString(found), Arrays.toString(expected)));
             }
         });
         refuse(missing, "%d tensors of the model are missing: %s; is config.json that of these weights?");

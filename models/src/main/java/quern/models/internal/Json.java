@@ -50,7 +50,9 @@ public final class Json {
                     "%s: not valid JSON (line %d): %s; download or save it again"
                             .formatted(
                                     file,
-                                    e.getLocation() == null ? 1 : e.getLocation().getLineNr(),
+                                    e.getLocation() == null
+                                            ? 1
+                                            : e.getLocation().getLineNr(),
                                     e.getOriginalMessage().lines().findFirst().orElse("")),
                     e);
         }

@@ -15,8 +15,7 @@ public final class RopeTypes {
     public static Positions.RotaryFrequencies of(RopeParameters p, int headWidth, int contextLength) {
         return switch (p.ropeType()) {
             case "linear" -> new Linear(headWidth, p.ropeTheta(), p.factor().orElseThrow());
-            case "dynamic" ->
-                new Dynamic(headWidth, p.ropeTheta(), p.factor().orElseThrow(), contextLength);
+            case "dynamic" -> new Dynamic(headWidth, p.ropeTheta(), p.factor().orElseThrow(), contextLength);
             case "yarn" -> new Yarn(headWidth, contextLength, p);
             case "llama3" -> new Llama3(headWidth, contextLength, p);
             default -> new Default(headWidth, p.ropeTheta());

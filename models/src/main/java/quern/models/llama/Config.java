@@ -34,8 +34,11 @@ import quern.recipe.Range;
  * @param padTokenId the token whose embedding starts at 0 and is never trained as an input; negative counts from the end
  */
 public record Config(
-        @Doc("The number of tokens; the tokenizer's when absent.") @Range(min = 1) int vocabSize,
-        @Doc("The width of the residual stream.") @Range(min = 1) int hiddenSize,
+        @Doc("The number of tokens; the tokenizer's when absent.") @Range(min = 1)
+        int vocabSize,
+
+        @Doc("The width of the residual stream.") @Range(min = 1)
+        int hiddenSize,
 
         @Doc("The width inside the feed-forward part; in recipes 8/3 of hidden_size, rounded up to 64s, when absent.")
         @Range(min = 1)
@@ -52,14 +55,20 @@ public record Config(
         Optional<Integer> headDim,
 
         @Doc("The activation of the gate.") @Default("silu") String hiddenAct,
-        @Doc("The positions the model is made for.") @Default("2048") @Range(min = 1) int maxPositionEmbeddings,
+
+        @Doc("The positions the model is made for.") @Default("2048") @Range(min = 1)
+        int maxPositionEmbeddings,
 
         @Doc("Added to the mean square in norms.") @Default("1e-6") @Range(min = 0, minExclusive = true)
         double rmsNormEps,
 
         @Doc("The rotary positions.") @Default("{}") RopeParameters ropeParameters,
-        @Doc("Biases in the attention's maps.") @Default("false") boolean attentionBias,
-        @Doc("Biases in the feed-forward part.") @Default("false") boolean mlpBias,
+
+        @Doc("Biases in the attention's maps.") @Default("false")
+        boolean attentionBias,
+
+        @Doc("Biases in the feed-forward part.") @Default("false")
+        boolean mlpBias,
 
         @Doc("Dropout on attention patterns.") @Default("0") @Range(min = 0, max = 1, maxExclusive = true)
         double attentionDropout,
@@ -68,9 +77,14 @@ public record Config(
         @Range(min = 0, max = 1, maxExclusive = true)
         Optional<Double> dropout,
 
-        @Doc("Share the embedding's matrix with the head.") @Default("false") boolean tieWordEmbeddings,
-        @Doc("The standard deviation of new weights.") @Default("0.02") @Range(min = 0) double initializerRange,
-        @Doc("The padding token, whose embedding is not trained as an input.") Optional<Integer> padTokenId)
+        @Doc("Share the embedding's matrix with the head.") @Default("false")
+        boolean tieWordEmbeddings,
+
+        @Doc("The standard deviation of new weights.") @Default("0.02") @Range(min = 0)
+        double initializerRange,
+
+        @Doc("The padding token, whose embedding is not trained as an input.")
+        Optional<Integer> padTokenId)
         implements ModelConfig {
 
     /** Checks that the sizes fit together. */
@@ -111,7 +125,10 @@ public record Config(
 
     @Override
     public int contextLength() {
-        return maxPositionEmbeddings;
+        // Only this type stretches a context beyond the one config.json states.
+        return ropeParameters.ropeType().equals("dynamic")
+                ? (int) (maxPositionEmbeddings * ropeParameters.factor().orElseThrow())
+                : maxPositionEmbeddings;
     }
 
     int headWidth() {
@@ -123,7 +140,8 @@ public record Config(
     }
 
     OptionalLong paddingRow() {
-        return padTokenId.map(id -> OptionalLong.of(id < 0 ? id + vocabSize : id))
+        return padTokenId
+                .map(id -> OptionalLong.of(id < 0 ? id + vocabSize : id))
                 .orElse(OptionalLong.empty());
     }
 }

@@ -111,9 +111,7 @@ public final class Model implements ModelFamily<Config> {
         segments.add(new FinalNorm("model.norm", w.rmsNorm("model.norm", d, c.rmsNormEps())));
         segments.add(new LanguageModelHead(
                 "lm_head",
-                c.tieWordEmbeddings()
-                        ? w.tied("lm_head", tokens)
-                        : w.linear("lm_head", d, c.vocabSize(), false, std)));
+                c.tieWordEmbeddings() ? w.tied("lm_head", tokens) : w.linear("lm_head", d, c.vocabSize(), false, std)));
         return new Network(segments);
     }
 }

@@ -11,6 +11,7 @@ import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
 import quern.recipe.QuernException;
 import quern.tensor.DType;
+import quern.tensor.Device;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 import quern.tensor.kernel.AdamWKernel;
@@ -60,22 +61,19 @@ public final class AdaptiveMoments extends Optimizer {
         }
         for (ParameterGroup group : groups) {
             for (Parameter parameter : group.parameters()) {
-                if (parameter.isTrainable() && !fits(parameter)) {
+                DType dtype = parameter.value().dtype();
+                if (parameter.isTrainable() && !fits(dtype, parameter.value().device())) {
                     close();
                     throw QuernException.badInput(
                             "optim_args.fused: can't be true for parameter '%s', which is %s on %s; the fused step is for fp32 and bf16 on the CPU, leave it out",
-                            parameter.name(),
-                            parameter.value().dtype(),
-                            parameter.value().device());
+                            parameter.name(), dtype, parameter.value().device());
                 }
             }
         }
     }
 
-    private static boolean fits(Parameter parameter) {
-        DType dtype = parameter.value().dtype();
-        return (dtype == DType.FP32 || dtype == DType.BF16)
-                && !parameter.value().device().isCuda();
+    private static boolean fits(DType dtype, Device device) {
+        return (dtype == DType.FP32 || dtype == DType.BF16) && !device.isCuda();
     }
 
     @Override
@@ -87,7 +85,7 @@ public final class AdaptiveMoments extends Optimizer {
     protected void update(List<ParameterState> states, double learningRate, double gradientScale) {
         List<ParameterState> together = new ArrayList<>(states.size());
         for (ParameterState state : states) {
-            if (fused && fits(state.parameter())) {
+            if (fused && fits(state.dtype(), state.device())) {
                 together.add(state);
             } else {
                 stepByOperators(state, learningRate * state.learningRateFactor(), gradientScale);
@@ -132,13 +130,13 @@ public final class AdaptiveMoments extends Optimizer {
     private Memory memory(ParameterState state, double learningRate, double gradientScale) {
         Tensor value = state.parameter().value();
         Tensor gradient = state.gradient();
-        boolean narrow = value.dtype() == DType.BF16;
+        boolean narrow = state.dtype() == DType.BF16;
         return new Memory(
                 state.memory(gradient),
                 gradient.dtype() == DType.BF16 ? ElementType.BF16 : ElementType.FP32,
-                state.memory(state.weight()),
-                state.memory(state.buffer(EXP_AVG)),
-                state.memory(state.buffer(EXP_AVG_SQ)),
+                state.weightMemory(),
+                state.bufferMemory(EXP_AVG),
+                state.bufferMemory(EXP_AVG_SQ),
                 narrow ? state.memory(value) : null,
                 new AdamWKernel.Step(
                         learningRate * state.learningRateFactor(),

@@ -1,0 +1,117 @@
+package quern.cli.verb;
+
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import quern.cli.JsonOption;
+import quern.cli.ProgressLine;
+import quern.cli.Terminal;
+import quern.cli.Verb;
+import quern.data.DataConfig;
+import quern.data.TokenStore;
+import quern.data.TokenStream;
+import quern.evaluate.Perplexity;
+import quern.recipe.ExitCode;
+import quern.recipe.QuernException;
+
+/** {@code quern eval}: how well a model predicts texts. */
+@Command(
+        name = "eval",
+        description = {
+            "Measure how well a model predicts a text.",
+            "The text is read in windows that do not overlap; every token but the first is predicted once."
+        })
+public final class Eval implements Verb {
+    @Parameters(paramLabel = "FOLDER", description = ModelArguments.FOLDER)
+    private Path folder;
+
+    @Mixin
+    private ModelArguments arguments;
+
+    @Option(
+            names = "--data",
+            required = true,
+            paramLabel = "PATH",
+            description = {
+                "A file, folder or glob of .txt or .jsonl (.gz and .zst too); may be given several times, and all the",
+                "text counts as one."
+            })
+    private List<String> data;
+
+    @Option(names = "--field", paramLabel = "NAME", description = "The key that holds the text in a .jsonl line (text).")
+    private String field = "text";
+
+    @Option(
+            names = "--max-length",
+            paramLabel = "N",
+            description = "Tokens in a window; the model's context unless given.")
+    private Optional<Integer> maxLength = Optional.empty();
+
+    @Option(names = "--batch-size", paramLabel = "N", description = "Windows read side by side (8).")
+    private int batchSize = 8;
+
+    @Mixin
+    private JsonOption json;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public ExitCode run() {
+        if (batchSize < 1) {
+            throw QuernException.badInput("--batch-size: expected 1 or more, found %d", batchSize);
+        }
+        Terminal terminal = Terminal.stderr();
+        DataConfig config =
+                DataConfig.files(data.toArray(String[]::new)).withField(field).withValidationShare(0);
+        try (ModelArguments.Opened opened = arguments.open(folder, terminal.out())) {
+            TokenStream text = TokenStore.prepare(config, opened.tokenizer(), terminal.out()::println)
+                    .train();
+            int length = maxLength.orElse(opened.model().config().contextLength());
+            Perplexity result = measure(opened, text, length, terminal);
+            PrintWriter out = spec.commandLine().getOut();
+            if (json.wanted()) {
+                JsonOption.print(out, result);
+            } else {
+                print(out, length, result);
+            }
+        }
+        return ExitCode.DONE;
+    }
+
+    private Perplexity measure(ModelArguments.Opened opened, TokenStream text, int length, Terminal terminal) {
+        if (length < 1) {
+            throw QuernException.badInput("--max-length: expected 1 or more, found %d", length);
+        }
+        long batches = Perplexity.batches(text, length, batchSize);
+        try (ProgressLine progress = new ProgressLine(terminal, "eval", 0, batches)) {
+            return Perplexity.of(
+                    opened.model(),
+                    text,
+                    length,
+                    batchSize,
+                    done -> progress.update(done, Double.NaN, Double.NaN, 0));
+        }
+    }
+
+    private void print(PrintWriter out, int length, Perplexity result) {
+        out.println("%s on %s, windows of %,d tokens".formatted(folder, String.join(", ", data), length));
+        out.println(row("loss", "%.4f nats a token", result.loss()));
+        out.println(row("perplexity", "%.4f", result.perplexity()));
+        out.println(row("bits per byte", "%.4f", result.bitsPerByte()));
+        out.println(row("tokens", "%,d", result.tokens()));
+        out.flush();
+    }
+
+    private static String row(String name, String format, Object value) {
+        return "  %-14s ".formatted(name) + String.format(Locale.ROOT, format, value);
+    }
+}

@@ -1,0 +1,165 @@
+package quern.cli.verb;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintWriter;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import quern.cli.JsonOption;
+import quern.cli.Terminal;
+import quern.cli.Verb;
+import quern.models.GenerationConfig;
+import quern.recipe.ExitCode;
+import quern.recipe.QuernException;
+import quern.train.TextGenerator;
+
+/** {@code quern generate}: goes on with prompts. */
+@Command(
+        name = "generate",
+        description = {
+            "Let a model go on with a text.",
+            "Tokens are drawn with temperature 0.8 among the 50 likeliest, unless the folder's generation_config.json or",
+            "you say otherwise. The text appears as it is made."
+        })
+public final class Generate implements Verb {
+    private static final String STDIN = "-";
+    private static final int BOLD = 1;
+
+    @Parameters(index = "0", paramLabel = "FOLDER", description = ModelArguments.FOLDER)
+    private Path folder;
+
+    @Parameters(
+            index = "1..*",
+            arity = "0..*",
+            paramLabel = "KEY=VALUE",
+            description = GenerationArguments.SETTINGS)
+    private List<String> settings = new ArrayList<>();
+
+    @Mixin
+    private ModelArguments arguments;
+
+    @Mixin
+    private GenerationArguments generation;
+
+    @Option(
+            names = "--prompt",
+            paramLabel = "TEXT",
+            description = "How the text begins; may be given several times. An empty one begins a new document.")
+    private List<String> prompts = new ArrayList<>();
+
+    @Option(
+            names = "--prompt-file",
+            paramLabel = "FILE",
+            description = "A file that holds a prompt, or - for standard input; may be given several times.")
+    private List<String> promptFiles = new ArrayList<>();
+
+    @Mixin
+    private JsonOption json;
+
+    @Spec
+    private CommandSpec spec;
+
+    /**
+     * What {@code --json} prints of one prompt; of several, a list of these.
+     *
+     * @param prompt as given
+     * @param text what was added
+     * @param tokens how many tokens were added, the end-of-text token included
+     * @param stopReason {@code eos}, {@code stop_string} or {@code max_new_tokens}
+     */
+    record Result(String prompt, String text, int tokens, String stopReason, double tokensPerSec) {}
+
+    @Override
+    public ExitCode run() {
+        List<String> all = new ArrayList<>(prompts);
+        promptFiles.forEach(file -> all.add(read(file)));
+        if (all.isEmpty()) {
+            throw QuernException.badInput("no prompt: give --prompt TEXT, or --prompt-file FILE (- for standard input)");
+        }
+        Terminal notes = Terminal.stderr();
+        List<Result> results = new ArrayList<>();
+        try (ModelArguments.Opened opened = arguments.open(folder, notes.out())) {
+            GenerationConfig config = generation.config(opened.model(), settings, Map.of());
+            if (config.doSample()) {
+                notes.out().println("seed " + config.seed());
+            }
+            TextGenerator generator = new TextGenerator(opened.model(), opened.tokenizer(), config);
+            for (String prompt : all) {
+                results.add(generate(generator, prompt, notes));
+            }
+        }
+        if (json.wanted()) {
+            JsonOption.print(spec.commandLine().getOut(), results.size() == 1 ? results.getFirst() : results);
+        }
+        return ExitCode.DONE;
+    }
+
+    private Result generate(TextGenerator generator, String prompt, Terminal notes) {
+        PrintWriter out = spec.commandLine().getOut();
+        boolean show = !json.wanted();
+        if (show) {
+            out.print(prompt.isEmpty() ? "" : Terminal.stdout().paint(BOLD, prompt));
+            out.flush();
+        }
+        TextGenerator.Result made = generator.generate(prompt, piece -> {
+            if (show) {
+                out.print(piece);
+                out.flush();
+            }
+            return true;
+        });
+        Result result = new Result(
+                prompt,
+                made.text(),
+                made.tokens(),
+                made.reason().name().toLowerCase(Locale.ROOT),
+                made.tokensPerSecond());
+        if (show) {
+            out.println();
+            out.flush();
+            notes.out()
+                    .println("%d tokens, %.0f tokens/s, ended by %s"
+                            .formatted(result.tokens(), result.tokensPerSec(), result.stopReason()));
+        }
+        return result;
+    }
+
+    private static String read(String name) {
+        try {
+            byte[] bytes;
+            if (name.equals(STDIN)) {
+                InputStream in = System.in;
+                bytes = in.readAllBytes();
+            } else {
+                Path file = Path.of(name);
+                if (!Files.isRegularFile(file)) {
+                    throw QuernException.badInput("%s: no such file; expected a text to begin with", file);
+                }
+                bytes = Files.readAllBytes(file);
+            }
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw new QuernException(
+                    ExitCode.BAD_INPUT, "%s: not UTF-8 text; expected a text to begin with".formatted(name), e);
+        } catch (IOException e) {
+            throw new QuernException(
+                    ExitCode.BAD_INPUT, "%s: can't be read (%s)".formatted(name, e.getMessage()), e);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+package quern.cli.verb;
+
+import java.io.PrintStream;
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+import quern.data.Tokenizer;
+import quern.models.LanguageModel;
+import quern.recipe.Precision;
+import quern.recipe.QuernException;
+import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.Native;
+import quern.tensor.kernel.KernelThreads;
+import quern.train.ModelFolder;
+
+/** The arguments of a verb that uses a trained model, as a picocli mixin. */
+final class ModelArguments {
+    /** What a verb's positional parameter is, which names the model. */
+    static final String FOLDER = "A model folder, a run folder of 'quern train', or a checkpoint.";
+
+    @Option(
+            names = "--precision",
+            paramLabel = "fp32|bf16",
+            description = "The arithmetic; fp32 unless bf16 is asked for.")
+    private Precision precision = Precision.FP32;
+
+    @Option(names = "--device", paramLabel = "cpu|cuda", description = "Where to compute; cpu unless told otherwise.")
+    private String device = "cpu";
+
+    @Option(names = "--threads", paramLabel = "N", description = "CPU threads; all unless told otherwise.")
+    private int threads;
+
+    /** A model with its tokenizer. */
+    record Opened(LanguageModel model, Tokenizer tokenizer) implements AutoCloseable {
+        @Override
+        public void close() {
+            model.close();
+        }
+    }
+
+    /** Loads the model of a folder; remarks go to {@code notes}. */
+    Opened open(Path folder, PrintStream notes) {
+        if (threads < 0) {
+            throw QuernException.badInput("--threads: expected 1 or more, found %d", threads);
+        }
+        if (!device.equals("cpu") && !device.equals("cuda")) {
+            throw QuernException.badInput("--device: expected cpu or cuda, found '%s'", device);
+        }
+        ModelFolder found = ModelFolder.find(folder);
+        found.note().ifPresent(notes::println);
+        int count = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+        Native.setThreads(count);
+        KernelThreads.setCount(count);
+        LanguageModel model = found.model(precision == Precision.BF16 ? DType.BF16 : DType.FP32, Device.parse(device));
+        boolean done = false;
+        try {
+            Opened opened = new Opened(model, found.tokenizer(model.config()));
+            done = true;
+            return opened;
+        } finally {
+            if (!done) {
+                model.close();
+            }
+        }
+    }
+}

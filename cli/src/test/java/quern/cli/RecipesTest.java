@@ -1,0 +1,52 @@
+package quern.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import quern.data.DataConfig;
+import quern.models.ModelSpec;
+import quern.models.SpecialTokens;
+import quern.optim.OptimizerTechnique;
+import quern.optim.ScheduleTechnique;
+import quern.recipe.Block;
+import quern.recipe.Recipe;
+import quern.recipe.RecipeFile;
+import quern.recipe.Techniques;
+import quern.testkit.RepositoryFiles;
+
+/** Every recipe in {@code recipes/} says only what Quern understands. */
+class RecipesTest {
+    static Stream<Path> recipes() throws IOException {
+        try (Stream<Path> all = Files.walk(RepositoryFiles.root().resolve("recipes"))) {
+            return all.filter(p -> p.toString().endsWith(".yaml")).sorted().toList().stream();
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("recipes")
+    void everyBlockBinds(Path file) {
+        Block block = RecipeFile.load(file, List.of());
+        Recipe recipe = Recipe.from(block);
+        DataConfig data = recipe.data().bind(DataConfig.class);
+        ModelSpec spec = ModelSpec.fromRecipe(recipe.model(), 300, SpecialTokens.NONE);
+        assertTrue(data.maxLength() <= spec.config().contextLength());
+        OptimizerTechnique optimizer = Techniques.find(
+                OptimizerTechnique.class, OptimizerTechnique.KIND, recipe.optim(), block.position("optim"));
+        recipe.optimArgs().bind(optimizer.config());
+        ScheduleTechnique schedule = Techniques.find(
+                ScheduleTechnique.class,
+                ScheduleTechnique.KIND,
+                recipe.lrSchedulerType(),
+                block.position("lr_scheduler_type"));
+        recipe.lrSchedulerKwargs().bind(schedule.config());
+        // What is written into a run folder reads back the same.
+        assertEquals(block.toMap(), RecipeFile.load("written", RecipeFile.write(block), List.of()).toMap());
+    }
+}

@@ -1,0 +1,2 @@
+/** GPT-2. */
+package quern.models.gpt2;

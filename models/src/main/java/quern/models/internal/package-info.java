@@ -1,0 +1,2 @@
+/** What only this room uses: checkpoints, rope types, JSON files. */
+package quern.models.internal;

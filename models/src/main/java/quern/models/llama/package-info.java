@@ -1,0 +1,2 @@
+/** Llama. */
+package quern.models.llama;
