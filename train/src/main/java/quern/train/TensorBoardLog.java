@@ -31,7 +31,8 @@ final class TensorBoardLog implements TrainingHook, AutoCloseable {
     TensorBoardLog(Path folder) {
         file = folder.resolve("events.out.tfevents.%d.%d.quern"
                 .formatted(
-                        System.currentTimeMillis() / 1000, ProcessHandle.current().pid()));
+                        System.currentTimeMillis() / 1000,
+                        ProcessHandle.current().pid()));
         try {
             Files.createDirectories(folder);
             channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND);

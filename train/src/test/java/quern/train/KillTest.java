@@ -57,7 +57,8 @@ class KillTest {
     /** The children are all killed in one run, each resuming what the last one left; then the rest is trained here. */
     private void killAndResume(int kills) throws IOException {
         Path recipe = recipe();
-        Path whole = TinyRuns.train(quern.recipe.RecipeFile.load(recipe, List.of())).folder();
+        Path whole =
+                TinyRuns.train(quern.recipe.RecipeFile.load(recipe, List.of())).folder();
         RandomGenerator random = Seeds.stream("kills");
         ProcessKiller killer = new ProcessKiller(random);
         Path killed = folder.resolve("run-2");
@@ -67,9 +68,10 @@ class KillTest {
             ChildJvm.Builder child = begun
                     ? ChildJvm.of(TrainingChild.class, "resume", killed.toString())
                     : ChildJvm.of(TrainingChild.class, "start", recipe.toString());
-            try (ChildJvm process = child.environment("OMP_WAIT_POLICY", "passive").start()) {
-                ProcessKiller.Kill kill = killer.whenLine(
-                        process, line -> line.startsWith("begins"), Duration.ofMillis(600), START);
+            try (ChildJvm process =
+                    child.environment("OMP_WAIT_POLICY", "passive").start()) {
+                ProcessKiller.Kill kill =
+                        killer.whenLine(process, line -> line.startsWith("begins"), Duration.ofMillis(600), START);
                 moments.add(describe(kill, killed));
             }
             // One checkpoint or none yet, and never one that is not whole.
@@ -95,7 +97,9 @@ class KillTest {
     }
 
     private static List<String> checkpoints(Path run) {
-        return TinyRuns.names(run).stream().filter(n -> n.contains("checkpoint-")).toList();
+        return TinyRuns.names(run).stream()
+                .filter(n -> n.contains("checkpoint-"))
+                .toList();
     }
 
     @Test

@@ -53,11 +53,7 @@ public final class Chat implements Verb {
     @Parameters(index = "0", paramLabel = "FOLDER", description = ModelArguments.FOLDER)
     private Path folder;
 
-    @Parameters(
-            index = "1..*",
-            arity = "0..*",
-            paramLabel = "KEY=VALUE",
-            description = GenerationArguments.SETTINGS)
+    @Parameters(index = "1..*", arity = "0..*", paramLabel = "KEY=VALUE", description = GenerationArguments.SETTINGS)
     private List<String> settings = new ArrayList<>();
 
     @Mixin
@@ -75,8 +71,9 @@ public final class Chat implements Verb {
         try (ModelArguments.Opened opened = arguments.open(folder, notes.out())) {
             if (Files.exists(opened.path().resolve(TEMPLATE))) {
                 notes.out()
-                        .println("%s: this version can't apply it; messages go in the plain format of 'quern chat --help'"
-                                .formatted(opened.path().resolve(TEMPLATE)));
+                        .println(
+                                "%s: this version can't apply it; messages go in the plain format of 'quern chat --help'"
+                                        .formatted(opened.path().resolve(TEMPLATE)));
             }
             GenerationConfig config = config(opened);
             if (config.doSample()) {
@@ -99,8 +96,7 @@ public final class Chat implements Verb {
 
     /** The settings with the end of a turn among the stop strings. */
     private GenerationConfig config(ModelArguments.Opened opened) {
-        GenerationConfig config =
-                generation.config(opened.model(), settings, Map.of("max_new_tokens", REPLY_TOKENS));
+        GenerationConfig config = generation.config(opened.model(), settings, Map.of("max_new_tokens", REPLY_TOKENS));
         List<String> stops = new ArrayList<>(config.stopStrings());
         stops.add(Conversation.STOP);
         return config.with(Block.empty(Position.of("chat")).with("stop_strings", stops));

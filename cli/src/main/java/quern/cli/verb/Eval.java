@@ -46,7 +46,10 @@ public final class Eval implements Verb {
             })
     private List<String> data;
 
-    @Option(names = "--field", paramLabel = "NAME", description = "The key that holds the text in a .jsonl line (text).")
+    @Option(
+            names = "--field",
+            paramLabel = "NAME",
+            description = "The key that holds the text in a .jsonl line (text).")
     private String field = "text";
 
     @Option(
@@ -99,11 +102,7 @@ public final class Eval implements Verb {
         long batches = Perplexity.batches(text, length, batchSize);
         try (ProgressLine progress = new ProgressLine(terminal, "eval", 0, batches)) {
             return Perplexity.of(
-                    opened.model(),
-                    text,
-                    length,
-                    batchSize,
-                    done -> progress.update(done, Double.NaN, Double.NaN, 0));
+                    opened.model(), text, length, batchSize, done -> progress.update(done, Double.NaN, Double.NaN, 0));
         }
     }
 

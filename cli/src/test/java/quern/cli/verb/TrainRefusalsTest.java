@@ -166,14 +166,20 @@ class TrainRefusalsTest {
         new java.util.Random(1).nextBytes(junk);
         Files.write(text, junk);
         assertRefused(ExitCode.BAD_INPUT, train(recipe()), text.toString());
-        assertRefused(ExitCode.BAD_INPUT, train(recipe(), "data.path=" + Files.createDirectory(folder.resolve("empty"))), "empty");
+        assertRefused(
+                ExitCode.BAD_INPUT,
+                train(recipe(), "data.path=" + Files.createDirectory(folder.resolve("empty"))),
+                "empty");
     }
 
     @Test
     void anOutputFolderThatCannotBeMade() throws IOException {
         Path file = Files.writeString(folder.resolve("file"), "in the way");
         assertRefused(
-                ExitCode.BAD_INPUT, train(recipe(), "output_dir=" + file.resolve("run")), "output_dir", file.toString());
+                ExitCode.BAD_INPUT,
+                train(recipe(), "output_dir=" + file.resolve("run")),
+                "output_dir",
+                file.toString());
         assertRefused(ExitCode.BAD_INPUT, train(recipe(), "output_dir=/"), "output_dir");
         // A file system that takes no new folders, for anyone.
         assertRefused(ExitCode.FAILED, train(recipe(), "output_dir=/proc/run"), "/proc/run");
@@ -216,7 +222,8 @@ class TrainRefusalsTest {
     void settingsThatContradictAFolder(String override, String fragment) throws IOException {
         Path base = trained();
         String model = "model={path: " + base + "}";
-        String[] all = Stream.concat(Stream.of(model, "tokenizer=null"), Stream.of(override.replace("BASE", base.toString())))
+        String[] all = Stream.concat(
+                        Stream.of(model, "tokenizer=null"), Stream.of(override.replace("BASE", base.toString())))
                 .toArray(String[]::new);
         assertRefused(ExitCode.BAD_INPUT, train(recipe(), all), fragment);
     }
