@@ -126,7 +126,7 @@ public final class TrainingRun implements AutoCloseable {
             this.history = MetricsLog.read(folder.path());
             history.stream().filter(m -> m.containsKey("eval_loss")).forEach(this::keepEvaluation);
             this.tensorBoard = recipe.tensorboard()
-                    ? Optional.of(new TensorBoardLog(folder.path().resolve("tensorboard")))
+                    ? Optional.of(new TensorBoardLog(folder.path().resolve("tensorboard"), state.step))
                     : Optional.empty();
             done = true;
         } finally {
