@@ -100,20 +100,17 @@ public final class TrainingRun implements AutoCloseable {
     private volatile Trainer trainer;
     private volatile boolean stopRequested;
 
-    private TrainingRun(RunFolder folder, Preparation preparation, Optional<Path> checkpoint) {
+    /** Takes over the folder and the model. */
+    private TrainingRun(RunFolder folder, Preparation preparation, LanguageModel model, Optional<Path> checkpoint) {
         this.folder = folder;
         this.preparation = preparation;
         this.recipe = preparation.recipe();
-        setThreads(recipe.threads());
-        LanguageModel loaded = null;
+        this.model = model;
         Optimizer made = null;
         MetricsLog log = null;
         boolean done = false;
         try {
-            loaded = checkpoint
-                    .map(c -> LanguageModel.load(c, preparation.dtype(), preparation.device()))
-                    .orElseGet(preparation::model);
-            made = preparation.optimizer(loaded.parameters());
+            made = preparation.optimizer(model.parameters());
             this.state = checkpoint.map(Checkpoints::readState).orElseGet(TrainerState::new);
             if (checkpoint.isPresent()) {
                 try (Scope scope = Scope.open()) {
@@ -131,11 +128,10 @@ public final class TrainingRun implements AutoCloseable {
             done = true;
         } finally {
             if (!done) {
-                closeAll(log, made, loaded, folder);
+                closeAll(log, made, model, folder);
             }
         }
         this.metrics = log;
-        this.model = loaded;
         this.optimizer = made;
     }
 
@@ -146,9 +142,18 @@ public final class TrainingRun implements AutoCloseable {
 
     /** Begins a run of a recipe that was prepared. */
     public static TrainingRun start(Preparation preparation) {
-        RunFolder folder =
-                RunFolder.create(preparation.recipe().outputDir(), preparation.block());
-        return new TrainingRun(folder, preparation, Optional.empty());
+        setThreads(preparation.recipe().threads());
+        // Before the folder is made: a model to continue from may turn out to be damaged.
+        LanguageModel model = preparation.model();
+        RunFolder folder = null;
+        try {
+            folder = RunFolder.create(preparation.recipe().outputDir(), preparation.block());
+        } finally {
+            if (folder == null) {
+                model.close();
+            }
+        }
+        return new TrainingRun(folder, preparation, model, Optional.empty());
     }
 
     /**
@@ -182,7 +187,11 @@ public final class TrainingRun implements AutoCloseable {
             notes.accept(checkpoint
                     .map(c -> "resuming %s from %s".formatted(runPath, c.getFileName()))
                     .orElseGet(() -> "%s has no checkpoint yet; beginning anew".formatted(runPath)));
-            TrainingRun run = new TrainingRun(folder, preparation, checkpoint);
+            setThreads(preparation.recipe().threads());
+            LanguageModel model = checkpoint
+                    .map(c -> LanguageModel.load(c, preparation.dtype(), preparation.device()))
+                    .orElseGet(preparation::model);
+            TrainingRun run = new TrainingRun(folder, preparation, model, checkpoint);
             done = true;
             return run;
         } finally {

@@ -90,7 +90,7 @@ class KillTest {
             assertTrue(expected.get(file).equals(actual.get(file)), file + " differs after " + moments);
         }
         assertEquals(TinyRuns.metrics(whole), TinyRuns.metrics(killed), moments.toString());
-        assertEquals(List.of("checkpoint-" + STEPS), checkpoints(killed), moments.toString());
+        assertEquals(checkpoints(whole), checkpoints(killed), moments.toString());
     }
 
     private static String describe(ProcessKiller.Kill kill, Path run) {

@@ -5,8 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -19,6 +22,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import quern.cli.Main;
+import quern.cli.Quern;
 import quern.testkit.ChildJvm;
 import quern.testkit.FaultyFileSystem;
 import quern.testkit.RepositoryFiles;
@@ -36,6 +40,7 @@ class TrainProcessTest {
 
     @BeforeEach
     void write() throws IOException {
+        System.setProperty("quern.home", RepositoryFiles.root().toString());
         Path text = folder.resolve("text.txt");
         Files.writeString(text, "the miller ground her corn at dawn and sang while the stone turned\n".repeat(30));
         recipe = folder.resolve("recipe.yaml");
@@ -60,6 +65,13 @@ class TrainProcessTest {
         return ChildJvm.of(Main.class, arguments)
                 .jvmArgs("-Xmx512m", "-Dquern.home=" + RepositoryFiles.root())
                 .environment("OMP_WAIT_POLICY", "passive");
+    }
+
+    /** Runs a verb in this process, where no start has to be waited for. */
+    private static void here(String... arguments) {
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        int code = Quern.execute(arguments, System.out, new PrintStream(err, true, StandardCharsets.UTF_8));
+        assertEquals(0, code, err.toString(StandardCharsets.UTF_8));
     }
 
     private static List<String> names(Path folder) {
@@ -95,7 +107,7 @@ class TrainProcessTest {
     }
 
     /** Stopped at a step that chance decides, a run goes on to the bits of one that was left alone. */
-    private void stopAndResume(Consumer<ChildJvm> stop, String name) throws IOException {
+    private void stopAndResume(Consumer<ChildJvm> stop) throws IOException {
         Path run = folder.resolve("run");
         long stoppedAt;
         try (ChildJvm child =
@@ -110,30 +122,22 @@ class TrainProcessTest {
             assertTrue(result.stdout().contains("Stopped after step %,d of".formatted(stoppedAt)), result.stdout());
         }
         long more = stoppedAt + 5;
-        ChildJvm.Result resumed = quern("train", "--resume", run.toString(), "max_steps=" + more).run(LONG);
-        assertEquals(0, resumed.exitCode(), resumed.stderr());
-        assertTrue(resumed.stdout().contains("resuming " + run + " from checkpoint-" + stoppedAt), resumed.stdout());
-        ChildJvm.Result whole = quern(
-                        "train",
-                        recipe.toString(),
-                        "max_steps=" + more,
-                        "output_dir=" + folder.resolve("whole-" + name))
-                .run(LONG);
-        assertEquals(0, whole.exitCode(), whole.stderr());
+        here("train", "--resume", run.toString(), "max_steps=" + more);
+        here("train", recipe.toString(), "max_steps=" + more, "output_dir=" + folder.resolve("whole"));
         assertArrayEquals(
-                Files.readAllBytes(folder.resolve("whole-" + name).resolve("model.safetensors")),
+                Files.readAllBytes(folder.resolve("whole").resolve("model.safetensors")),
                 Files.readAllBytes(run.resolve("model.safetensors")));
         assertTrue(names(run).contains("loss.png"), names(run).toString());
     }
 
     @Test
     void sigtermSavesAndStops() throws IOException {
-        stopAndResume(ChildJvm::terminate, "term");
+        stopAndResume(ChildJvm::terminate);
     }
 
     @Test
     void ctrlCSavesAndStops() throws IOException {
-        stopAndResume(ChildJvm::interrupt, "int");
+        stopAndResume(ChildJvm::interrupt);
     }
 
     /** Evaluating a huge part after the first signal takes long, and the second signal does not wait for it. */
@@ -176,8 +180,7 @@ class TrainProcessTest {
                 .run(LONG);
         assertOneError(result, 3, "the disk is full", "bytes needed", "bytes free", ".checkpoint-20");
         assertEquals(List.of("checkpoint-10"), checkpoints(run));
-        ChildJvm.Result resumed = quern("train", "--resume", run.toString()).run(LONG);
-        assertEquals(0, resumed.exitCode(), resumed.stderr());
+        here("train", "--resume", run.toString());
         assertEquals(STEPS, newest(run));
     }
 
