@@ -70,7 +70,8 @@ final class Checkpoints {
 
     /** The step in a checkpoint folder's name. */
     static OptionalLong step(Path folder) {
-        Matcher m = NAME.matcher(folder.getFileName() == null ? "" : folder.getFileName().toString());
+        Matcher m = NAME.matcher(
+                folder.getFileName() == null ? "" : folder.getFileName().toString());
         return m.matches() ? OptionalLong.of(Long.parseLong(m.group(1))) : OptionalLong.empty();
     }
 
@@ -175,8 +176,7 @@ final class Checkpoints {
             snapshot.optimizer().forEach((name, t) -> entries.add(entry(name, t)));
             SafetensorsWriter.write(trainer.resolve("optimizer.safetensors"), entries, Map.of("format", "pt"));
             DurableFiles.write(
-                    temporary.resolve(STATE),
-                    Json.pretty(snapshot.state().toJson()));
+                    temporary.resolve(STATE), Json.pretty(snapshot.state().toJson()));
             Manifest.write(temporary, step);
             DurableFiles.replaceDirectory(temporary, target);
             done = true;

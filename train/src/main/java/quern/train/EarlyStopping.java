@@ -46,7 +46,9 @@ final class EarlyStopping implements TrainingHook {
 
     @Override
     public Map<String, Double> state() {
-        return Double.isNaN(best) ? Map.of("without", (double) without) : Map.of("best", best, "without", (double) without);
+        return Double.isNaN(best)
+                ? Map.of("without", (double) without)
+                : Map.of("best", best, "without", (double) without);
     }
 
     @Override

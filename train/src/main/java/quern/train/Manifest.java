@@ -56,7 +56,8 @@ final class Manifest {
         Path manifest = checkpoint.resolve(FILE);
         if (!Files.isRegularFile(manifest)) {
             throw QuernException.failed(
-                    "%s: the file is missing, so %s is no whole checkpoint; resume from another one", manifest, checkpoint);
+                    "%s: the file is missing, so %s is no whole checkpoint; resume from another one",
+                    manifest, checkpoint);
         }
         JsonNode root = Json.read(manifest);
         int format = root.path("format").asInt(-1);

@@ -56,7 +56,8 @@ final class MetricsLog implements TrainingHook, AutoCloseable {
         List<String> kept = new ArrayList<>();
         // Decoded leniently: the end may be cut within a character.
         String text = new String(Files.readAllBytes(file), StandardCharsets.UTF_8);
-        List<String> lines = text.substring(0, text.lastIndexOf('\n') + 1).lines().toList();
+        List<String> lines =
+                text.substring(0, text.lastIndexOf('\n') + 1).lines().toList();
         for (int i = 0; i < lines.size(); i++) {
             if (parse(file, i + 1, lines.get(i)).get("step").asLong() <= resumedStep) {
                 kept.add(lines.get(i) + "\n");

@@ -74,9 +74,8 @@ public final class Preparation {
             // Before the data is read: a warm-up that outlasts the training needs no waiting for.
             Schedule.warmupSteps(recipe.warmupSteps(), recipe.maxSteps());
         }
-        this.startFolder = recipe.model().has("path")
-                ? Optional.of(Path.of(recipe.model().text("path")))
-                : Optional.empty();
+        this.startFolder =
+                recipe.model().has("path") ? Optional.of(Path.of(recipe.model().text("path"))) : Optional.empty();
         if (startFolder.isEmpty() && !recipe.model().has("family")) {
             throw QuernException.badInput(
                     "%s: model: expected family: NAME (a new model) or path: FOLDER (to continue from), found %s",
@@ -106,8 +105,8 @@ public final class Preparation {
         }
         this.store = TokenStore.prepare(data, tokenizer, notes);
         checkEvaluation();
-        this.batches = objective.source(
-                store.train(), data, recipe.perDeviceTrainBatchSize(), recipe.seed(), objectiveConfig);
+        this.batches =
+                objective.source(store.train(), data, recipe.perDeviceTrainBatchSize(), recipe.seed(), objectiveConfig);
         this.maxSteps = recipe.maxSteps() > 0
                 ? recipe.maxSteps()
                 : Math.max(1, (long) Math.ceil(recipe.numTrainEpochs().orElseThrow()
@@ -280,8 +279,7 @@ public final class Preparation {
     /** The model at the start of the training. */
     public LanguageModel model() {
         return startFolder
-                .map(folder ->
-                        LanguageModel.load(folder, recipe.model().without("path"), dtype(), device()))
+                .map(folder -> LanguageModel.load(folder, recipe.model().without("path"), dtype(), device()))
                 .orElseGet(() -> LanguageModel.create(spec, dtype(), device(), recipe.seed()));
     }
 

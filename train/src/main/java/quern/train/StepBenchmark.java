@@ -71,7 +71,9 @@ public final class StepBenchmark {
                     .orElseThrow(() -> QuernException.badInput(
                             "workload: found '%s', expected one of %s",
                             label,
-                            String.join(", ", Arrays.stream(values()).map(Size::label).toList())));
+                            String.join(
+                                    ", ",
+                                    Arrays.stream(values()).map(Size::label).toList())));
         }
     }
 
@@ -85,12 +87,7 @@ public final class StepBenchmark {
     public record Settings(Size size, Precision precision, int steps, int warmup, int group, int threads, long seed) {}
 
     /** A group of steps; times in seconds a step. */
-    public record Group(
-            int step,
-            double tokensPerSec,
-            double stepSeconds,
-            double loss,
-            double peakRssMb) {}
+    public record Group(int step, double tokensPerSec, double stepSeconds, double loss, double peakRssMb) {}
 
     /** The whole run. */
     public record Result(
@@ -130,8 +127,8 @@ public final class StepBenchmark {
                 .with("embd_pdrop", 0.0)
                 .with("attn_pdrop", 0.0);
         ModelSpec spec = ModelSpec.fromRecipe(block, size.vocabulary, SpecialTokens.NONE);
-        OptimizerTechnique adamw =
-                Techniques.find(OptimizerTechnique.class, OptimizerTechnique.KIND, "adamw", Position.of("the benchmark"));
+        OptimizerTechnique adamw = Techniques.find(
+                OptimizerTechnique.class, OptimizerTechnique.KIND, "adamw", Position.of("the benchmark"));
         Record adamwConfig = Block.empty(Position.of("the benchmark")).bind(adamw.config());
         long[] state = {s.seed()};
         try (LanguageModel model = LanguageModel.create(spec, dtype, Device.CPU, s.seed());
@@ -139,8 +136,8 @@ public final class StepBenchmark {
                         List.of(ParameterGroup.of(model.parameters())),
                         new OptimizerSettings(DECAY, 0.9, 0.95, 1e-8),
                         adamwConfig)) {
-            TrainingStep step = new TrainingStep(
-                    model.network(), Device.CPU, optimizer, new GradientClipping(1.0), s.seed());
+            TrainingStep step =
+                    new TrainingStep(model.network(), Device.CPU, optimizer, new GradientClipping(1.0), s.seed());
             double first = 0;
             double last = 0;
             for (int i = 0; i < s.warmup(); i++) {
@@ -156,13 +153,15 @@ public final class StepBenchmark {
                 }
                 long start = System.nanoTime();
                 for (int i = 0; i < n; i++) {
-                    last = step.take(s.warmup() + from + i, List.of(batches.get(i)), RATE).loss();
+                    last = step.take(s.warmup() + from + i, List.of(batches.get(i)), RATE)
+                            .loss();
                 }
                 double seconds = (System.nanoTime() - start) / 1e9;
                 rates.add(n * size.batch * size.length / seconds);
                 groups.accept(new Group(from + n, rates.getLast(), seconds / n, last, peakResidentMegabytes()));
             }
-            double[] sorted = rates.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+            double[] sorted =
+                    rates.stream().mapToDouble(Double::doubleValue).sorted().toArray();
             double median = (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
             return new Result(
                     "quern",

@@ -22,7 +22,9 @@ final class TokenTensors {
         }
         return ids(batch, device)
                 .put("targets", ids(batch.labels(), batch, device))
-                .put("weights", Tensor.of(weights, batch.rows(), batch.columns()).to(device));
+                .put(
+                        "weights",
+                        Tensor.of(weights, batch.rows(), batch.columns()).to(device));
     }
 
     /** {@code input_ids} and {@code targets}. */
@@ -35,8 +37,6 @@ final class TokenTensors {
     }
 
     private static Tensor ids(int[] values, Batch batch, Device device) {
-        return Tensor.of(values, batch.rows(), batch.columns())
-                .to(DType.INT64)
-                .to(device);
+        return Tensor.of(values, batch.rows(), batch.columns()).to(DType.INT64).to(device);
     }
 }

@@ -90,7 +90,8 @@ final class Trainer {
         // A run that early stopping ended has nothing left to do, unless it was resumed with more patience.
         boolean early = state.finished && state.step < parts.maxSteps() && wantsStop();
         while (state.step < parts.maxSteps() && !early && !stopRequested) {
-            StepResult result = parts.step().take(state.step, batches(state.step), parts.schedule().rate((int) state.step));
+            StepResult result = parts.step()
+                    .take(state.step, batches(state.step), parts.schedule().rate((int) state.step));
             state.step++;
             boolean last = state.step == parts.maxSteps();
             state.finished = last;
@@ -157,8 +158,8 @@ final class Trainer {
             return false;
         }
         Evaluation evaluation = parts.evaluation().get();
-        Map<String, Double> m = new LinkedHashMap<>(evaluation.measure(done -> parts.hooks()
-                .forEach(h -> h.onEvaluationProgress(progress(), done, evaluation.batches()))));
+        Map<String, Double> m = new LinkedHashMap<>(evaluation.measure(
+                done -> parts.hooks().forEach(h -> h.onEvaluationProgress(progress(), done, evaluation.batches()))));
         m.put("epoch", progress().epoch());
         parts.hooks().forEach(h -> h.onMetrics(progress(), m));
         Double watched = m.get(recipe.metricForBestModel());

@@ -84,7 +84,9 @@ final class TrainerState {
         }
         n.path("hooks").properties().forEach(hook -> {
             Map<String, Double> values = new TreeMap<>();
-            hook.getValue().properties().forEach(v -> values.put(v.getKey(), v.getValue().asDouble()));
+            hook.getValue()
+                    .properties()
+                    .forEach(v -> values.put(v.getKey(), v.getValue().asDouble()));
             s.hooks.put(hook.getKey(), values);
         });
         return s;

@@ -17,8 +17,8 @@ import quern.models.Generator;
 import quern.models.LanguageModel;
 import quern.models.ModelCard;
 import quern.models.SaveOptions;
-import quern.nn.GradientCheckpointing;
 import quern.nn.DecoderBlock;
+import quern.nn.GradientCheckpointing;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
 import quern.recipe.Block;
@@ -27,7 +27,6 @@ import quern.recipe.Recipe;
 import quern.tensor.Native;
 import quern.tensor.RandomStreams;
 import quern.tensor.Scope;
-import quern.tensor.Tensor;
 import quern.tensor.kernel.KernelThreads;
 
 /**
@@ -84,7 +83,12 @@ public final class TrainingRun implements AutoCloseable {
      * @param bestStep the step of the best evaluation
      */
     public record Outcome(
-            Path folder, Ending ending, long steps, long tokens, Map<String, Double> evaluation, Optional<Long> bestStep) {}
+            Path folder,
+            Ending ending,
+            long steps,
+            long tokens,
+            Map<String, Double> evaluation,
+            Optional<Long> bestStep) {}
 
     private final RunFolder folder;
     private final Preparation preparation;
@@ -207,9 +211,7 @@ public final class TrainingRun implements AutoCloseable {
         if (!state.data.isEmpty() && !state.data.equals(data)) {
             throw QuernException.badInput(
                     "%s: the text is not the one that %s was trained on; bring the old text back, or begin a new run with model.path: %s",
-                    preparation.block().position("data"),
-                    folder.path(),
-                    Checkpoints.folder(folder.path(), state.step));
+                    preparation.block().position("data"), folder.path(), Checkpoints.folder(folder.path(), state.step));
         }
         state.data = data;
     }
@@ -477,7 +479,9 @@ public final class TrainingRun implements AutoCloseable {
                 "Optimizer",
                 "%s, learning rate %s, %s schedule"
                         .formatted(recipe.optim(), recipe.learningRate(), recipe.lrSchedulerType()));
-        facts.put("Training text", "%,d tokens".formatted(preparation.store().train().size()));
+        facts.put(
+                "Training text",
+                "%,d tokens".formatted(preparation.store().train().size()));
         lastEvaluation.forEach((name, value) -> {
             if (name.startsWith("eval_") && !name.equals("eval_runtime")) {
                 facts.put(name, "%.4f".formatted(value));

@@ -71,8 +71,7 @@ final class TrainingStep {
         }
         optimizer.step(learningRate, measured.scale());
         long tokens = batches.stream().mapToLong(Batch::realTokens).sum();
-        return new StepResult(
-                loss, measured.norm(), learningRate, tokens, counted, (System.nanoTime() - start) / 1e9);
+        return new StepResult(loss, measured.norm(), learningRate, tokens, counted, (System.nanoTime() - start) / 1e9);
     }
 
     private void prepareGradients(boolean accumulates) {

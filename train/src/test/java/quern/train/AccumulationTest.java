@@ -67,8 +67,12 @@ class AccumulationTest {
         List<Step> steps = new ArrayList<>();
         try (LanguageModel net = p.model();
                 Optimizer optimizer = p.optimizer(net.parameters())) {
-            TrainingStep step =
-                    new TrainingStep(net.network(), net.device(), optimizer, new GradientClipping(1), p.recipe().seed());
+            TrainingStep step = new TrainingStep(
+                    net.network(),
+                    net.device(),
+                    optimizer,
+                    new GradientClipping(1),
+                    p.recipe().seed());
             for (int i = 0; i < STEPS; i++) {
                 List<Batch> batches = new ArrayList<>();
                 for (int k = 0; k < accumulation; k++) {
@@ -116,8 +120,7 @@ class AccumulationTest {
     @ParameterizedTest
     @CsvSource({"gpt2, true", "gpt2, false", "llama, true", "llama, false"})
     void eightRowsAreEightTimesOne(String family, boolean packing) {
-        String model = (family.equals("gpt2") ? TinyRuns.GPT2 : TinyRuns.LLAMA)
-                .replace("dropout: 0.1", "dropout: 0.0");
+        String model = (family.equals("gpt2") ? TinyRuns.GPT2 : TinyRuns.LLAMA).replace("dropout: 0.1", "dropout: 0.0");
         List<Step> atOnce = train(model, packing, 8, 1);
         List<Step> oneByOne = train(model, packing, 1, 8);
 
@@ -143,14 +146,14 @@ class AccumulationTest {
                     Math.sqrt(difference / norm) <= GRADIENT,
                     "%s: relative error %g".formatted(name, Math.sqrt(difference / norm)));
         });
-        assertEquals(atOnce.get(0).result().gradientNorm(), oneByOne.get(0).result().gradientNorm(), GRADIENT);
+        assertEquals(
+                atOnce.get(0).result().gradientNorm(), oneByOne.get(0).result().gradientNorm(), GRADIENT);
     }
 
     /** The rows of a step must differ in length, or the test above would also pass with a mean of means. */
     @Test
     void rowsDoDifferInLength() {
-        Preparation p =
-                Preparation.of(TinyRuns.block(folder, "data.packing=false", "data.text_unit=line"), note -> {});
+        Preparation p = Preparation.of(TinyRuns.block(folder, "data.packing=false", "data.text_unit=line"), note -> {});
         int[] lengths = p.batches().batch(0).lengths();
         assertTrue(java.util.Arrays.stream(lengths).distinct().count() > 1, java.util.Arrays.toString(lengths));
     }

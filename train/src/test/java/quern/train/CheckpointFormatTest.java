@@ -29,7 +29,8 @@ class CheckpointFormatTest {
 
     @Test
     void formatOneResumes() throws IOException, URISyntaxException {
-        Path golden = Path.of(CheckpointFormatTest.class.getResource("/format-1").toURI());
+        Path golden =
+                Path.of(CheckpointFormatTest.class.getResource("/format-1").toURI());
         for (Path file : TinyRuns.files(golden)) {
             Path copy = folder.resolve(golden.relativize(file).toString());
             Files.createDirectories(copy.getParent());

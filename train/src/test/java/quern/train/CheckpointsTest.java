@@ -32,8 +32,8 @@ import quern.tensor.Native;
 import quern.tensor.Parameter;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
-import quern.testkit.FaultyFileSystem;
 import quern.testkit.Faults;
+import quern.testkit.FaultyFileSystem;
 import quern.testkit.Seeds;
 
 /** Saves that meet a full disk, errors, changing weights, and files that were damaged later. */
@@ -108,8 +108,7 @@ class CheckpointsTest {
         changeEverything();
         assertEquals(Checkpoints.folder(beside, 1), async.await().orElseThrow());
         assertEquals(handles, Native.liveHandles(), "the copies are freed");
-        assertEquals(
-                TinyRuns.content(Checkpoints.folder(atOnce, 1)), TinyRuns.content(Checkpoints.folder(beside, 1)));
+        assertEquals(TinyRuns.content(Checkpoints.folder(atOnce, 1)), TinyRuns.content(Checkpoints.folder(beside, 1)));
         // The change does show in the next save, so equal files above mean something.
         async.save(snapshot(2));
         async.await();
@@ -172,7 +171,8 @@ class CheckpointsTest {
                     },
                     "room " + room);
             assertEquals(ExitCode.REFUSED, e.exitCode(), e.getMessage());
-            assertTrue(e.getMessage().matches(".*the disk is full: \\d+ bytes needed, \\d+ bytes free.*"), e.getMessage());
+            assertTrue(
+                    e.getMessage().matches(".*the disk is full: \\d+ bytes needed, \\d+ bytes free.*"), e.getMessage());
             assertEquals(before, TinyRuns.content(real), "the old checkpoint is as it was, and nothing is beside it");
             assertEquals(List.of(), temporary(real));
             assertEquals(0, faults.openChannels());
@@ -302,8 +302,7 @@ class CheckpointsTest {
         assertEquals(ExitCode.FAILED, e.exitCode(), e.getMessage());
         assertFalse(e.getMessage().contains("\n"), e.getMessage());
         boolean damagedManifest = file.endsWith(Manifest.FILE);
-        assertTrue(
-                e.getMessage().contains(damagedManifest ? checkpoint.toString() : file.toString()), e.getMessage());
+        assertTrue(e.getMessage().contains(damagedManifest ? checkpoint.toString() : file.toString()), e.getMessage());
     }
 
     @Test
@@ -312,7 +311,8 @@ class CheckpointsTest {
         checkpoints(run, 1, false).save(snapshot(4));
         Path manifest = Checkpoints.folder(run, 4).resolve(Manifest.FILE);
         String text = Files.readString(manifest);
-        List<String> names = new ArrayList<>(List.of("../../text.txt", folder.resolve("text.txt").toString()));
+        List<String> names = new ArrayList<>(
+                List.of("../../text.txt", folder.resolve("text.txt").toString()));
         for (String name : names) {
             Files.writeString(manifest, text.replace("\"config.json\"", "\"" + name + "\""));
             QuernException e = assertThrows(QuernException.class, () -> Manifest.verify(Checkpoints.folder(run, 4)));

@@ -58,7 +58,8 @@ class KillTest {
     /** The children are all killed in one run, each resuming what the last one left; then the rest is trained here. */
     private void killAndResume(int kills) throws IOException {
         Path recipe = recipe();
-        Path whole = TinyRuns.train(quern.recipe.RecipeFile.load(recipe, List.of())).folder();
+        Path whole =
+                TinyRuns.train(quern.recipe.RecipeFile.load(recipe, List.of())).folder();
         RandomGenerator random = Seeds.stream("kills");
         ProcessKiller killer = new ProcessKiller(random);
         Path killed = folder.resolve("run-2");
@@ -70,7 +71,8 @@ class KillTest {
                     : ChildJvm.of(TrainingChild.class, "start", recipe.toString());
             // The kill comes some saves after the start, then at any moment of a step and its save.
             AtomicInteger saves = new AtomicInteger(random.nextInt(i == 0 ? 1 : 0, 2 + STEPS / (2 * kills)));
-            try (ChildJvm process = child.environment("OMP_WAIT_POLICY", "passive").start()) {
+            try (ChildJvm process =
+                    child.environment("OMP_WAIT_POLICY", "passive").start()) {
                 ProcessKiller.Kill kill = killer.whenLine(
                         process,
                         line -> line.startsWith("begins") && saves.get() == 0
@@ -102,7 +104,9 @@ class KillTest {
     }
 
     private static List<String> checkpoints(Path run) {
-        return TinyRuns.names(run).stream().filter(n -> n.contains("checkpoint-")).toList();
+        return TinyRuns.names(run).stream()
+                .filter(n -> n.contains("checkpoint-"))
+                .toList();
     }
 
     @Test

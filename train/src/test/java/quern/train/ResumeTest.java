@@ -90,9 +90,12 @@ class ResumeTest {
     @Test
     void stopsAtEveryStepAddUpToOneRun() {
         Path whole = TinyRuns.train(TinyRuns.block(folder, "max_steps=6")).folder();
-        Path parts = TinyRuns.trainUntil(TinyRuns.block(folder, "max_steps=6"), 1).folder();
+        Path parts =
+                TinyRuns.trainUntil(TinyRuns.block(folder, "max_steps=6"), 1).folder();
         for (long step = 2; step < 6; step++) {
-            assertEquals(TrainingRun.Ending.STOPPED, TinyRuns.resumeUntil(parts, step).ending());
+            assertEquals(
+                    TrainingRun.Ending.STOPPED,
+                    TinyRuns.resumeUntil(parts, step).ending());
         }
         TinyRuns.resume(parts);
         assertSameRun(whole, parts, 6);
@@ -181,7 +184,8 @@ class ResumeTest {
     /** The steps past a named checkpoint are taken again, so what was made of them the first time must not win. */
     @Test
     void anEarlierCheckpointMayBeNamed() {
-        Path whole = TinyRuns.train(TinyRuns.block(folder, "save_total_limit=0")).folder();
+        Path whole =
+                TinyRuns.train(TinyRuns.block(folder, "save_total_limit=0")).folder();
         Path run = TinyRuns.train(TinyRuns.block(folder, "save_total_limit=0")).folder();
         TrainingRun.Outcome stopped = TinyRuns.resumeUntil(run.resolve("checkpoint-4"), 6, "save_total_limit=1");
         assertEquals(TrainingRun.Ending.STOPPED, stopped.ending());
@@ -233,7 +237,8 @@ class ResumeTest {
     @Test
     void whatIsNoRunFolderIsRefused() throws IOException {
         Path empty = Files.createDirectory(folder.resolve("empty"));
-        for (Path wrong : List.of(folder.resolve("missing"), empty, folder.resolve("run").resolve("checkpoint-99"))) {
+        for (Path wrong :
+                List.of(folder.resolve("missing"), empty, folder.resolve("run").resolve("checkpoint-99"))) {
             QuernException e = assertThrows(QuernException.class, () -> TinyRuns.resume(wrong));
             assertEquals(ExitCode.BAD_INPUT, e.exitCode());
             assertTrue(e.getMessage().startsWith(wrong.toString()), e.getMessage());

@@ -33,14 +33,16 @@ class RunFolderTest {
 
     @Test
     void holdsWhatItPromises() throws IOException {
-        Block recipe = TinyRuns.block(folder, "sample_steps=6", "sample_max_new_tokens=7", "sample_prompt=the", "seed=9");
+        Block recipe =
+                TinyRuns.block(folder, "sample_steps=6", "sample_max_new_tokens=7", "sample_prompt=the", "seed=9");
         float[][] logits = new float[2][];
         TrainingRun.Outcome outcome;
         long[] ids = {1, 4, 2, 0, 3};
         try (TrainingRun run = TrainingRun.start(recipe, note -> {})) {
             outcome = run.train();
             try (Scope scope = Scope.open()) {
-                logits[0] = run.model().logits(Tensor.of(ids, 1, ids.length), null).toFloats();
+                logits[0] =
+                        run.model().logits(Tensor.of(ids, 1, ids.length), null).toFloats();
             }
         }
         Path run = outcome.folder();
@@ -84,7 +86,8 @@ class RunFolderTest {
         assertEquals(List.of(5.0, 10.0, 12.0), evaluated);
         assertEquals(List.of(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0), trained);
         assertEquals((double) outcome.tokens(), metrics.get(metrics.size() - 2).get("num_input_tokens_seen"));
-        assertTrue(metrics.getFirst().get("loss") > metrics.get(metrics.size() - 2).get("loss"), metrics.toString());
+        assertTrue(
+                metrics.getFirst().get("loss") > metrics.get(metrics.size() - 2).get("loss"), metrics.toString());
         Map<String, Double> last = metrics.getLast();
         assertEquals(Math.exp(last.get("eval_loss")), last.get("eval_perplexity"), 1e-12 * last.get("eval_perplexity"));
 
@@ -102,17 +105,24 @@ class RunFolderTest {
 
     @Test
     void aTakenNameGetsASuffix() {
-        assertEquals(folder.resolve("run"), TinyRuns.train(TinyRuns.block(folder, "max_steps=2")).folder());
+        assertEquals(
+                folder.resolve("run"),
+                TinyRuns.train(TinyRuns.block(folder, "max_steps=2")).folder());
         Map<String, String> first = TinyRuns.content(folder.resolve("run"));
-        assertEquals(folder.resolve("run-2"), TinyRuns.train(TinyRuns.block(folder, "max_steps=2")).folder());
-        assertEquals(folder.resolve("run-3"), TinyRuns.train(TinyRuns.block(folder, "max_steps=2")).folder());
+        assertEquals(
+                folder.resolve("run-2"),
+                TinyRuns.train(TinyRuns.block(folder, "max_steps=2")).folder());
+        assertEquals(
+                folder.resolve("run-3"),
+                TinyRuns.train(TinyRuns.block(folder, "max_steps=2")).folder());
         assertEquals(first, TinyRuns.content(folder.resolve("run")), "the first run is as it was");
     }
 
     /** TensorBoard keeps the later of two values of a step only when it is told of the restart. */
     @Test
     void eventsSayWhereARunWasResumed() throws IOException {
-        Path run = TinyRuns.trainUntil(TinyRuns.block(folder, "tensorboard=true"), 6).folder();
+        Path run = TinyRuns.trainUntil(TinyRuns.block(folder, "tensorboard=true"), 6)
+                .folder();
         TinyRuns.resume(run.resolve("checkpoint-4"));
         assertEquals(2, TinyRuns.files(run.resolve("tensorboard")).size());
         Map<String, Map<Long, Float>> read = readEvents(run.resolve("tensorboard"));
@@ -149,8 +159,8 @@ class RunFolderTest {
                 if (event.starts) {
                     all.values().forEach(steps -> steps.keySet().removeIf(step -> step >= event.step));
                 }
-                event.scalars.forEach((tag, value) -> all.computeIfAbsent(tag, t -> new LinkedHashMap<>())
-                        .put(event.step, value));
+                event.scalars.forEach((tag, value) ->
+                        all.computeIfAbsent(tag, t -> new LinkedHashMap<>()).put(event.step, value));
             }
         }
         return all;

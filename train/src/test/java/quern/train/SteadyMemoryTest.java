@@ -56,7 +56,9 @@ class SteadyMemoryTest {
         assertEquals(1, handles.stream().distinct().count(), "live handles " + handles);
         double slope = 100 * Slope.of(array(steps), array(resident));
         System.out.printf("resident memory changes by %.0f bytes in 100 steps%n", slope);
-        assertTrue(slope < LARGEST_SLOPE, "resident memory grows by %.0f bytes in 100 steps: %s".formatted(slope, resident));
+        assertTrue(
+                slope < LARGEST_SLOPE,
+                "resident memory grows by %.0f bytes in 100 steps: %s".formatted(slope, resident));
     }
 
     private static double[] array(List<Double> values) {

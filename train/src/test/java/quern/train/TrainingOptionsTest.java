@@ -34,7 +34,9 @@ class TrainingOptionsTest {
     }
 
     private static List<String> checkpoints(Path run) {
-        return TinyRuns.names(run).stream().filter(n -> n.contains("checkpoint-")).toList();
+        return TinyRuns.names(run).stream()
+                .filter(n -> n.contains("checkpoint-"))
+                .toList();
     }
 
     private static String weights(Path folder) {
@@ -80,14 +82,16 @@ class TrainingOptionsTest {
         assertEquals(Optional.of(best), outcome.bestStep());
         assertNotEquals(12, best, "the last step would be published anyway");
         Path run = outcome.folder();
-        assertEquals(List.of("checkpoint-12", "checkpoint-" + best).stream().sorted().toList(), checkpoints(run));
+        assertEquals(
+                List.of("checkpoint-12", "checkpoint-" + best).stream().sorted().toList(), checkpoints(run));
         assertEquals(weights(run.resolve("checkpoint-" + best)), weights(run));
         assertNotEquals(weights(run.resolve("checkpoint-12")), weights(run));
     }
 
     @Test
     void aBestStepThatWasNotSavedIsNotPromised() {
-        Path run = TinyRuns.trainUntil(TinyRuns.block(folder, "eval_steps=3"), 5).folder();
+        Path run =
+                TinyRuns.trainUntil(TinyRuns.block(folder, "eval_steps=3"), 5).folder();
         QuernException e =
                 assertThrows(QuernException.class, () -> TinyRuns.resume(run, "load_best_model_at_end=true"));
         assertEquals(ExitCode.BAD_INPUT, e.exitCode());
@@ -132,7 +136,8 @@ class TrainingOptionsTest {
 
     @Test
     void evaluationsFollowSavesUnlessToldOtherwise() {
-        Path run = TinyRuns.train(TinyRuns.block(folder, "eval_steps=null", "save_steps=5")).folder();
+        Path run = TinyRuns.train(TinyRuns.block(folder, "eval_steps=null", "save_steps=5"))
+                .folder();
         assertEquals(List.of(5.0, 10.0, 12.0), evaluatedSteps(run));
         TrainingRun.Outcome none = TinyRuns.train(TinyRuns.block(folder, "data.validation_share=0"));
         assertEquals(List.of(), evaluatedSteps(none.folder()));

@@ -198,11 +198,7 @@ class TrainProcessTest {
         try (disk) {
             Path run = disk.path().resolve("run");
             ChildJvm.Result result = quern(
-                            "train",
-                            recipe.toString(),
-                            "output_dir=" + run,
-                            "save_steps=1",
-                            "save_total_limit=0")
+                            "train", recipe.toString(), "output_dir=" + run, "save_steps=1", "save_total_limit=0")
                     .on(disk)
                     .run(LONG);
             assertOneError(result, 3, "bytes", "free", run.toString());

@@ -164,14 +164,20 @@ class TrainRefusalsTest {
         new java.util.Random(1).nextBytes(junk);
         Files.write(text, junk);
         assertRefused(ExitCode.FAILED, train(recipe()), text.toString());
-        assertRefused(ExitCode.BAD_INPUT, train(recipe(), "data.path=" + Files.createDirectory(folder.resolve("empty"))), "empty");
+        assertRefused(
+                ExitCode.BAD_INPUT,
+                train(recipe(), "data.path=" + Files.createDirectory(folder.resolve("empty"))),
+                "empty");
     }
 
     @Test
     void anOutputFolderThatCannotBeMade() throws IOException {
         Path file = Files.writeString(folder.resolve("file"), "in the way");
         assertRefused(
-                ExitCode.BAD_INPUT, train(recipe(), "output_dir=" + file.resolve("run")), "output_dir", file.toString());
+                ExitCode.BAD_INPUT,
+                train(recipe(), "output_dir=" + file.resolve("run")),
+                "output_dir",
+                file.toString());
         assertRefused(ExitCode.BAD_INPUT, train(recipe(), "output_dir=/"), "output_dir");
         // A file system that takes no new folders, for anyone.
         assertRefused(ExitCode.FAILED, train(recipe(), "output_dir=/proc/run"), "/proc/run");
@@ -186,7 +192,8 @@ class TrainRefusalsTest {
 
     /** The recipe with a model to continue from and that model's tokenizer. */
     private String continuing(Path model) {
-        return recipe().replaceFirst("model: .*", "model: {path: %s}".formatted(model)).replace("tokenizer: char\n", "");
+        return recipe().replaceFirst("model: .*", "model: {path: %s}".formatted(model))
+                .replace("tokenizer: char\n", "");
     }
 
     @Test
