@@ -200,7 +200,7 @@ public final class ProgressLine implements AutoCloseable {
     }
 
     /** 950, 12.3k, 4.5M. */
-    static String count(double value) {
+    public static String count(double value) {
         if (value < 1000) {
             return String.format(Locale.ROOT, "%.0f", value);
         }
@@ -210,7 +210,7 @@ public final class ProgressLine implements AutoCloseable {
     }
 
     /** 812 MB, 3.4 GB (powers of 1024, as top and free count). */
-    static String bytes(long bytes) {
+    public static String bytes(long bytes) {
         double mebibytes = bytes / 1048576.0;
         return mebibytes < 1000
                 ? String.format(Locale.ROOT, "%.0f MB", mebibytes)
@@ -218,7 +218,7 @@ public final class ProgressLine implements AutoCloseable {
     }
 
     /** 0:07, 12:30, 3:05:00. */
-    static String time(Duration time) {
+    public static String time(Duration time) {
         long seconds = Math.round(time.toMillis() / 1000.0);
         return seconds < 3600
                 ? String.format(Locale.ROOT, "%d:%02d", seconds / 60, seconds % 60)

@@ -9,6 +9,9 @@ import java.lang.invoke.MethodHandle;
 
 /** The few calls of the C library about file descriptors and terminals that Java has no form of. */
 public final class Posix {
+    /** File descriptor of standard input. */
+    public static final int STDIN = 0;
+
     /** File descriptor of standard output. */
     public static final int STDOUT = 1;
 

@@ -75,6 +75,11 @@ public final class Eval implements Verb {
         try (ModelArguments.Opened opened = arguments.open(folder, terminal.out())) {
             TokenStream text = TokenStore.prepare(config, opened.tokenizer(), terminal.out()::println)
                     .train();
+            if (text.size() < 2) {
+                throw QuernException.badInput(
+                        "%s: %,d tokens, too short to evaluate, which needs 2; give more text",
+                        String.join(", ", data), text.size());
+            }
             int length = maxLength.orElse(opened.model().config().contextLength());
             Perplexity result = measure(opened, text, length, terminal);
             PrintWriter out = spec.commandLine().getOut();

@@ -30,8 +30,12 @@ final class ModelArguments {
     @Option(names = "--threads", paramLabel = "N", description = "CPU threads; all unless told otherwise.")
     private int threads;
 
-    /** A model with its tokenizer. */
-    record Opened(LanguageModel model, Tokenizer tokenizer) implements AutoCloseable {
+    /**
+     * A model with its tokenizer.
+     *
+     * @param path the folder they are in
+     */
+    record Opened(Path path, LanguageModel model, Tokenizer tokenizer) implements AutoCloseable {
         @Override
         public void close() {
             model.close();
@@ -54,7 +58,7 @@ final class ModelArguments {
         LanguageModel model = found.model(precision == Precision.BF16 ? DType.BF16 : DType.FP32, Device.parse(device));
         boolean done = false;
         try {
-            Opened opened = new Opened(model, found.tokenizer(model.config()));
+            Opened opened = new Opened(found.path(), model, found.tokenizer(model.config()));
             done = true;
             return opened;
         } finally {

@@ -1,0 +1,208 @@
+package quern.cli.verb;
+
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+import quern.cli.JsonOption;
+import quern.cli.ProgressLine;
+import quern.cli.RecipeArguments;
+import quern.cli.Terminal;
+import quern.cli.Verb;
+import quern.data.Batch;
+import quern.data.Tokenizer;
+import quern.recipe.ExitCode;
+import quern.recipe.Recipe;
+import quern.train.Preparation;
+import quern.train.TrainingPlan;
+
+/** {@code quern plan}: what a training would be, without beginning it. */
+@Command(
+        name = "plan",
+        description = {
+            "Show what a training would be: parameters, memory, tokens, data, schedule and time.",
+            "A few steps are really taken to measure memory and time; no run folder is written. Without a recipe, the plan",
+            "of the default one."
+        })
+public final class Plan implements Verb {
+    private static final int BOLD = 1;
+    private static final int GREEN = 32;
+
+    @Mixin
+    private RecipeArguments recipe;
+
+    @Option(
+            names = "--show-batch",
+            description = {
+                "Also show the first batch: what the model reads and what it is to predict. Tokens whose loss counts are",
+                "coloured, or stand in brackets where there is no colour; the others are a middle dot."
+            })
+    private boolean showBatch;
+
+    @Mixin
+    private JsonOption json;
+
+    @Spec
+    private CommandSpec spec;
+
+    /** A row of the first batch as text, a piece a token; a target is null where none counts. */
+    record Row(List<String> inputs, List<String> targets) {}
+
+    /** What {@code --json} prints. */
+    record Result(@JsonUnwrapped TrainingPlan plan, Optional<List<Row>> batch) {}
+
+    @Override
+    public ExitCode run() {
+        Terminal notes = Terminal.stderr();
+        Preparation preparation = Preparation.of(Train.load(recipe), notes.out()::println);
+        notes.out().println("taking a few steps to measure memory and time");
+        TrainingPlan plan = TrainingPlan.of(preparation, notes.out()::println);
+        Optional<List<Row>> rows = showBatch ? Optional.of(rows(preparation)) : Optional.empty();
+        PrintWriter out = spec.commandLine().getOut();
+        if (json.wanted()) {
+            JsonOption.print(out, new Result(plan, rows));
+        } else {
+            Terminal terminal = Terminal.stdout();
+            lines(plan, preparation.recipe(), terminal).forEach(out::println);
+            rows.ifPresent(all -> print(all, terminal, out));
+            out.flush();
+        }
+        return ExitCode.DONE;
+    }
+
+    private static List<String> lines(TrainingPlan plan, Recipe recipe, Terminal terminal) {
+        List<String> lines = new ArrayList<>();
+        lines.add(heading(terminal, "model") + "%s, %,d parameters".formatted(plan.family(), plan.parameterCount()));
+        plan.parameters().forEach((part, count) -> lines.add(row(
+                part, "%,15d  %4.1f%%".formatted(count, 100.0 * count / plan.parameterCount()))));
+        memory(plan, recipe, terminal, lines);
+        data(plan, terminal, lines);
+        TrainingPlan.Tokens tokens = plan.tokens();
+        lines.add(heading(terminal, "tokens")
+                + "%,.0f a step, %,.0f in total, %.2f epochs"
+                        .formatted(tokens.perStep(), tokens.total(), tokens.epochs()));
+        lines.add(heading(terminal, "steps")
+                + "%,d of %d x %d rows"
+                        .formatted(
+                                plan.steps(),
+                                recipe.gradientAccumulationSteps(),
+                                recipe.perDeviceTrainBatchSize()));
+        TrainingPlan.LearningRate rate = plan.learningRate();
+        lines.add(heading(terminal, "rate")
+                + "%s: %s at step 1, %s at its highest (step %,d), %s at step %,d"
+                        .formatted(
+                                rate.scheduler(),
+                                number(rate.first()),
+                                number(rate.peak()),
+                                rate.peakStep(),
+                                number(rate.last()),
+                                plan.steps()));
+        lines.add(heading(terminal, "time")
+                + plan.time()
+                        .map(time -> time(time, tokens))
+                        .orElse("unknown: the training does not fit into the memory that is free"));
+        return lines;
+    }
+
+    private static void memory(TrainingPlan plan, Recipe recipe, Terminal terminal, List<String> lines) {
+        TrainingPlan.Memory memory = plan.memory();
+        lines.add(heading(terminal, "memory")
+                + "%s %s at the peak, of %s free now"
+                        .formatted(
+                                memory.measured() ? "about" : "at least",
+                                ProgressLine.bytes(memory.peak()),
+                                ProgressLine.bytes(memory.available())));
+        lines.add(row("weights", size(memory.weights())));
+        lines.add(row("gradients", size(memory.gradients())));
+        lines.add(row(recipe.optim(), size(memory.optimizer())));
+        if (memory.measured()) {
+            lines.add(row("activations", size(memory.activations()) + "  measured, with the head's buffers"));
+            lines.add(row("saving", size(memory.snapshot()) + "  measured, the copies a save writes from"));
+        }
+        lines.add(row("process", size(memory.process()) + "  measured, Java, libraries and data"));
+    }
+
+    private static void data(TrainingPlan plan, Terminal terminal, List<String> lines) {
+        TrainingPlan.Data data = plan.data();
+        lines.add(heading(terminal, "data")
+                + "%.1f MB of text, %,d documents (%,d empty ones left out, %,d invalid UTF-8 sequences replaced)"
+                        .formatted(
+                                data.bytes() / 1e6,
+                                data.documents(),
+                                data.emptyDocuments(),
+                                data.replacedSequences()));
+        lines.add(row("train", "%,15d tokens".formatted(data.trainTokens())));
+        lines.add(row("validation", "%,15d tokens".formatted(data.validationTokens())));
+        lines.add(row("vocabulary", "%,15d tokens".formatted(data.vocabularySize())));
+        data.notices().forEach(notice -> lines.add("  " + notice));
+    }
+
+    private static String time(TrainingPlan.Time time, TrainingPlan.Tokens tokens) {
+        return "about %s on this machine, by %d steps really taken (%.0f ms a step, %s tokens/s), %d evaluations of %.1f s"
+                .formatted(
+                        ProgressLine.time(Duration.ofMillis((long) (time.totalSeconds() * 1000))),
+                        time.timedSteps(),
+                        time.secondsPerStep() * 1000,
+                        ProgressLine.count(tokens.perStep() / time.secondsPerStep()),
+                        time.evaluations(),
+                        time.secondsPerEvaluation());
+    }
+
+    private static String heading(Terminal terminal, String name) {
+        return terminal.paint(BOLD, name) + " ".repeat(10 - name.length());
+    }
+
+    private static String row(String name, String value) {
+        return "  %-12s%s".formatted(name, value);
+    }
+
+    private static String size(long bytes) {
+        return "%15s".formatted(ProgressLine.bytes(bytes));
+    }
+
+    private static String number(double value) {
+        return String.format(Locale.ROOT, "%.3g", value);
+    }
+
+    private static List<Row> rows(Preparation preparation) {
+        Batch batch = preparation.batches().batch(0);
+        Tokenizer tokenizer = preparation.tokenizer();
+        List<Row> rows = new ArrayList<>();
+        for (int row = 0; row < batch.rows(); row++) {
+            List<String> inputs = new ArrayList<>();
+            List<String> targets = new ArrayList<>();
+            for (int i = 0; i < batch.lengths()[row]; i++) {
+                int cell = row * batch.columns() + i;
+                int label = batch.labels()[cell];
+                inputs.add(tokenizer.decode(new int[] {batch.inputIds()[cell]}));
+                targets.add(label == Batch.NOT_COUNTED ? null : tokenizer.decode(new int[] {label}));
+            }
+            rows.add(new Row(inputs, targets));
+        }
+        return rows;
+    }
+
+    private static void print(List<Row> rows, Terminal terminal, PrintWriter out) {
+        for (int i = 0; i < rows.size(); i++) {
+            Row row = rows.get(i);
+            out.println();
+            out.println(terminal.paint(BOLD, "row " + (i + 1) + ", inputs"));
+            out.println(String.join("", row.inputs()));
+            out.println(terminal.paint(BOLD, "row " + (i + 1) + ", targets"));
+            StringBuilder line = new StringBuilder();
+            for (String target : row.targets()) {
+                line.append(
+                        target == null ? "·" : terminal.colour() ? terminal.paint(GREEN, target) : "[" + target + "]");
+            }
+            out.println(line);
+        }
+    }
+}

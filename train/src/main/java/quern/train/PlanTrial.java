@@ -1,0 +1,188 @@
+package quern.train;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+import quern.data.Batch;
+import quern.data.TokenStream;
+import quern.data.Windows;
+import quern.models.LanguageModel;
+import quern.models.SaveOptions;
+import quern.nn.DecoderBlock;
+import quern.nn.GradientCheckpointing;
+import quern.optim.GradientClipping;
+import quern.optim.Optimizer;
+import quern.recipe.Recipe;
+import quern.tensor.DType;
+import quern.tensor.Native;
+import quern.tensor.kernel.KernelThreads;
+import quern.train.internal.ProcessMemory;
+
+/** A few steps of a training, to see what memory and time they take. */
+final class PlanTrial {
+    private static final int MOST_STEPS = 12;
+    private static final int LEAST_STEPS = 3;
+    private static final double MOST_SECONDS = 10;
+
+    /** What was seen. */
+    record Measurement(TrainingPlan.Memory memory, Optional<TrainingPlan.Time> time) {}
+
+    private final Preparation preparation;
+    private final Recipe recipe;
+
+    private PlanTrial(Preparation preparation) {
+        this.preparation = preparation;
+        this.recipe = preparation.recipe();
+    }
+
+    static Measurement run(Preparation preparation, Consumer<String> notes) {
+        return new PlanTrial(preparation).measure(notes);
+    }
+
+    private Measurement measure(Consumer<String> notes) {
+        long count = preparation.spec().shapes().count();
+        boolean halves = preparation.dtype() != DType.FP32;
+        long weights = count * preparation.dtype().bytes();
+        long gradients =
+                halves && recipe.gradientAccumulationSteps() > 1 ? count * DType.FP32.bytes() : weights;
+        long available = ProcessMemory.available();
+        long process = ProcessMemory.read().now();
+        if (weights + gradients > available) {
+            notes.accept("no step was timed: weights and gradients alone are more than the memory that is free");
+            return tooLarge(weights, gradients, 0, process, available);
+        }
+        int threads = recipe.threads() > 0 ? recipe.threads() : Runtime.getRuntime().availableProcessors();
+        Native.setThreads(threads);
+        KernelThreads.setCount(threads);
+        process = ProcessMemory.read().now();
+        try (LanguageModel model = preparation.model()) {
+            try (Optimizer optimizer = preparation.optimizer(model.parameters())) {
+                long state = optimizer.stateBytes();
+                if (gradients + state > ProcessMemory.available()) {
+                    notes.accept("no step was timed: model and optimizer alone are more than the memory that is free");
+                    return tooLarge(weights, gradients, state, process, available);
+                }
+                return steps(model, optimizer, new long[] {weights, gradients, state, process, available});
+            }
+        }
+    }
+
+    private static Measurement tooLarge(long weights, long gradients, long state, long process, long available) {
+        long least = weights + gradients + state + process;
+        return new Measurement(
+                new TrainingPlan.Memory(weights, gradients, state, 0, 0, process, least, available, false),
+                Optional.empty());
+    }
+
+    private Measurement steps(LanguageModel model, Optimizer optimizer, long[] known) {
+        if (recipe.gradientCheckpointing()) {
+            model.network().addHook(new GradientCheckpointing(s -> s instanceof DecoderBlock));
+        }
+        TrainingStep step = new TrainingStep(
+                model.network(), model.device(), optimizer, new GradientClipping(recipe.maxGradNorm()), recipe.seed());
+        ProcessMemory.forgetPeak();
+        List<Double> seconds = new ArrayList<>();
+        long start = System.nanoTime();
+        int most = (int) Math.min(MOST_STEPS, preparation.maxSteps());
+        while (seconds.size() < most
+                && (seconds.size() < LEAST_STEPS || (System.nanoTime() - start) / 1e9 < MOST_SECONDS)) {
+            seconds.add(take(step, seconds.size()));
+        }
+        double evaluation = preparation.validation().map(text -> evaluate(model, text)).orElse(0.0);
+        long training = ProcessMemory.read().peak();
+        saveBeside(step, model, optimizer, seconds.size());
+        long peak = Math.max(training, ProcessMemory.read().peak());
+        long activations = Math.max(0, training - known[3] - known[0] - known[1] - known[2]);
+        TrainingPlan.Memory memory = new TrainingPlan.Memory(
+                known[0], known[1], known[2], activations, peak - training, known[3], peak, known[4], true);
+        return new Measurement(memory, Optional.of(time(seconds, evaluation)));
+    }
+
+    private double take(TrainingStep step, int number) {
+        List<Batch> batches = new ArrayList<>();
+        for (int i = 0; i < recipe.gradientAccumulationSteps(); i++) {
+            batches.add(preparation.batches().batch((long) number * recipe.gradientAccumulationSteps() + i));
+        }
+        return step.take(number, batches, preparation.schedule().rate(number)).seconds();
+    }
+
+    /** Seconds for the whole validation text, from its first batches. */
+    private double evaluate(LanguageModel model, TokenStream text) {
+        int rows = recipe.perDeviceEvalBatchSize();
+        int length = preparation.data().maxLength();
+        Windows windows = Windows.over(text, length, rows);
+        TokenStream beginning = new Beginning(text, Math.min(text.size(), 2L * rows * length + 1));
+        long start = System.nanoTime();
+        ValidationLoss.measure(model.network(), model.device(), beginning, length, rows, done -> {});
+        double seconds = (System.nanoTime() - start) / 1e9;
+        return seconds * windows.batches() / Windows.over(beginning, length, rows).batches();
+    }
+
+    /** A step while the copies of a save are alive, as when it is written in the background. */
+    private void saveBeside(TrainingStep step, LanguageModel model, Optimizer optimizer, int number) {
+        if (recipe.saveSteps() == 0 && !recipe.saveAsync()) {
+            return;
+        }
+        TrainerState state = new TrainerState();
+        try (Snapshot snapshot = Snapshot.take(model, SaveOptions.DEFAULT, optimizer, state)) {
+            if (recipe.saveAsync()) {
+                take(step, number);
+            }
+        }
+    }
+
+    private TrainingPlan.Time time(List<Double> seconds, double evaluation) {
+        double[] later = seconds.subList(seconds.size() / 2, seconds.size()).stream()
+                .mapToDouble(Double::doubleValue)
+                .sorted()
+                .toArray();
+        double perStep = later[later.length / 2];
+        long evaluations = preparation.validation().isPresent() ? evaluations() : 0;
+        return new TrainingPlan.Time(
+                seconds.size(),
+                perStep,
+                evaluation,
+                evaluations,
+                perStep * preparation.maxSteps() + evaluation * evaluations);
+    }
+
+    /** Evaluations on the way, and the one at the end. */
+    private long evaluations() {
+        int every = recipe.evaluationSteps();
+        return every == 0 ? 1 : (preparation.maxSteps() + every - 1) / every;
+    }
+
+    /** The first tokens of a stream. */
+    private record Beginning(TokenStream whole, long size) implements TokenStream {
+        @Override
+        public void read(long from, int[] into, int offset, int length) {
+            whole.read(from, into, offset, length);
+        }
+
+        @Override
+        public long documents() {
+            return whole.documents();
+        }
+
+        @Override
+        public long documentStart(long index) {
+            return Math.min(size, whole.documentStart(index));
+        }
+
+        @Override
+        public long textBytes() {
+            return whole.textBytes();
+        }
+
+        @Override
+        public int vocabularySize() {
+            return whole.vocabularySize();
+        }
+
+        @Override
+        public String origin() {
+            return whole.origin();
+        }
+    }
+}

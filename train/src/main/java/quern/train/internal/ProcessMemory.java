@@ -1,0 +1,50 @@
+package quern.train.internal;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * Resident memory of this process in bytes, as Linux counts it.
+ *
+ * @param now resident bytes ({@code VmRSS})
+ * @param peak the most since the last {@link #forgetPeak}, or since the process began ({@code VmHWM})
+ */
+public record ProcessMemory(long now, long peak) {
+    private static final Path STATUS = Path.of("/proc/self/status");
+    private static final Path CLEAR = Path.of("/proc/self/clear_refs");
+    private static final Path MACHINE = Path.of("/proc/meminfo");
+    private static final String FORGET_PEAK = "5";
+
+    /** As it is now. */
+    public static ProcessMemory read() {
+        return new ProcessMemory(field(STATUS, "VmRSS:"), field(STATUS, "VmHWM:"));
+    }
+
+    /** Bytes of the machine that can be had without swapping. */
+    public static long available() {
+        return field(MACHINE, "MemAvailable:");
+    }
+
+    /** Lets the peak start again from what is resident now. */
+    public static void forgetPeak() {
+        try {
+            Files.writeString(CLEAR, FORGET_PEAK);
+        } catch (IOException e) {
+            throw new IllegalStateException(CLEAR + " can't be written, so a peak can't be measured", e);
+        }
+    }
+
+    private static long field(Path file, String name) {
+        try {
+            for (String line : Files.readAllLines(file)) {
+                if (line.startsWith(name)) {
+                    return Long.parseLong(line.replaceAll("\\D", "")) * 1024;
+                }
+            }
+        } catch (IOException e) {
+            throw new IllegalStateException(file + " can't be read, so memory can't be measured", e);
+        }
+        throw new IllegalStateException(file + " says nothing about " + name);
+    }
+}
