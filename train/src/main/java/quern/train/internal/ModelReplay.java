@@ -62,8 +62,7 @@ public final class ModelReplay implements GoldenReplay {
                 Techniques.find(OptimizerTechnique.class, OptimizerTechnique.KIND, "adamw", position);
         Record config = Block.empty(position).bind(adamw.config());
         double worst = 0;
-        try (Optimizer optimizer =
-                adamw.create(List.of(ParameterGroup.of(model.parameters())), SETTINGS, config)) {
+        try (Optimizer optimizer = adamw.create(List.of(ParameterGroup.of(model.parameters())), SETTINGS, config)) {
             for (double loss : expected) {
                 model.parameters().forEach(Parameter::clearGrad);
                 double found = golden.lossAndGradients(model, Pass.evaluation());

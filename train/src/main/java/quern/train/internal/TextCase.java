@@ -59,9 +59,8 @@ record TextCase(GoldenCase golden) {
 
     /** How many ids differ from the expected ones when the lines are encoded one by one. */
     long differentIds(Tokenizer tokenizer, List<String> lines) {
-        int[] found = tokenizer.encodeAll(lines).stream()
-                .flatMapToInt(Arrays::stream)
-                .toArray();
+        int[] found =
+                tokenizer.encodeAll(lines).stream().flatMapToInt(Arrays::stream).toArray();
         long[] expected = expectedIds();
         int shared = Math.min(found.length, expected.length);
         long different =
