@@ -12,13 +12,18 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.jar.Attributes;
+import java.util.jar.JarOutputStream;
+import java.util.jar.Manifest;
+import javax.tools.ToolProvider;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The launcher in a small house of its own: the real script, JDK, jar and JVM, and for Maven a script that compiles one
- * class and counts its runs.
+ * The launcher in a small house of its own: the real script, JDK, jar and JVM, and for Maven a script that puts a
+ * compiled class in place and counts its runs.
  */
 class LauncherTest {
     private static final String PROGRAM = """
@@ -32,6 +37,8 @@ class LauncherTest {
                     System.out.println("home " + System.getProperty("quern.home"));
                     System.out.println("policy " + System.getenv("OMP_WAIT_POLICY"));
                     System.out.println("stderr " + System.getProperty("quern.stderr"));
+                    String source = new String(Main.class.getResourceAsStream("/source").readAllBytes());
+                    System.out.println("source " + source.lines().findFirst().get());
                     System.out.println("x " + System.getProperty("x"));
                     System.out.println("vector " + ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent());
                 }
@@ -40,25 +47,35 @@ class LauncherTest {
 
     private static final String MAVEN = """
             #!/bin/bash
-            set -e
             echo run >>mvn-runs
             echo "[INFO] Building Quern cli 0.1.0 [1/1]"
             [ -z "${SLOW-}" ] || exec sleep "$SLOW"
-            mkdir -p cli/target/launch/classes
-            if ! "$JAVA_HOME/bin/javac" -d cli/target/launch/classes cli/src/main/java/Main.java; then
+            if [ "$(head -c 4 cli/src/main/java/Main.java)" = "evil" ]; then
               echo "[ERROR] Main.java:[1,1] not Java"
               exit 1
             fi
-            touch extra.jar
-            printf 'Class-Path: %s/extra.jar %s\\n' "$PWD" "$OUTSIDE" >manifest
-            "$JAVA_HOME/bin/jar" --create --file cli/target/launch/quern-cli-0.1.0.jar --manifest manifest
+            mkdir -p cli/target/launch/classes/quern/cli
+            cp "$PREPARED/quern/cli/Main.class" cli/target/launch/classes/quern/cli/
+            cp cli/src/main/java/Main.java cli/target/launch/classes/source
+            cp "$PREPARED/manifest.jar" cli/target/launch/quern-cli-0.1.0.jar
             """;
+
+    @TempDir
+    static Path prepared;
 
     @TempDir
     Path folder;
 
     private Path home;
     private final Map<String, String> environment = new HashMap<>();
+
+    @BeforeAll
+    static void compile() throws IOException {
+        Path source = Files.writeString(prepared.resolve("Main.java"), PROGRAM);
+        int code = ToolProvider.getSystemJavaCompiler()
+                .run(null, null, null, "-d", prepared.toString(), source.toString());
+        assertEquals(0, code);
+    }
 
     @BeforeEach
     void house() throws IOException {
@@ -69,11 +86,19 @@ class LauncherTest {
             Files.copy(Bash.ROOT.resolve(file), home.resolve(file), StandardCopyOption.COPY_ATTRIBUTES);
         }
         Files.writeString(home.resolve("cli/pom.xml"), "");
-        Files.writeString(home.resolve("cli/src/main/java/Main.java"), PROGRAM);
+        Files.writeString(home.resolve("cli/src/main/java/Main.java"), "first");
         // Its length makes the manifest break the line.
         Path outside = Files.createDirectories(folder.resolve("repository/" + "deep/".repeat(20)));
-        environment.put(
-                "OUTSIDE", Files.writeString(outside.resolve("outside.jar"), "").toString());
+        Files.writeString(outside.resolve("outside.jar"), "");
+        Files.writeString(home.resolve("extra.jar"), "");
+        Manifest manifest = new Manifest();
+        manifest.getMainAttributes().put(Attributes.Name.MANIFEST_VERSION, "1.0");
+        manifest.getMainAttributes()
+                .put(
+                        Attributes.Name.CLASS_PATH,
+                        home.toRealPath().resolve("extra.jar") + " " + outside.resolve("outside.jar"));
+        new JarOutputStream(Files.newOutputStream(prepared.resolve("manifest.jar")), manifest).close();
+        environment.put("PREPARED", prepared.toString());
         environment.put("HOME", folder.toString());
         environment.put("PATH", "/usr/bin:/bin");
         environment.put("QUERN_JAVA_HOME", System.getProperty("java.home"));
@@ -119,9 +144,9 @@ class LauncherTest {
     void itBuildsAgainWhenSourcesChangeAndOnlyThen() throws IOException, InterruptedException {
         quern();
         Path source = home.resolve("cli/src/main/java/Main.java");
-        Files.writeString(source, PROGRAM.replace("\"policy ", "\"rule "));
+        Files.writeString(source, "second");
         Bash.Result changed = quern();
-        assertTrue(changed.out().contains("rule passive"), changed.out());
+        assertTrue(changed.out().contains("source second"), changed.out());
         assertTrue(changed.err().startsWith("Quern: building (sources changed"), changed.err());
 
         Files.writeString(home.resolve("README.md"), "not a source");
@@ -144,7 +169,7 @@ class LauncherTest {
     @Test
     void aFailedBuildIsShownAndTriedAgain() throws IOException, InterruptedException {
         Path source = home.resolve("cli/src/main/java/Main.java");
-        Files.writeString(source, "no Java");
+        Files.writeString(source, "evil");
         Bash.Result failed = quern();
         assertEquals(1, failed.code());
         assertEquals("", failed.out());
@@ -156,7 +181,7 @@ class LauncherTest {
         assertTrue(Files.readString(home.resolve("target/build.log")).contains("[INFO] Building"), "the whole log");
 
         assertEquals(1, quern().code(), "a failed build leaves no stamp");
-        Files.writeString(source, PROGRAM);
+        Files.writeString(source, "good");
         assertEquals(0, quern().code());
     }
 
@@ -199,7 +224,7 @@ class LauncherTest {
         while (!Files.exists(home.resolve("target/app/current")) && running.isAlive()) {
             Thread.sleep(20);
         }
-        Files.writeString(home.resolve("cli/src/main/java/Main.java"), PROGRAM + "\n");
+        Files.writeString(home.resolve("cli/src/main/java/Main.java"), "second");
         Bash.Result rebuilt = quern();
         assertEquals(0, rebuilt.code(), rebuilt.err());
         assertFalse(rebuilt.err().contains("waiting"), rebuilt.err());

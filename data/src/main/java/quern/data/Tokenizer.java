@@ -14,7 +14,7 @@ import quern.data.internal.Json;
 import quern.data.internal.NativeTokenizers;
 import quern.data.internal.TextBatches;
 import quern.data.internal.Utf8;
-import quern.recipe.ExitCode;
+import quern.recipe.DurableFiles;
 import quern.recipe.QuernException;
 import tools.jackson.databind.JsonNode;
 
@@ -206,12 +206,11 @@ public final class Tokenizer {
         try {
             Files.createDirectories(folder);
             Path file = folder.resolve(FILE);
-            Files.writeString(file, json, StandardCharsets.UTF_8);
-            Files.writeString(folder.resolve(CONFIG_FILE), configText(), StandardCharsets.UTF_8);
+            DurableFiles.write(file, json.getBytes(StandardCharsets.UTF_8));
+            DurableFiles.write(folder.resolve(CONFIG_FILE), configText().getBytes(StandardCharsets.UTF_8));
             return file;
         } catch (IOException e) {
-            throw new QuernException(
-                    ExitCode.FAILED, folder + ": the tokenizer can not be written (" + e.getMessage() + ")", e);
+            throw DurableFiles.writeFailure(folder, -1, e);
         }
     }
 

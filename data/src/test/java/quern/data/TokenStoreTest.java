@@ -73,7 +73,7 @@ class TokenStoreTest {
 
     @Test
     void severalPiecesOfOneDocumentTokenizeAsOneText() throws IOException {
-        String text = new Tales(8).text(2_500_000);
+        String text = new Tales(8).text(600_000);
         Path file = Files.writeString(folder.resolve("a.txt"), text);
         TokenStore store = prepare(DataConfig.files(file.toString()).withValidationShare(0), bpe);
         assertArrayEquals(bpe.encode(text), all(store.train()));

@@ -8,6 +8,7 @@ import quern.nn.KeyValueCache;
 import quern.nn.Pass;
 import quern.recipe.QuernException;
 import quern.tensor.DType;
+import quern.tensor.Device;
 import quern.tensor.Functional;
 import quern.tensor.RandomStream;
 import quern.tensor.RandomStreams;
@@ -244,7 +245,7 @@ public final class Generator {
             if (!config.doSample()) {
                 return scores.argmax(-1).toLongs();
             }
-            Tensor probabilities = Functional.softmax(scores.to(quern.tensor.Device.CPU), -1);
+            Tensor probabilities = Functional.softmax(scores.to(Device.CPU), -1);
             long[] next = new long[rows];
             for (int row = 0; row < rows; row++) {
                 RandomStream stream = new RandomStream(streams.seed("sample", row, step));

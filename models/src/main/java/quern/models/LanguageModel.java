@@ -34,8 +34,6 @@ import quern.tensor.Tensor;
  * }</pre>
  */
 public final class LanguageModel implements AutoCloseable {
-    private static final String GENERATION = GenerationConfig.FILE;
-
     private final ModelSpec spec;
     private final Network network;
     private final DType dtype;
@@ -82,7 +80,7 @@ public final class LanguageModel implements AutoCloseable {
     /** As above, with some settings replaced by a recipe's: dropout rates, say. */
     public static LanguageModel load(Path folder, Block overrides, DType dtype, Device device) {
         ModelSpec spec = ModelSpec.read(folder, overrides);
-        Path generation = folder.resolve(GENERATION);
+        Path generation = folder.resolve(GenerationConfig.FILE);
         Map<String, Object> fields = Files.exists(generation) ? Json.read(generation) : new LinkedHashMap<>();
         try (SafetensorsFolder files = SafetensorsFolder.open(folder)) {
             CheckpointKeys keys = spec.family().keys();

@@ -17,6 +17,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 import quern.models.Generator.Generated;
 import quern.models.Generator.StopReason;
 import quern.recipe.QuernException;
+import quern.tensor.DType;
+import quern.tensor.Device;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
 
@@ -237,8 +239,7 @@ class GeneratorTest {
 
     @Test
     void settingsComeFromTheFolderAndACallersBlockGoesOnTop() {
-        try (LanguageModel model = LanguageModel.load(
-                GoldenCases.folder("model-gpt2-tied"), quern.tensor.DType.FP32, quern.tensor.Device.CPU)) {
+        try (LanguageModel model = LanguageModel.load(GoldenCases.folder("model-gpt2-tied"), DType.FP32, Device.CPU)) {
             GenerationConfig own = model.generationConfig();
             assertEquals(List.of(2), own.eosTokenId());
             GenerationConfig changed = own.with(TestModels.block(Map.of("do_sample", true, "top_k", 3)));

@@ -7,9 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -67,7 +69,7 @@ class RefusalTest {
         try (SafetensorsFolder files = SafetensorsFolder.open(folder)) {
             for (String name : files.names()) {
                 SafetensorsFile.Entry e = files.entry(name);
-                MemorySegment copy = MemorySegment.ofArray(e.bytes().toArray(java.lang.foreign.ValueLayout.JAVA_BYTE));
+                MemorySegment copy = MemorySegment.ofArray(e.bytes().toArray(ValueLayout.JAVA_BYTE));
                 entries.add(new SafetensorsFile.Entry(name, e.dtype(), e.shape(), copy));
             }
         }
@@ -191,7 +193,7 @@ class RefusalTest {
                     .filter(x -> x.name().equals("model.norm.weight"))
                     .findFirst()
                     .orElseThrow();
-            e.bytes().setAtIndex(java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED, 3, Float.NaN);
+            e.bytes().setAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, 3, Float.NaN);
         });
         refused(ExitCode.FAILED, "'model.norm.weight' has 1 of 16 values that are NaN or infinite");
     }
@@ -208,7 +210,7 @@ class RefusalTest {
     void corruptWeights() throws IOException {
         Path file = folder.resolve("model.safetensors");
         byte[] bytes = Files.readAllBytes(file);
-        Files.write(file, java.util.Arrays.copyOf(bytes, bytes.length / 2));
+        Files.write(file, Arrays.copyOf(bytes, bytes.length / 2));
         refused(ExitCode.FAILED, "model.safetensors");
     }
 

@@ -56,12 +56,12 @@ class OptimizerTest {
     }
 
     @Test
-    void refusesOneParameterTwiceNoParameterAndIntegers() {
+    void refusesOneParameterTwiceNoParameterAndDoubles() {
         try (Scope scope = Scope.open();
                 Parameter a = ones("a");
-                Parameter ids = new Parameter("ids", Tensor.of(new long[] {1}, 1))) {
+                Parameter wide = new Parameter("wide", Tensor.zeros(DType.FP64, 1))) {
             assertRefused("parameter 'a' is in the optimizer twice", List.of(a), List.of(a));
-            assertRefused("parameter 'ids' is int64", List.of(ids), List.of());
+            assertRefused("parameter 'wide' is fp64", List.of(wide), List.of());
             a.setTrainable(false);
             assertRefused("the optimizer has no trainable parameter", List.of(a), List.of());
         }

@@ -30,7 +30,11 @@ import quern.tensor.Tensor;
  * ones taken away, each renamed first so that no half-deleted folder ever bears a checkpoint's name.
  */
 final class Checkpoints {
+    /** The trainer's numbers, below a checkpoint's folder. */
+    static final String STATE = "trainer/trainer_state.json";
+
     private static final Pattern NAME = Pattern.compile("checkpoint-(\\d{1,18})");
+    private static final Pattern REPLACED = Pattern.compile("\\.checkpoint-(\\d{1,18})\\.replaced");
     private static final String TEMPORARY = ".checkpoint-";
     private static final String PRUNED = ".pruned-checkpoint-";
     /** Room that must be free before a save begins, over the bytes of the tensors: headers, JSON and the tokenizer. */
@@ -171,7 +175,7 @@ final class Checkpoints {
             snapshot.optimizer().forEach((name, t) -> entries.add(entry(name, t)));
             SafetensorsWriter.write(trainer.resolve("optimizer.safetensors"), entries, Map.of("format", "pt"));
             DurableFiles.write(
-                    trainer.resolve("trainer_state.json"),
+                    temporary.resolve(STATE),
                     Json.pretty(snapshot.state().toJson()));
             Manifest.write(temporary, step);
             DurableFiles.replaceDirectory(temporary, target);
@@ -200,13 +204,21 @@ final class Checkpoints {
         return new SafetensorsFile.Entry(name, t.dtype().safetensors(), t.shape(), t.memory());
     }
 
+    /**
+     * Takes old checkpoints away, and those past this step: they are of a continuation that was given up when the run was
+     * resumed from an earlier checkpoint, and must not be taken for its newest.
+     */
     private void prune(TrainerState state) {
-        if (limit == 0) {
-            return;
+        List<Path> all = list(run);
+        List<Path> gone = new ArrayList<>(
+                all.stream().filter(p -> step(p).getAsLong() > state.step).toList());
+        if (limit > 0) {
+            List<Path> mine = all.stream()
+                    .filter(p -> step(p).getAsLong() <= state.step && step(p).getAsLong() != state.bestStep)
+                    .toList();
+            gone.addAll(mine.subList(0, Math.max(0, mine.size() - limit)));
         }
-        List<Path> all = new ArrayList<>(list(run));
-        all.removeIf(p -> step(p).getAsLong() == state.bestStep);
-        for (Path old : all.subList(0, Math.max(0, all.size() - limit))) {
+        for (Path old : gone) {
             Path aside = run.resolve(PRUNED + step(old).getAsLong());
             try {
                 DurableFiles.deleteTree(aside);
@@ -218,11 +230,28 @@ final class Checkpoints {
         }
     }
 
+    /**
+     * Completes what a kill left behind while a checkpoint took the place of another of the same step, whose old content
+     * then lies aside under a temporary name.
+     */
+    static void recover(Path run) {
+        try (Stream<Path> entries = Files.list(run)) {
+            for (Path p : entries.toList()) {
+                Matcher m = REPLACED.matcher(p.getFileName().toString());
+                if (m.matches()) {
+                    DurableFiles.recoverDirectory(folder(run, Long.parseLong(m.group(1))));
+                }
+            }
+        } catch (IOException e) {
+            throw QuernException.failed("%s: cannot be listed: %s", run, e.getMessage());
+        }
+    }
+
     private void removeLeftovers() {
         try (Stream<Path> entries = Files.list(run)) {
             for (Path p : entries.toList()) {
                 String name = p.getFileName().toString();
-                if (name.startsWith(TEMPORARY) || name.startsWith(PRUNED)) {
+                if (name.startsWith(TEMPORARY) || name.startsWith(PRUNED) || DurableFiles.isTemporary(p)) {
                     DurableFiles.deleteTree(p);
                 }
             }
@@ -233,7 +262,7 @@ final class Checkpoints {
 
     /** The trainer's numbers in a checkpoint that was verified. */
     static TrainerState readState(Path checkpoint) {
-        Path file = checkpoint.resolve("trainer/trainer_state.json");
+        Path file = checkpoint.resolve(STATE);
         return TrainerState.fromJson(Json.read(file), file.toString());
     }
 

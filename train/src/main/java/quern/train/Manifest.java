@@ -3,7 +3,10 @@ package quern.train;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
+import java.util.OptionalLong;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 import quern.recipe.DurableFiles;
@@ -21,6 +24,10 @@ final class Manifest {
     static final int FORMAT = 1;
 
     static final String FILE = "trainer/manifest.json";
+
+    /** Without these, whatever the manifest says, there is nothing to resume from. */
+    private static final List<String> REQUIRED =
+            List.of("config.json", "trainer/optimizer.safetensors", Checkpoints.STATE);
 
     private Manifest() {}
 
@@ -58,12 +65,14 @@ final class Manifest {
                     "%s: checkpoint format %s, this build reads 1 to %d; use the build that wrote it",
                     manifest, root.path("format"), FORMAT);
         }
+        Set<String> listed = new HashSet<>();
         for (JsonNode f : root.path("files")) {
             String name = f.path("path").asString("");
             Path file = checkpoint.resolve(name).normalize();
             if (!file.startsWith(checkpoint.normalize())) {
                 throw QuernException.failed("%s: names '%s', which is outside the checkpoint", manifest, name);
             }
+            listed.add(name);
             long expected = f.path("size").asLong(-1);
             try {
                 if (!Files.isRegularFile(file)) {
@@ -83,6 +92,37 @@ final class Manifest {
                         "%s: its content does not match the manifest's SHA-256; the file is damaged, resume from another checkpoint",
                         file);
             }
+        }
+        for (String required : REQUIRED) {
+            if (!listed.contains(required)) {
+                throw QuernException.failed(
+                        "%s: does not list %s; the manifest is damaged, resume from another checkpoint",
+                        manifest, required);
+            }
+        }
+        for (String name : files(checkpoint)) {
+            if (!listed.contains(name)) {
+                throw QuernException.failed(
+                        "%s: the manifest does not list this file; take it away, or resume from another checkpoint",
+                        checkpoint.resolve(name));
+            }
+        }
+        verifyStep(checkpoint, manifest, root);
+    }
+
+    private static void verifyStep(Path checkpoint, Path manifest, JsonNode root) {
+        long step = root.path("step").asLong(-1);
+        TrainerState state = Checkpoints.readState(checkpoint);
+        if (step != state.step) {
+            throw QuernException.failed(
+                    "%s: step %s, but the trainer's state is of step %d; the manifest is damaged, resume from another checkpoint",
+                    manifest, root.path("step"), state.step);
+        }
+        OptionalLong named = Checkpoints.step(checkpoint.toAbsolutePath().normalize());
+        if (named.isPresent() && named.getAsLong() != step) {
+            throw QuernException.failed(
+                    "%s: holds the checkpoint of step %d; give the folder its name checkpoint-%d back",
+                    checkpoint, step, step);
         }
     }
 

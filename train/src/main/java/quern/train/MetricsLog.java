@@ -8,9 +8,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import quern.recipe.DurableFiles;
+import quern.recipe.ExitCode;
+import quern.recipe.QuernException;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -20,6 +23,9 @@ import tools.jackson.databind.node.ObjectNode;
  * past the checkpoint's step are cut off, since those steps are taken again; a last line that a crash cut short goes too.
  */
 final class MetricsLog implements TrainingHook, AutoCloseable {
+    /** Characters of a damaged line that its message shows. */
+    private static final int SHOWN = 60;
+
     private final Path metricsFile;
     private final Path samplesFile;
     private final FileChannel metrics;
@@ -46,30 +52,54 @@ final class MetricsLog implements TrainingHook, AutoCloseable {
 
     private static List<String> keptLines(Path file, long resumedStep) throws IOException {
         List<String> kept = new ArrayList<>();
-        for (String line : Files.readAllLines(file)) {
-            try {
-                if (Json.parse(line).path("step").asLong(Long.MAX_VALUE) <= resumedStep) {
-                    kept.add(line + "\n");
-                }
-            } catch (JacksonException cutShort) {
-                continue;
+        // Decoded leniently: the end may be cut within a character.
+        String text = new String(Files.readAllBytes(file), StandardCharsets.UTF_8);
+        List<String> lines = text.substring(0, text.lastIndexOf('\n') + 1).lines().toList();
+        for (int i = 0; i < lines.size(); i++) {
+            if (parse(file, i + 1, lines.get(i)).get("step").asLong() <= resumedStep) {
+                kept.add(lines.get(i) + "\n");
             }
         }
         return kept;
     }
 
-    /** The metrics lines of a run, in order. */
-    static List<JsonNode> read(Path runFolder) {
-        Path file = runFolder.resolve("metrics.jsonl");
-        List<JsonNode> lines = new ArrayList<>();
+    private static JsonNode parse(Path file, int number, String line) {
         try {
-            for (String line : Files.readAllLines(file)) {
-                lines.add(Json.parse(line));
+            JsonNode object = Json.parse(line);
+            if (object.path("step").isIntegralNumber()) {
+                return object;
             }
-        } catch (IOException | JacksonException e) {
-            throw quern.recipe.QuernException.failed("%s: cannot be read as JSON lines: %s", file, e.getMessage());
+        } catch (JacksonException e) {
+            throw damaged(file, number, line, e);
         }
-        return lines;
+        throw damaged(file, number, line, null);
+    }
+
+    private static QuernException damaged(Path file, int number, String line, Throwable cause) {
+        return new QuernException(
+                ExitCode.FAILED,
+                "%s: line %d: expected a JSON object with a 'step', found '%s'; mend or remove the line"
+                        .formatted(file, number, line.substring(0, Math.min(SHOWN, line.length()))),
+                cause);
+    }
+
+    /** The metrics lines of a run, in order, {@code step} among their keys. */
+    static List<Map<String, Double>> read(Path runFolder) {
+        Path file = runFolder.resolve("metrics.jsonl");
+        List<Map<String, Double>> all = new ArrayList<>();
+        try {
+            List<String> lines = Files.readAllLines(file);
+            for (int i = 0; i < lines.size(); i++) {
+                Map<String, Double> values = new LinkedHashMap<>();
+                parse(file, i + 1, lines.get(i))
+                        .properties()
+                        .forEach(v -> values.put(v.getKey(), v.getValue().asDouble()));
+                all.add(values);
+            }
+        } catch (IOException e) {
+            throw QuernException.failed("%s: cannot be read: %s", file, e.getMessage());
+        }
+        return all;
     }
 
     @Override

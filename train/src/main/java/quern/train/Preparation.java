@@ -105,6 +105,7 @@ public final class Preparation {
                     spec.config().contextLength());
         }
         this.store = TokenStore.prepare(data, tokenizer, notes);
+        checkEvaluation();
         this.batches = objective.source(
                 store.train(), data, recipe.perDeviceTrainBatchSize(), recipe.seed(), objectiveConfig);
         this.maxSteps = recipe.maxSteps() > 0
@@ -136,6 +137,24 @@ public final class Preparation {
     /** Prepares a recipe again for a run that was begun, with the tokenizer of its checkpoint. */
     static Preparation resumed(Block recipe, Path checkpoint, Consumer<String> notes) {
         return new Preparation(recipe, notes, Optional.of(checkpoint));
+    }
+
+    private void checkEvaluation() {
+        if (!ValidationLoss.METRICS.contains(recipe.metricForBestModel())) {
+            throw QuernException.badInput(
+                    "%s: metric_for_best_model: '%s' is no metric of an evaluation; expected one of %s",
+                    block.position("metric_for_best_model"),
+                    recipe.metricForBestModel(),
+                    String.join(", ", ValidationLoss.METRICS));
+        }
+        String needs = recipe.loadBestModelAtEnd()
+                ? "load_best_model_at_end"
+                : recipe.earlyStoppingPatience() > 0 ? "early_stopping_patience" : null;
+        if (needs != null && validation().isEmpty()) {
+            throw QuernException.badInput(
+                    "%s: %s: has no effect, since no text is held out for validation; raise data.validation_share",
+                    block.position(needs), needs);
+        }
     }
 
     private void checkOptimizerKeys() {
@@ -213,6 +232,14 @@ public final class Preparation {
     /** The validation text, if a share is held out. */
     public Optional<TokenStream> validation() {
         return store.validation().size() >= 2 ? Optional.of(store.validation()) : Optional.empty();
+    }
+
+    /**
+     * A fingerprint of the tokens: their number, the documents, and evenly spread blocks of tokens, all of them up to 4
+     * million. A run that is resumed must find the same.
+     */
+    String dataFingerprint() {
+        return DataFingerprint.of(store.train(), store.validation());
     }
 
     /** What the model is. */

@@ -5,6 +5,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -51,17 +52,11 @@ final class RunFolder implements AutoCloseable {
 
     /** A new run folder at {@code outputDir}, or at the first free name after it, with the recipe written into it. */
     static RunFolder create(Path outputDir, Block recipe) {
-        Path path = RunName.free(outputDir);
-        try {
-            Files.createDirectories(path);
-        } catch (IOException e) {
-            throw DurableFiles.writeFailure(path, -1, e);
-        }
-        RunFolder run = new RunFolder(path);
+        RunFolder run = new RunFolder(claim(outputDir));
         boolean done = false;
         try {
             DurableFiles.write(
-                    path.resolve(RECIPE), RecipeFile.write(recipe).getBytes(StandardCharsets.UTF_8));
+                    run.path.resolve(RECIPE), RecipeFile.write(recipe).getBytes(StandardCharsets.UTF_8));
             done = true;
         } finally {
             if (!done) {
@@ -69,6 +64,30 @@ final class RunFolder implements AutoCloseable {
             }
         }
         return run;
+    }
+
+    /** Makes the folder; of two processes that want the same name at once, one gets the next. */
+    private static Path claim(Path outputDir) {
+        while (true) {
+            Path path = RunName.free(outputDir);
+            try {
+                if (Files.isDirectory(path)) {
+                    return path;
+                }
+                Files.createDirectories(path.toAbsolutePath().getParent());
+                Files.createDirectory(path);
+                return path;
+            } catch (FileAlreadyExistsException e) {
+                if (!Files.exists(path)) {
+                    // A parent is a file, which no further name would change.
+                    throw QuernException.badInput(
+                            "output_dir: %s cannot be made, since %s is not a folder; choose another place",
+                            path, e.getFile());
+                }
+            } catch (IOException e) {
+                throw DurableFiles.writeFailure(path, -1, e);
+            }
+        }
     }
 
     /** The folder of a run that was begun. */
@@ -94,6 +113,9 @@ final class RunFolder implements AutoCloseable {
 
     @Override
     public void close() {
+        if (!channel.isOpen()) {
+            return;
+        }
         try {
             lock.release();
             channel.close();

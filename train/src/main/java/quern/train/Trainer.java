@@ -59,6 +59,7 @@ final class Trainer {
     private final TrainerState state;
     private volatile boolean stopRequested;
     private long lastSaved;
+    private boolean bestUnsaved;
     private long tokensSinceLog;
     private double secondsSinceLog;
 
@@ -86,7 +87,8 @@ final class Trainer {
     /** Trains to the end, or until a stop is asked for. The last state is durable when this returns. */
     Ending run() {
         parts.hooks().forEach(h -> h.onBegin(progress()));
-        boolean early = false;
+        // A run that early stopping ended has nothing left to do, unless it was resumed with more patience.
+        boolean early = state.finished && state.step < parts.maxSteps() && wantsStop();
         while (state.step < parts.maxSteps() && !early && !stopRequested) {
             StepResult result = parts.step().take(state.step, batches(state.step), parts.schedule().rate((int) state.step));
             state.step++;
@@ -109,11 +111,11 @@ final class Trainer {
                 sample();
             }
             state.finished |= early;
-            if (due(recipe.saveSteps()) || state.finished) {
+            if (due(recipe.saveSteps()) || state.finished || bestUnsaved) {
                 save();
             }
         }
-        boolean stopped = !state.finished;
+        boolean stopped = !early && state.step < parts.maxSteps();
         if (lastSaved != state.step) {
             save();
         }
@@ -163,11 +165,13 @@ final class Trainer {
         if (watched != null && isBetter(watched)) {
             state.bestMetric = watched;
             state.bestStep = state.step;
-            // The best weights are only there to come back to when they are saved now.
-            if (recipe.loadBestModelAtEnd() && !due(recipe.saveSteps()) && state.step < parts.maxSteps()) {
-                save();
-            }
+            // The best weights are only there to come back to when this step is saved.
+            bestUnsaved = recipe.loadBestModelAtEnd();
         }
+        return wantsStop();
+    }
+
+    private boolean wantsStop() {
         return parts.hooks().stream().anyMatch(TrainingHook::wantsStop);
     }
 
@@ -192,9 +196,11 @@ final class Trainer {
                 state.hooks.put(hook.name(), hookState);
             }
         }
+        parts.step().requireFiniteWeights(state.step);
         announceSaved(parts.checkpoints().await());
         parts.checkpoints().save(parts.snapshots().apply(state));
         lastSaved = state.step;
+        bestUnsaved = false;
     }
 
     private void announceSaved(Optional<Path> checkpoint) {

@@ -21,6 +21,9 @@ final class TrainerState {
     double lossSum;
 
     long lossSteps;
+    /** {@link Preparation#dataFingerprint} of the text that was trained on; empty before the first checkpoint. */
+    String data = "";
+
     /** Whether the last step of the training is done. */
     boolean finished;
 
@@ -35,6 +38,7 @@ final class TrainerState {
         s.lossSum = lossSum;
         s.lossSteps = lossSteps;
         s.finished = finished;
+        s.data = data;
         s.hooks.putAll(hooks);
         return s;
     }
@@ -50,6 +54,7 @@ final class TrainerState {
         n.put("loss_sum", lossSum);
         n.put("loss_steps", lossSteps);
         n.put("finished", finished);
+        n.put("data", data);
         ObjectNode all = n.putObject("hooks");
         hooks.forEach((hook, values) -> {
             ObjectNode h = all.putObject(hook);
@@ -72,6 +77,7 @@ final class TrainerState {
         s.lossSum = n.get("loss_sum").asDouble();
         s.lossSteps = n.get("loss_steps").asLong();
         s.finished = n.path("finished").asBoolean(false);
+        s.data = n.path("data").asString("");
         if (n.has("best_step")) {
             s.bestStep = n.get("best_step").asLong();
             s.bestMetric = n.get("best_metric").asDouble();

@@ -1,5 +1,6 @@
 package quern.train;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -93,6 +94,7 @@ public final class TrainingRun implements AutoCloseable {
     private final TrainerState state;
     private final List<TrainingHook> hooks = new ArrayList<>();
     private final Map<String, Double> lastEvaluation = new LinkedHashMap<>();
+    private final List<Map<String, Double>> history;
     private final MetricsLog metrics;
     private final Optional<TensorBoardLog> tensorBoard;
     private volatile Trainer trainer;
@@ -105,6 +107,7 @@ public final class TrainingRun implements AutoCloseable {
         setThreads(recipe.threads());
         LanguageModel loaded = null;
         Optimizer made = null;
+        MetricsLog log = null;
         boolean done = false;
         try {
             loaded = checkpoint
@@ -117,16 +120,21 @@ public final class TrainingRun implements AutoCloseable {
                     made.load(Checkpoints.readOptimizer(checkpoint.get()));
                 }
             }
-            this.metrics = new MetricsLog(folder.path(), state.step);
+            requireSameData();
+            requireBestCheckpoint();
+            log = new MetricsLog(folder.path(), state.step);
+            this.history = MetricsLog.read(folder.path());
+            history.stream().filter(m -> m.containsKey("eval_loss")).forEach(this::keepEvaluation);
             this.tensorBoard = recipe.tensorboard()
                     ? Optional.of(new TensorBoardLog(folder.path().resolve("tensorboard")))
                     : Optional.empty();
             done = true;
         } finally {
             if (!done) {
-                closeAll(made, loaded, folder);
+                closeAll(log, made, loaded, folder);
             }
         }
+        this.metrics = log;
         this.model = loaded;
         this.optimizer = made;
     }
@@ -144,15 +152,20 @@ public final class TrainingRun implements AutoCloseable {
     }
 
     /**
-     * Goes on with a run from its newest checkpoint, or from the checkpoint that is named. The checkpoint is verified
-     * file by file first. A run without a checkpoint begins anew in its folder.
+     * Goes on with a run from its newest checkpoint, or from the checkpoint that is named; checkpoints past that one are
+     * taken away when the first new one is durable, as their steps are taken again. The checkpoint is verified file by
+     * file first. A run without a checkpoint begins anew in its folder.
      *
      * @param path a run folder, or one of its checkpoints
      * @param overrides changes to the recipe, of the keys that may change
      */
     public static TrainingRun resume(Path path, List<String> overrides, Consumer<String> notes) {
         boolean named = Checkpoints.step(path.toAbsolutePath().normalize()).isPresent()
-                && !java.nio.file.Files.isRegularFile(path.resolve(RunFolder.RECIPE));
+                && !Files.isRegularFile(path.resolve(RunFolder.RECIPE));
+        if (named && !Files.isDirectory(path)) {
+            throw QuernException.badInput(
+                    "%s: no such checkpoint; name one that is there, or the run folder for its newest", path);
+        }
         Path runPath = named ? path.toAbsolutePath().normalize().getParent() : path;
         RunFolder folder = RunFolder.open(runPath);
         boolean done = false;
@@ -160,6 +173,7 @@ public final class TrainingRun implements AutoCloseable {
             Block before = folder.recipe(List.of());
             Block after = folder.recipe(overrides);
             refuseChanges(before, after);
+            Checkpoints.recover(runPath);
             Optional<Path> checkpoint = named ? Optional.of(path) : newest(runPath);
             checkpoint.ifPresent(c -> verify(c, runPath));
             Preparation preparation = checkpoint
@@ -175,6 +189,30 @@ public final class TrainingRun implements AutoCloseable {
             if (!done) {
                 folder.close();
             }
+        }
+    }
+
+    /** The bits of a resumed run mean nothing when another text goes on. */
+    private void requireSameData() {
+        String data = preparation.dataFingerprint();
+        if (!state.data.isEmpty() && !state.data.equals(data)) {
+            throw QuernException.badInput(
+                    "%s: the text is not the one that %s was trained on; bring the old text back, or begin a new run with model.path: %s",
+                    preparation.block().position("data"),
+                    folder.path(),
+                    Checkpoints.folder(folder.path(), state.step));
+        }
+        state.data = data;
+    }
+
+    /** Where the best step so far was not kept, since nobody asked for it then, it can't be come back to. */
+    private void requireBestCheckpoint() {
+        if (recipe.loadBestModelAtEnd()
+                && state.bestStep >= 0
+                && !Files.isDirectory(Checkpoints.folder(folder.path(), state.bestStep))) {
+            throw QuernException.badInput(
+                    "%s: load_best_model_at_end: the best step so far, %d, was not saved; leave it off for this run",
+                    preparation.block().position("load_best_model_at_end"), state.bestStep);
         }
     }
 
@@ -248,6 +286,11 @@ public final class TrainingRun implements AutoCloseable {
         return optimizer.stateBytes();
     }
 
+    /** The lines of metrics, {@code step} among their keys, that a resumed run began with. */
+    public List<Map<String, Double>> history() {
+        return history;
+    }
+
     /** Adds a hook; call before {@link #train}. */
     public void addHook(TrainingHook hook) {
         hooks.add(hook);
@@ -280,8 +323,7 @@ public final class TrainingRun implements AutoCloseable {
             @Override
             public void onMetrics(TrainingProgress progress, Map<String, Double> values) {
                 if (values.containsKey("eval_loss")) {
-                    lastEvaluation.clear();
-                    lastEvaluation.putAll(values);
+                    keepEvaluation(values);
                 }
             }
         });
@@ -333,6 +375,15 @@ public final class TrainingRun implements AutoCloseable {
                 state.tokens,
                 Map.copyOf(lastEvaluation),
                 state.bestStep >= 0 ? Optional.of(state.bestStep) : Optional.empty());
+    }
+
+    private void keepEvaluation(Map<String, Double> values) {
+        lastEvaluation.clear();
+        values.forEach((name, value) -> {
+            if (!name.equals("step")) {
+                lastEvaluation.put(name, value);
+            }
+        });
     }
 
     /** A save under way is finished before a failure of the training is reported, since it may be the last good state. */
@@ -429,25 +480,31 @@ public final class TrainingRun implements AutoCloseable {
         return new ModelCard(name, "", facts);
     }
 
+    /** Closes all of them, whatever one of them throws. */
     private static void closeAll(AutoCloseable... all) {
+        RuntimeException failure = null;
         for (AutoCloseable c : all) {
             if (c == null) {
                 continue;
             }
             try {
                 c.close();
-            } catch (RuntimeException e) {
-                throw e;
             } catch (Exception e) {
-                throw new IllegalStateException(e);
+                RuntimeException thrown = e instanceof RuntimeException r ? r : new IllegalStateException(e);
+                if (failure == null) {
+                    failure = thrown;
+                } else {
+                    failure.addSuppressed(thrown);
+                }
             }
+        }
+        if (failure != null) {
+            throw failure;
         }
     }
 
     @Override
     public void close() {
-        metrics.close();
-        tensorBoard.ifPresent(TensorBoardLog::close);
-        closeAll(optimizer, model, folder);
+        closeAll(metrics, tensorBoard.orElse(null), optimizer, model, folder);
     }
 }

@@ -9,6 +9,7 @@ import quern.nn.Tape;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
 import quern.recipe.QuernException;
+import quern.tensor.Autograd;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Parameter;
@@ -99,6 +100,26 @@ final class TrainingStep {
             }
             tape.backward(Map.of("loss", Tensor.full(1, DType.FP32, device, 1)));
             return loss;
+        }
+    }
+
+    /**
+     * Refuses weights that are not finite, which an update with a huge rate leaves and the next step would find: they must
+     * not be saved.
+     *
+     * @param step steps taken
+     */
+    void requireFiniteWeights(long step) {
+        try (Autograd.Mode mode = Autograd.noGrad()) {
+            for (Parameter p : parameters) {
+                try (Scope scope = Scope.open()) {
+                    if (p.value().isFinite().logicalNot().sum().item() > 0) {
+                        throw QuernException.refused(
+                                "step %d: the update left '%s' not finite; this step is not saved and the last checkpoint stands; lower learning_rate or set max_grad_norm",
+                                step, p.name());
+                    }
+                }
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 package quern.train;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.LongConsumer;
 import quern.data.Batch;
@@ -23,6 +24,9 @@ import quern.tensor.Scope;
  * @param bytes bytes of the text
  */
 public record ValidationLoss(double loss, double perplexity, double bitsPerByte, long tokens, long bytes) {
+    /** The names of {@link #metrics}. */
+    static final List<String> METRICS = List.of("eval_loss", "eval_perplexity", "eval_bits_per_byte");
+
     /**
      * Measures a model on a stream.
      *
@@ -52,9 +56,9 @@ public record ValidationLoss(double loss, double perplexity, double bitsPerByte,
     /** The figures under the names of training metrics. */
     Map<String, Double> metrics() {
         Map<String, Double> m = new LinkedHashMap<>();
-        m.put("eval_loss", loss);
-        m.put("eval_perplexity", perplexity);
-        m.put("eval_bits_per_byte", bitsPerByte);
+        m.put(METRICS.get(0), loss);
+        m.put(METRICS.get(1), perplexity);
+        m.put(METRICS.get(2), bitsPerByte);
         return m;
     }
 }

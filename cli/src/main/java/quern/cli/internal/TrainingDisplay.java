@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -45,6 +46,7 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
 
     /** Prints what is about to be trained. */
     public void show(TrainingRun run) {
+        run.history().forEach(this::keep);
         var p = run.preparation();
         note("%s %s, %,d parameters, %s on %s"
                 .formatted(
@@ -78,14 +80,23 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
 
     @Override
     public void onMetrics(TrainingProgress progress, Map<String, Double> metrics) {
-        if (metrics.containsKey("loss")) {
-            training.add(new double[] {progress.step(), metrics.get("loss")});
-        }
+        Map<String, Double> row = new LinkedHashMap<>(metrics);
+        row.put("step", (double) progress.step());
+        keep(row);
         if (metrics.containsKey("eval_loss")) {
-            validation.add(new double[] {progress.step(), metrics.get("eval_loss")});
             note("step %,d  validation loss %.4f  bits per byte %.4f"
                     .formatted(progress.step(), metrics.get("eval_loss"), metrics.get("eval_bits_per_byte")));
             line.skipTime();
+        }
+    }
+
+    private void keep(Map<String, Double> metrics) {
+        double step = metrics.get("step");
+        if (metrics.containsKey("loss")) {
+            training.add(new double[] {step, metrics.get("loss")});
+        }
+        if (metrics.containsKey("eval_loss")) {
+            validation.add(new double[] {step, metrics.get("eval_loss")});
         }
     }
 

@@ -8,7 +8,7 @@ import quern.data.Document;
 /** Reads the documents of one source, one after the other. */
 public interface DocumentReader extends AutoCloseable {
     /** Characters in a piece of a long document. */
-    int PIECE = 1 << 20;
+    int PIECE = 1 << 17;
     /** Bytes in a line of a {@code .jsonl} file, and characters in a line or paragraph of a {@code .txt} file. */
     int LINE_LIMIT = 64 << 20;
 

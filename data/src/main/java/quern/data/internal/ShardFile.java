@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.zip.CRC32C;
+import quern.recipe.DurableFiles;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 
@@ -65,14 +66,8 @@ final class ShardFile {
         private void flush() throws IOException {
             buffer.flip();
             sum.update(buffer.duplicate());
-            writeFully(buffer);
+            DurableFiles.writeFully(channel, buffer);
             buffer.clear();
-        }
-
-        private void writeFully(ByteBuffer bytes) throws IOException {
-            while (bytes.hasRemaining()) {
-                channel.write(bytes);
-            }
         }
 
         /** Writes the header and waits until the file is on the disk. */
@@ -82,7 +77,7 @@ final class ShardFile {
             header.putLong(MAGIC).putInt(VERSION).putInt(width).putLong(count).putLong(sum.getValue());
             header.putLong(headerSum(header)).clear();
             channel.position(0);
-            writeFully(header);
+            DurableFiles.writeFully(channel, header);
             channel.force(true);
         }
 

@@ -453,7 +453,11 @@ public final class TaleWriter {
     }
 
     private static String plural(String noun) {
-        return noun.equals("loaf") ? "loaves" : noun + "s";
+        return switch (noun) {
+            case "loaf" -> "loaves";
+            case "radish" -> "radishes";
+            default -> noun + "s";
+        };
     }
 
     private <T> T pick(List<T> from) {

@@ -1,11 +1,8 @@
 package quern.data.internal;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -15,6 +12,7 @@ import quern.data.DocumentReport;
 import quern.data.Documents;
 import quern.data.Permutation;
 import quern.data.Tokenizer;
+import quern.recipe.DurableFiles;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Tokenizes a corpus into the files of a store. */
@@ -122,7 +120,9 @@ final class TokenStoreBuilder {
                             .put("characters", report.characters())
                             .put("bytes", report.bytes())
                             .put("replaced_sequences", report.replacedSequences()));
-            write(folder.resolve(TokenStoreFiles.DESCRIPTION), Json.write(store));
+            DurableFiles.write(
+                    folder.resolve(TokenStoreFiles.DESCRIPTION),
+                    Json.write(store).getBytes(StandardCharsets.UTF_8));
         }
     }
 
@@ -202,15 +202,5 @@ final class TokenStoreBuilder {
             batch.get(i).split().add(batch.get(i), ids.get(i));
         }
         batch.clear();
-    }
-
-    private static void write(Path file, String text) throws IOException {
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
-            while (bytes.hasRemaining()) {
-                channel.write(bytes);
-            }
-            channel.force(true);
-        }
     }
 }

@@ -1,24 +1,21 @@
 package quern.data.internal;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 import quern.data.DataConfig;
 import quern.data.DocumentReport;
 import quern.data.Documents;
 import quern.data.TokenStream;
 import quern.data.Tokenizer;
+import quern.recipe.DurableFiles;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 import tools.jackson.databind.JsonNode;
@@ -66,7 +63,7 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
                     }
                     Path unfinished = folder.resolveSibling(folder.getFileName() + ".unfinished");
                     // Only a process that died holding the lock can have left one.
-                    delete(unfinished);
+                    DurableFiles.deleteTree(unfinished);
                     Files.createDirectory(unfinished);
                     try {
                         new TokenStoreBuilder(config, tokenizer, documents, unfinished, progress).build();
@@ -74,67 +71,23 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
                             throw QuernException.failed(
                                     "data.path: a source file changed while it was read; run again when it is complete");
                         }
-                        sync(unfinished);
+                        DurableFiles.fsyncDirectory(unfinished);
                         Files.move(unfinished, folder, StandardCopyOption.ATOMIC_MOVE);
-                        sync(folder.getParent());
-                    } finally {
-                        delete(unfinished);
+                        DurableFiles.fsyncDirectory(folder.getParent());
+                    } catch (IOException | RuntimeException e) {
+                        try {
+                            DurableFiles.deleteTree(unfinished);
+                        } catch (QuernException left) {
+                            // The next attempt deletes it; what matters to the person is why this one failed.
+                            e.addSuppressed(left);
+                        }
+                        throw e;
                     }
                 }
             } catch (IOException e) {
-                throw writeFailure(folder, e);
+                throw DurableFiles.writeFailure(folder, -1, e);
             }
         }
-    }
-
-    private static QuernException writeFailure(Path folder, IOException e) {
-        String why = String.valueOf(e.getMessage());
-        if (e instanceof FileSystemException fs && fs.getReason() != null) {
-            why = fs.getReason();
-        }
-        if (why.toLowerCase(Locale.ROOT).contains("no space left")) {
-            long free = 0;
-            try {
-                free = Files.getFileStore(folder.getParent()).getUsableSpace();
-            } catch (IOException unknown) {
-                e.addSuppressed(unknown);
-            }
-            return new QuernException(
-                    ExitCode.REFUSED,
-                    "%s: the disk is full (%,d bytes free) and the token store does not fit; free some space or set"
-                                    .formatted(folder, free)
-                            + " QUERN_CACHE to a folder on a larger disk",
-                    e);
-        }
-        return new QuernException(
-                ExitCode.FAILED,
-                "%s: the token store can not be written (%s); check the folder or set QUERN_CACHE"
-                        .formatted(folder, why),
-                e);
-    }
-
-    private static void sync(Path directory) throws IOException {
-        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
-            channel.force(true);
-        }
-    }
-
-    private static void delete(Path folder) throws IOException {
-        if (!Files.exists(folder)) {
-            return;
-        }
-        try (Stream<Path> files = Files.list(folder)) {
-            files.forEach(file -> {
-                try {
-                    Files.delete(file);
-                } catch (IOException e) {
-                    throw new UncheckedIOException(e);
-                }
-            });
-        } catch (UncheckedIOException e) {
-            throw e.getCause();
-        }
-        Files.delete(folder);
     }
 
     private static TokenStoreFiles open(Path folder) {
