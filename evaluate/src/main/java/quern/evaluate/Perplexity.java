@@ -42,8 +42,7 @@ public record Perplexity(double loss, double perplexity, double bitsPerByte, lon
      * @throws QuernException bad input for a text of fewer than two tokens, a window longer than the model's context or
      *     a tokenizer with more tokens than the model knows; failed when the result is not finite
      */
-    public static Perplexity of(
-            LanguageModel model, TokenStream text, int maxLength, int rows, LongConsumer progress) {
+    public static Perplexity of(LanguageModel model, TokenStream text, int maxLength, int rows, LongConsumer progress) {
         int context = model.config().contextLength();
         if (maxLength < 1 || maxLength > context) {
             throw QuernException.badInput(
@@ -55,8 +54,7 @@ public record Perplexity(double loss, double perplexity, double bitsPerByte, lon
                     "%s: its tokenizer has %,d tokens, but the model knows %,d; use the model's own tokenizer",
                     text.origin(), text.vocabularySize(), model.config().vocabSize());
         }
-        ValidationLoss found =
-                ValidationLoss.measure(model.network(), model.device(), text, maxLength, rows, progress);
+        ValidationLoss found = ValidationLoss.measure(model.network(), model.device(), text, maxLength, rows, progress);
         if (!Double.isFinite(found.loss())) {
             throw QuernException.failed(
                     "%s: the loss is %s; the model's weights are damaged, or its precision is too low for it",

@@ -143,8 +143,9 @@ class GoldensTest {
     void aReplayWithoutChecksProvesNothing() throws IOException {
         write("a", "{\"kind\":\"sum\",\"name\":\"n\"}");
         List<GoldenCase> cases = Goldens.find(List.of(folder));
-        QuernException refused =
-                assertThrows(QuernException.class, () -> Goldens.replayAll(cases, Map.of("sum", new OtherSumReplay()), result -> {}));
+        QuernException refused = assertThrows(
+                QuernException.class,
+                () -> Goldens.replayAll(cases, Map.of("sum", new OtherSumReplay()), result -> {}));
         assertTrue(refused.getMessage().endsWith("holds nothing to check"), refused.getMessage());
     }
 

@@ -21,7 +21,7 @@ import quern.train.internal.ProcessMemory;
 
 /** A few steps of a training, to see what memory and time they take. */
 final class PlanTrial {
-    private static final int MOST_STEPS = 12;
+    private static final int MOST_STEPS = 40;
     private static final int LEAST_STEPS = 3;
     private static final double MOST_SECONDS = 10;
 
@@ -44,15 +44,15 @@ final class PlanTrial {
         long count = preparation.spec().shapes().count();
         boolean halves = preparation.dtype() != DType.FP32;
         long weights = count * preparation.dtype().bytes();
-        long gradients =
-                halves && recipe.gradientAccumulationSteps() > 1 ? count * DType.FP32.bytes() : weights;
+        long gradients = halves && recipe.gradientAccumulationSteps() > 1 ? count * DType.FP32.bytes() : weights;
         long available = ProcessMemory.available();
         long process = ProcessMemory.read().now();
         if (weights + gradients > available) {
             notes.accept("no step was timed: weights and gradients alone are more than the memory that is free");
             return tooLarge(weights, gradients, 0, process, available);
         }
-        int threads = recipe.threads() > 0 ? recipe.threads() : Runtime.getRuntime().availableProcessors();
+        int threads =
+                recipe.threads() > 0 ? recipe.threads() : Runtime.getRuntime().availableProcessors();
         Native.setThreads(threads);
         KernelThreads.setCount(threads);
         process = ProcessMemory.read().now();
@@ -89,7 +89,8 @@ final class PlanTrial {
                 && (seconds.size() < LEAST_STEPS || (System.nanoTime() - start) / 1e9 < MOST_SECONDS)) {
             seconds.add(take(step, seconds.size()));
         }
-        double evaluation = preparation.validation().map(text -> evaluate(model, text)).orElse(0.0);
+        double evaluation =
+                preparation.validation().map(text -> evaluate(model, text)).orElse(0.0);
         long training = ProcessMemory.read().peak();
         saveBeside(step, model, optimizer, seconds.size());
         long peak = Math.max(training, ProcessMemory.read().peak());
@@ -116,7 +117,9 @@ final class PlanTrial {
         long start = System.nanoTime();
         ValidationLoss.measure(model.network(), model.device(), beginning, length, rows, done -> {});
         double seconds = (System.nanoTime() - start) / 1e9;
-        return seconds * windows.batches() / Windows.over(beginning, length, rows).batches();
+        return seconds
+                * windows.batches()
+                / Windows.over(beginning, length, rows).batches();
     }
 
     /** A step while the copies of a save are alive, as when it is written in the background. */

@@ -53,11 +53,7 @@ public final class Chat implements Verb {
     @Parameters(index = "0", paramLabel = "FOLDER", description = ModelArguments.FOLDER)
     private Path folder;
 
-    @Parameters(
-            index = "1..*",
-            arity = "0..*",
-            paramLabel = "KEY=VALUE",
-            description = GenerationArguments.SETTINGS)
+    @Parameters(index = "1..*", arity = "0..*", paramLabel = "KEY=VALUE", description = GenerationArguments.SETTINGS)
     private List<String> settings = new ArrayList<>();
 
     @Mixin
@@ -73,10 +69,11 @@ public final class Chat implements Verb {
     public ExitCode run() {
         Terminal notes = Terminal.stderr();
         try (ModelArguments.Opened opened = arguments.open(folder, notes.out())) {
-            if (Files.exists(opened.path().resolve(TEMPLATE))) {
+            if (Files.exists(opened.folder().path().resolve(TEMPLATE))) {
                 notes.out()
-                        .println("%s: this version can't apply it; messages go in the plain format of 'quern chat --help'"
-                                .formatted(opened.path().resolve(TEMPLATE)));
+                        .println(
+                                "%s: this version can't apply it; messages go in the plain format of 'quern chat --help'"
+                                        .formatted(opened.folder().path().resolve(TEMPLATE)));
             }
             GenerationConfig config = config(opened);
             if (config.doSample()) {
@@ -85,7 +82,7 @@ public final class Chat implements Verb {
             TextGenerator generator = new TextGenerator(opened.model(), opened.tokenizer(), config);
             int context = opened.model().config().contextLength();
             Conversation conversation =
-                    new Conversation(generator, context - Math.min(config.maxNewTokens(), context / 2));
+                    new Conversation(generator, config.seed(), context - Math.min(config.maxNewTokens(), context / 2));
             if (Terminal.stdout().interactive() && Posix.isTerminal(Posix.STDIN)) {
                 talk(conversation);
             } else {
@@ -99,8 +96,7 @@ public final class Chat implements Verb {
 
     /** The settings with the end of a turn among the stop strings. */
     private GenerationConfig config(ModelArguments.Opened opened) {
-        GenerationConfig config =
-                generation.config(opened.model(), settings, Map.of("max_new_tokens", REPLY_TOKENS));
+        GenerationConfig config = generation.config(opened.model(), settings, Map.of("max_new_tokens", REPLY_TOKENS));
         List<String> stops = new ArrayList<>(config.stopStrings());
         stops.add(Conversation.STOP);
         return config.with(Block.empty(Position.of("chat")).with("stop_strings", stops));

@@ -46,7 +46,10 @@ public final class Eval implements Verb {
             })
     private List<String> data;
 
-    @Option(names = "--field", paramLabel = "NAME", description = "The key that holds the text in a .jsonl line (text).")
+    @Option(
+            names = "--field",
+            paramLabel = "NAME",
+            description = "The key that holds the text in a .jsonl line (text).")
     private String field = "text";
 
     @Option(
@@ -80,7 +83,15 @@ public final class Eval implements Verb {
                         "%s: %,d tokens, too short to evaluate, which needs 2; give more text",
                         String.join(", ", data), text.size());
             }
-            int length = maxLength.orElse(opened.model().config().contextLength());
+            int context = opened.model().config().contextLength();
+            int length = maxLength.orElse(context);
+            opened.folder()
+                    .trainedLength()
+                    .filter(trained -> maxLength.isEmpty() && trained < context)
+                    .ifPresent(trained -> terminal.out()
+                            .println(
+                                    "windows of %,d tokens, the model's context; it was trained on rows of %,d (--max-length %d)"
+                                            .formatted(context, trained, trained)));
             Perplexity result = measure(opened, text, length, terminal);
             PrintWriter out = spec.commandLine().getOut();
             if (json.wanted()) {
@@ -99,11 +110,7 @@ public final class Eval implements Verb {
         long batches = Perplexity.batches(text, length, batchSize);
         try (ProgressLine progress = new ProgressLine(terminal, "eval", 0, batches)) {
             return Perplexity.of(
-                    opened.model(),
-                    text,
-                    length,
-                    batchSize,
-                    done -> progress.update(done, Double.NaN, Double.NaN, 0));
+                    opened.model(), text, length, batchSize, done -> progress.update(done, Double.NaN, Double.NaN, 0));
         }
     }
 

@@ -41,11 +41,7 @@ public final class Generate implements Verb {
     @Parameters(index = "0", paramLabel = "FOLDER", description = ModelArguments.FOLDER)
     private Path folder;
 
-    @Parameters(
-            index = "1..*",
-            arity = "0..*",
-            paramLabel = "KEY=VALUE",
-            description = GenerationArguments.SETTINGS)
+    @Parameters(index = "1..*", arity = "0..*", paramLabel = "KEY=VALUE", description = GenerationArguments.SETTINGS)
     private List<String> settings = new ArrayList<>();
 
     @Mixin
@@ -87,7 +83,8 @@ public final class Generate implements Verb {
         List<String> all = new ArrayList<>(prompts);
         promptFiles.forEach(file -> all.add(read(file)));
         if (all.isEmpty()) {
-            throw QuernException.badInput("no prompt: give --prompt TEXT, or --prompt-file FILE (- for standard input)");
+            throw QuernException.badInput(
+                    "no prompt: give --prompt TEXT, or --prompt-file FILE (- for standard input)");
         }
         Terminal notes = Terminal.stderr();
         List<Result> results = new ArrayList<>();
@@ -158,8 +155,7 @@ public final class Generate implements Verb {
             throw new QuernException(
                     ExitCode.BAD_INPUT, "%s: not UTF-8 text; expected a text to begin with".formatted(name), e);
         } catch (IOException e) {
-            throw new QuernException(
-                    ExitCode.BAD_INPUT, "%s: can't be read (%s)".formatted(name, e.getMessage()), e);
+            throw new QuernException(ExitCode.BAD_INPUT, "%s: can't be read (%s)".formatted(name, e.getMessage()), e);
         }
     }
 }

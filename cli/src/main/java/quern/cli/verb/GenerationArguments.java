@@ -77,8 +77,7 @@ final class GenerationArguments {
         if (!config.doSample()) {
             refuseWithoutSampling(given);
         } else if (!given.has("seed")) {
-            config = config.with(
-                    given.with("seed", ThreadLocalRandom.current().nextInt(SEEDS)));
+            config = config.with(given.with("seed", ThreadLocalRandom.current().nextInt(SEEDS)));
         }
         return config;
     }

@@ -2,10 +2,11 @@ package quern.cli.verb;
 
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import java.io.PrintWriter;
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -35,6 +36,7 @@ import quern.train.TrainingPlan;
 public final class Plan implements Verb {
     private static final int BOLD = 1;
     private static final int GREEN = 32;
+    private static final int RATE_DIGITS = 3;
 
     @Mixin
     private RecipeArguments recipe;
@@ -81,8 +83,9 @@ public final class Plan implements Verb {
     private static List<String> lines(TrainingPlan plan, Recipe recipe, Terminal terminal) {
         List<String> lines = new ArrayList<>();
         lines.add(heading(terminal, "model") + "%s, %,d parameters".formatted(plan.family(), plan.parameterCount()));
-        plan.parameters().forEach((part, count) -> lines.add(row(
-                part, "%,15d  %4.1f%%".formatted(count, 100.0 * count / plan.parameterCount()))));
+        plan.parameters()
+                .forEach((part, count) ->
+                        lines.add(row(part, "%,15d  %4.1f%%".formatted(count, 100.0 * count / plan.parameterCount()))));
         memory(plan, recipe, terminal, lines);
         data(plan, terminal, lines);
         TrainingPlan.Tokens tokens = plan.tokens();
@@ -91,10 +94,7 @@ public final class Plan implements Verb {
                         .formatted(tokens.perStep(), tokens.total(), tokens.epochs()));
         lines.add(heading(terminal, "steps")
                 + "%,d of %d x %d rows"
-                        .formatted(
-                                plan.steps(),
-                                recipe.gradientAccumulationSteps(),
-                                recipe.perDeviceTrainBatchSize()));
+                        .formatted(plan.steps(), recipe.gradientAccumulationSteps(), recipe.perDeviceTrainBatchSize()));
         TrainingPlan.LearningRate rate = plan.learningRate();
         lines.add(heading(terminal, "rate")
                 + "%s: %s at step 1, %s at its highest (step %,d), %s at step %,d"
@@ -135,10 +135,7 @@ public final class Plan implements Verb {
         lines.add(heading(terminal, "data")
                 + "%.1f MB of text, %,d documents (%,d empty ones left out, %,d invalid UTF-8 sequences replaced)"
                         .formatted(
-                                data.bytes() / 1e6,
-                                data.documents(),
-                                data.emptyDocuments(),
-                                data.replacedSequences()));
+                                data.bytes() / 1e6, data.documents(), data.emptyDocuments(), data.replacedSequences()));
         lines.add(row("train", "%,15d tokens".formatted(data.trainTokens())));
         lines.add(row("validation", "%,15d tokens".formatted(data.validationTokens())));
         lines.add(row("vocabulary", "%,15d tokens".formatted(data.vocabularySize())));
@@ -169,7 +166,10 @@ public final class Plan implements Verb {
     }
 
     private static String number(double value) {
-        return String.format(Locale.ROOT, "%.3g", value);
+        return new BigDecimal(value)
+                .round(new MathContext(RATE_DIGITS))
+                .stripTrailingZeros()
+                .toString();
     }
 
     private static List<Row> rows(Preparation preparation) {

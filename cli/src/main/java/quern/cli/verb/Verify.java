@@ -73,9 +73,10 @@ public final class Verify implements Verb {
             out.flush();
         });
         long failed = results.stream().filter(result -> !result.ok()).count();
-        out.println(failed == 0
-                ? "%d of %d cases hold".formatted(results.size(), results.size())
-                : "%d of %d cases FAILED".formatted(failed, results.size()));
+        out.println(
+                failed == 0
+                        ? "%d of %d cases hold".formatted(results.size(), results.size())
+                        : "%d of %d cases FAILED".formatted(failed, results.size()));
         out.flush();
         return results;
     }
