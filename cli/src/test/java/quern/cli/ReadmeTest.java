@@ -57,7 +57,8 @@ class ReadmeTest {
         Tokenizer tokenizer = Tokenizer.load(run);
         try (LanguageModel model = LanguageModel.load(run, DType.FP32, Device.CPU)) {
             Generator generator = new Generator(model, model.generationConfig(), null);
-            long[] prompt = Arrays.stream(tokenizer.encode("You may")).asLongStream().toArray();
+            long[] prompt =
+                    Arrays.stream(tokenizer.encode("You may")).asLongStream().toArray();
             long[] more = generator.generate(List.of(prompt)).getFirst().tokens();
             assertFalse(tokenizer
                     .decode(Arrays.stream(more).mapToInt(Math::toIntExact).toArray())
@@ -98,7 +99,10 @@ class ReadmeTest {
         List<String> commands = new ArrayList<>();
         Matcher blocks = SHELL_BLOCK.matcher(Files.readString(ROOT.resolve("README.md")));
         while (blocks.find()) {
-            blocks.group(1).lines().filter(l -> !l.isBlank() && !l.startsWith("./check")).forEach(commands::add);
+            blocks.group(1)
+                    .lines()
+                    .filter(l -> !l.isBlank() && !l.startsWith("./check"))
+                    .forEach(commands::add);
         }
         return commands;
     }

@@ -47,6 +47,8 @@ class RecipesTest {
                 block.position("lr_scheduler_type"));
         recipe.lrSchedulerKwargs().bind(schedule.config());
         // What is written into a run folder reads back the same.
-        assertEquals(block.toMap(), RecipeFile.load("written", RecipeFile.write(block), List.of()).toMap());
+        assertEquals(
+                block.toMap(),
+                RecipeFile.load("written", RecipeFile.write(block), List.of()).toMap());
     }
 }
