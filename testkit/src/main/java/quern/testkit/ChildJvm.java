@@ -229,7 +229,8 @@ public final class ChildJvm implements AutoCloseable {
 
     /** Sends SIGTERM. */
     public void terminate() {
-        process.destroy();
+        // Process.destroy would close the pipes, and with them what the child still has to say.
+        process.toHandle().destroy();
     }
 
     /** Sends SIGINT, as Ctrl-C does. */

@@ -23,6 +23,8 @@ import tools.jackson.databind.node.ObjectNode;
  * past the checkpoint's step are cut off, since those steps are taken again; a last line that a crash cut short goes too.
  */
 final class MetricsLog implements TrainingHook, AutoCloseable {
+    static final String FILE = "metrics.jsonl";
+
     /** Characters of a damaged line that its message shows. */
     private static final int SHOWN = 60;
 
@@ -32,7 +34,7 @@ final class MetricsLog implements TrainingHook, AutoCloseable {
     private final FileChannel samples;
 
     MetricsLog(Path runFolder, long resumedStep) {
-        metricsFile = runFolder.resolve("metrics.jsonl");
+        metricsFile = runFolder.resolve(FILE);
         samplesFile = runFolder.resolve("samples.jsonl");
         metrics = open(metricsFile, resumedStep);
         samples = open(samplesFile, resumedStep);
@@ -86,7 +88,12 @@ final class MetricsLog implements TrainingHook, AutoCloseable {
 
     /** The metrics lines of a run, in order, {@code step} among their keys. */
     static List<Map<String, Double>> read(Path runFolder) {
-        Path file = runFolder.resolve("metrics.jsonl");
+        return read(runFolder, FILE);
+    }
+
+    /** The lines of a file of metrics in a folder. */
+    static List<Map<String, Double>> read(Path folder, String name) {
+        Path file = folder.resolve(name);
         List<Map<String, Double>> all = new ArrayList<>();
         try {
             List<String> lines = Files.readAllLines(file);

@@ -5,10 +5,13 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
+import quern.data.DataConfig;
 import quern.data.Tokenizer;
 import quern.models.LanguageModel;
 import quern.models.ModelConfig;
 import quern.recipe.QuernException;
+import quern.recipe.RecipeFile;
 import quern.tensor.DType;
 import quern.tensor.Device;
 
@@ -52,6 +55,19 @@ public record ModelFolder(Path path, Optional<Path> run) {
     /** What to tell a person when something else than the named folder was taken. */
     public Optional<String> note() {
         return run.map(r -> "%s is not finished; using its newest checkpoint, %s".formatted(r, path.getFileName()));
+    }
+
+    /** How many tokens a row had in the training that made the model, where the folder belongs to a run of Quern. */
+    public Optional<Integer> trainedLength() {
+        Path parent = path.toAbsolutePath().normalize().getParent();
+        return Stream.of(path, parent)
+                .map(folder -> folder.resolve(RunFolder.RECIPE))
+                .filter(Files::isRegularFile)
+                .findFirst()
+                .map(recipe -> RecipeFile.load(recipe, List.of())
+                        .block("data")
+                        .bind(DataConfig.class)
+                        .maxLength());
     }
 
     /** Loads the model; the caller closes it. */

@@ -21,7 +21,7 @@ import quern.train.internal.ProcessMemory;
 
 /** A few steps of a training, to see what memory and time they take. */
 final class PlanTrial {
-    private static final int MOST_STEPS = 12;
+    private static final int MOST_STEPS = 40;
     private static final int LEAST_STEPS = 3;
     private static final double MOST_SECONDS = 10;
 

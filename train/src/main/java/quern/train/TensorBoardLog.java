@@ -27,20 +27,40 @@ final class TensorBoardLog implements TrainingHook, AutoCloseable {
     private final Path file;
     private final FileChannel channel;
 
-    /** Starts a new event file in {@code folder}. */
-    TensorBoardLog(Path folder) {
-        file = folder.resolve("events.out.tfevents.%d.%d.quern"
-                .formatted(
-                        System.currentTimeMillis() / 1000,
-                        ProcessHandle.current().pid()));
+    /**
+     * Starts a new event file in {@code folder}.
+     *
+     * @param resumedStep the step that training goes on from; what older files say of later steps is withdrawn
+     */
+    TensorBoardLog(Path folder, long resumedStep) {
+        file = freeName(folder);
         try {
             Files.createDirectories(folder);
-            channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+            channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
         } catch (IOException e) {
             throw DurableFiles.writeFailure(file, -1, e);
         }
         // Field 3 of an Event: file_version.
         write(event(0, bytesField(3, "brain.Event:2".getBytes(StandardCharsets.UTF_8))));
+        if (resumedStep > 0) {
+            // Field 7 of an Event: session_log, whose field 1 is the status; START is 1.
+            ByteArrayOutputStream started = new ByteArrayOutputStream();
+            started.writeBytes(key(1, WIRE_VARINT));
+            started.writeBytes(varint(1));
+            write(event(resumedStep + 1, bytesField(7, started.toByteArray())));
+        }
+    }
+
+    /** TensorBoard reads the files of a folder in the order of their names. */
+    private static Path freeName(Path folder) {
+        long seconds = System.currentTimeMillis() / 1000;
+        Path name;
+        int number = 0;
+        do {
+            name = folder.resolve("events.out.tfevents.%d.%d.%d.quern"
+                    .formatted(seconds, ProcessHandle.current().pid(), number++));
+        } while (Files.exists(name));
+        return name;
     }
 
     @Override

@@ -1,12 +1,15 @@
 package quern.train;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.Predicate;
 import quern.data.StreamingDecoder;
 import quern.data.Tokenizer;
 import quern.models.GenerationConfig;
 import quern.models.Generator;
 import quern.models.LanguageModel;
+import quern.recipe.Block;
+import quern.recipe.Position;
 
 /**
  * Goes on with a text: prompt in, text out, piece by piece as it is made. Pieces are whole characters; the end-of-text
@@ -59,11 +62,17 @@ public final class TextGenerator {
         Output output = new Output(listener);
         long start = System.nanoTime();
         Generator.Generated made = new Generator(model, config, this::decode)
-                .generate(java.util.List.of(ids), (row, token) -> output.token((int) token))
+                .generate(List.of(ids), (row, token) -> output.token((int) token))
                 .getFirst();
         double seconds = (System.nanoTime() - start) / 1e9;
         output.finish();
         return new Result(output.text.toString(), ids.length, made.tokens().length, made.reason(), seconds);
+    }
+
+    /** The same with another seed. */
+    public TextGenerator withSeed(long seed) {
+        Block block = Block.empty(Position.of("seed")).with("seed", seed);
+        return new TextGenerator(model, tokenizer, config.with(block));
     }
 
     /** Tokens of a text as the model would read it. */

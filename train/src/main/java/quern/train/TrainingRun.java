@@ -104,20 +104,17 @@ public final class TrainingRun implements AutoCloseable {
     private volatile Trainer trainer;
     private volatile boolean stopRequested;
 
-    private TrainingRun(RunFolder folder, Preparation preparation, Optional<Path> checkpoint) {
+    /** Takes over the folder and the model. */
+    private TrainingRun(RunFolder folder, Preparation preparation, LanguageModel model, Optional<Path> checkpoint) {
         this.folder = folder;
         this.preparation = preparation;
         this.recipe = preparation.recipe();
-        setThreads(recipe.threads());
-        LanguageModel loaded = null;
+        this.model = model;
         Optimizer made = null;
         MetricsLog log = null;
         boolean done = false;
         try {
-            loaded = checkpoint
-                    .map(c -> LanguageModel.load(c, preparation.dtype(), preparation.device()))
-                    .orElseGet(preparation::model);
-            made = preparation.optimizer(loaded.parameters());
+            made = preparation.optimizer(model.parameters());
             this.state = checkpoint.map(Checkpoints::readState).orElseGet(TrainerState::new);
             if (checkpoint.isPresent()) {
                 try (Scope scope = Scope.open()) {
@@ -130,16 +127,15 @@ public final class TrainingRun implements AutoCloseable {
             this.history = MetricsLog.read(folder.path());
             history.stream().filter(m -> m.containsKey("eval_loss")).forEach(this::keepEvaluation);
             this.tensorBoard = recipe.tensorboard()
-                    ? Optional.of(new TensorBoardLog(folder.path().resolve("tensorboard")))
+                    ? Optional.of(new TensorBoardLog(folder.path().resolve("tensorboard"), state.step))
                     : Optional.empty();
             done = true;
         } finally {
             if (!done) {
-                closeAll(log, made, loaded, folder);
+                closeAll(log, made, model, folder);
             }
         }
         this.metrics = log;
-        this.model = loaded;
         this.optimizer = made;
     }
 
@@ -150,8 +146,18 @@ public final class TrainingRun implements AutoCloseable {
 
     /** Begins a run of a recipe that was prepared. */
     public static TrainingRun start(Preparation preparation) {
-        RunFolder folder = RunFolder.create(preparation.recipe().outputDir(), preparation.block());
-        return new TrainingRun(folder, preparation, Optional.empty());
+        setThreads(preparation.recipe().threads());
+        // Before the folder is made: a model to continue from may turn out to be damaged.
+        LanguageModel model = preparation.model();
+        RunFolder folder = null;
+        try {
+            folder = RunFolder.create(preparation.recipe().outputDir(), preparation.block());
+        } finally {
+            if (folder == null) {
+                model.close();
+            }
+        }
+        return new TrainingRun(folder, preparation, model, Optional.empty());
     }
 
     /**
@@ -185,7 +191,11 @@ public final class TrainingRun implements AutoCloseable {
             notes.accept(checkpoint
                     .map(c -> "resuming %s from %s".formatted(runPath, c.getFileName()))
                     .orElseGet(() -> "%s has no checkpoint yet; beginning anew".formatted(runPath)));
-            TrainingRun run = new TrainingRun(folder, preparation, checkpoint);
+            setThreads(preparation.recipe().threads());
+            LanguageModel model = checkpoint
+                    .map(c -> LanguageModel.load(c, preparation.dtype(), preparation.device()))
+                    .orElseGet(preparation::model);
+            TrainingRun run = new TrainingRun(folder, preparation, model, checkpoint);
             done = true;
             return run;
         } finally {

@@ -28,6 +28,7 @@ import quern.optim.Optimizer;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 import quern.tensor.Autograd;
+import quern.tensor.Native;
 import quern.tensor.Parameter;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
@@ -100,11 +101,13 @@ class CheckpointsTest {
         checkpoints(atOnce, 0, false).save(snapshot(1));
         Path beside = run("beside");
         Checkpoints async = checkpoints(beside, 0, true);
+        long handles = Native.liveHandles();
         Snapshot snapshot = snapshot(1);
         changeEverything();
         async.save(snapshot);
         changeEverything();
         assertEquals(Checkpoints.folder(beside, 1), async.await().orElseThrow());
+        assertEquals(handles, Native.liveHandles(), "the copies are freed");
         assertEquals(TinyRuns.content(Checkpoints.folder(atOnce, 1)), TinyRuns.content(Checkpoints.folder(beside, 1)));
         // The change does show in the next save, so equal files above mean something.
         async.save(snapshot(2));
@@ -179,23 +182,37 @@ class CheckpointsTest {
     }
 
     @Test
+    void anyOperationMayFailOnce() {
+        failEvery(8);
+    }
+
+    @Test
+    @Tag("nightly")
     void everyOperationMayFailOnce() {
+        failEvery(1);
+    }
+
+    private void failEvery(int every) {
+        RandomGenerator random = Seeds.stream("failing-operations");
         FaultyFileSystem counting = new FaultyFileSystem(new Faults());
-        Path first = run("first");
-        checkpoints(first, 1, false).save(snapshot(4));
-        checkpoints(counting.wrap(first), 1, false).save(snapshot(8));
-        long changes = counting.faults().changes();
-        List<Long> unnoticed = new ArrayList<>();
-        for (long n = 1; n <= changes; n++) {
-            Path real = run("run-" + n);
-            checkpoints(real, 1, false).save(snapshot(4));
+        Path real = run("run");
+        checkpoints(real, 1, false).save(snapshot(4));
+        checkpoints(counting.wrap(real), 1, false).save(snapshot(8));
+        List<Faults.Event> journal = counting.faults().journal();
+        assertTrue(journal.size() > 40, journal.toString());
+        long step = 8;
+        for (int n = 1 + random.nextInt(every); n <= journal.size(); n += every) {
+            step += 4;
+            long next = step;
             Faults faults = new Faults().failNthChange(n, Faults.Error.EIO);
             Checkpoints checkpoints = checkpoints(new FaultyFileSystem(faults).wrap(real), 1, n % 2 == 0);
             try {
-                checkpoints.save(snapshot(8));
+                checkpoints.save(snapshot(next));
                 checkpoints.await();
-                unnoticed.add(n);
-                Manifest.verify(Checkpoints.folder(real, 8));
+                // Only the making of a folder, which the JDK tries a second time, may pass unnoticed.
+                assertEquals(
+                        Faults.Operation.CREATE_DIRECTORY, journal.get(n - 1).operation(), "change " + n);
+                Manifest.verify(Checkpoints.folder(real, next));
             } catch (QuernException e) {
                 assertEquals(ExitCode.FAILED, e.exitCode(), e.getMessage());
                 assertFalse(e.getMessage().contains("\n"), e.getMessage());
@@ -207,12 +224,10 @@ class CheckpointsTest {
             // What can't be deleted now goes when the run is opened again.
             Checkpoints again = checkpoints(real, 1, false);
             assertEquals(List.of(), temporary(real), "change " + n);
-            again.save(snapshot(12));
-            assertEquals(List.of("checkpoint-12"), TinyRuns.names(real));
-            Manifest.verify(Checkpoints.folder(real, 12));
+            again.save(snapshot(++step));
+            assertEquals(List.of("checkpoint-" + step), TinyRuns.names(real));
+            Manifest.verify(Checkpoints.folder(real, step));
         }
-        // Making a folder is tried a second time by the JDK itself.
-        assertTrue(changes > 40 && unnoticed.size() <= 2, changes + " changes, unnoticed: " + unnoticed);
     }
 
     @Test
@@ -262,7 +277,8 @@ class CheckpointsTest {
                 flipped[at] ^= (byte) (1 << random.nextInt(8));
                 refusedWith(file, flipped, checkpoint, "byte %d: %d".formatted(at, flipped[at]));
             }
-            refusedWith(file, java.util.Arrays.copyOf(whole, whole.length - 1), checkpoint, "cut");
+            // The manifest ends with a line break, which it can do without.
+            refusedWith(file, java.util.Arrays.copyOf(whole, whole.length - 2), checkpoint, "cut");
             refusedWith(file, new byte[0], checkpoint, "emptied");
             Files.delete(file);
             assertNamed(file, assertThrows(QuernException.class, () -> Manifest.verify(checkpoint)), checkpoint);

@@ -36,7 +36,7 @@ class SteadyMemoryTest {
                 TinyRuns.recipe(folder)
                         .replace("max_steps: 12", "max_steps: " + STEPS)
                         .replace("eval_steps: 5", "eval_steps: 200\nsample_steps: 250\nsample_max_new_tokens: 4")
-                        .replace("save_steps: 4", "save_steps: 200"));
+                        .replace("save_steps: 4", "save_steps: 200\nsave_async: false"));
         ChildJvm.Result result = ChildJvm.of(Child.class, recipe.toString())
                 // A heap of one size, all its pages touched: what grows is native memory.
                 .jvmArgs("-Xms96m", "-Xmx96m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC")
@@ -72,7 +72,6 @@ class SteadyMemoryTest {
                 run.addHook(new TrainingHook() {
                     @Override
                     public void onStep(TrainingProgress progress, StepResult result) {
-                        // Not while a snapshot is being written beside.
                         if (progress.step() > WARM_UP && progress.step() % 10 == 9) {
                             System.out.println("at %d %d %d"
                                     .formatted(

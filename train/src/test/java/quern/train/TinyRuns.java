@@ -136,8 +136,13 @@ final class TinyRuns {
 
     /** The lines of a run's metrics without those values that tell of the clock. */
     static List<Map<String, Double>> metrics(Path run) {
+        return timeless(MetricsLog.read(run));
+    }
+
+    /** Lines of metrics without those values that tell of the clock. */
+    static List<Map<String, Double>> timeless(List<Map<String, Double>> metrics) {
         List<Map<String, Double>> lines = new ArrayList<>();
-        for (Map<String, Double> line : MetricsLog.read(run)) {
+        for (Map<String, Double> line : metrics) {
             Map<String, Double> timeless = new LinkedHashMap<>(line);
             timeless.keySet().removeAll(TIMES);
             lines.add(timeless);

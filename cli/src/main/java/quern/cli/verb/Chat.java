@@ -69,11 +69,11 @@ public final class Chat implements Verb {
     public ExitCode run() {
         Terminal notes = Terminal.stderr();
         try (ModelArguments.Opened opened = arguments.open(folder, notes.out())) {
-            if (Files.exists(opened.path().resolve(TEMPLATE))) {
+            if (Files.exists(opened.folder().path().resolve(TEMPLATE))) {
                 notes.out()
                         .println(
                                 "%s: this version can't apply it; messages go in the plain format of 'quern chat --help'"
-                                        .formatted(opened.path().resolve(TEMPLATE)));
+                                        .formatted(opened.folder().path().resolve(TEMPLATE)));
             }
             GenerationConfig config = config(opened);
             if (config.doSample()) {
@@ -82,7 +82,7 @@ public final class Chat implements Verb {
             TextGenerator generator = new TextGenerator(opened.model(), opened.tokenizer(), config);
             int context = opened.model().config().contextLength();
             Conversation conversation =
-                    new Conversation(generator, context - Math.min(config.maxNewTokens(), context / 2));
+                    new Conversation(generator, config.seed(), context - Math.min(config.maxNewTokens(), context / 2));
             if (Terminal.stdout().interactive() && Posix.isTerminal(Posix.STDIN)) {
                 talk(conversation);
             } else {

@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.function.Predicate;
 import quern.recipe.QuernException;
+import quern.tensor.RandomStreams;
 import quern.train.TextGenerator;
 
 /**
@@ -19,15 +20,19 @@ final class Conversation {
 
     private final TextGenerator generator;
     private final int room;
+    private final RandomStreams seeds;
     private final Deque<String> turns = new ArrayDeque<>();
+    private int replies;
 
     /**
      * A conversation without turns.
      *
+     * @param seed each reply has a stream of its own below it
      * @param room the most tokens that a prompt may have
      */
-    Conversation(TextGenerator generator, int room) {
+    Conversation(TextGenerator generator, long seed, int room) {
         this.generator = generator;
+        this.seeds = new RandomStreams(seed);
         this.room = room;
     }
 
@@ -52,7 +57,8 @@ final class Conversation {
             turns.removeFirst();
         }
         boolean[] begun = {false};
-        TextGenerator.Result result = generator.generate(String.join("", turns) + asked, piece -> {
+        TextGenerator next = generator.withSeed(seeds.seed("reply", replies++));
+        TextGenerator.Result result = next.generate(String.join("", turns) + asked, piece -> {
             String shown = begun[0] ? piece : piece.stripLeading();
             begun[0] |= !shown.isEmpty();
             return listener.test(shown);

@@ -83,7 +83,15 @@ public final class Eval implements Verb {
                         "%s: %,d tokens, too short to evaluate, which needs 2; give more text",
                         String.join(", ", data), text.size());
             }
-            int length = maxLength.orElse(opened.model().config().contextLength());
+            int context = opened.model().config().contextLength();
+            int length = maxLength.orElse(context);
+            opened.folder()
+                    .trainedLength()
+                    .filter(trained -> maxLength.isEmpty() && trained < context)
+                    .ifPresent(trained -> terminal.out()
+                            .println(
+                                    "windows of %,d tokens, the model's context; it was trained on rows of %,d (--max-length %d)"
+                                            .formatted(context, trained, trained)));
             Perplexity result = measure(opened, text, length, terminal);
             PrintWriter out = spec.commandLine().getOut();
             if (json.wanted()) {

@@ -33,9 +33,9 @@ final class ModelArguments {
     /**
      * A model with its tokenizer.
      *
-     * @param path the folder they are in
+     * @param folder the folder they are in
      */
-    record Opened(Path path, LanguageModel model, Tokenizer tokenizer) implements AutoCloseable {
+    record Opened(ModelFolder folder, LanguageModel model, Tokenizer tokenizer) implements AutoCloseable {
         @Override
         public void close() {
             model.close();
@@ -58,7 +58,7 @@ final class ModelArguments {
         LanguageModel model = found.model(precision == Precision.BF16 ? DType.BF16 : DType.FP32, Device.parse(device));
         boolean done = false;
         try {
-            Opened opened = new Opened(found.path(), model, found.tokenizer(model.config()));
+            Opened opened = new Opened(found, model, found.tokenizer(model.config()));
             done = true;
             return opened;
         } finally {

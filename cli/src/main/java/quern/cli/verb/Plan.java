@@ -2,10 +2,11 @@ package quern.cli.verb;
 
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import java.io.PrintWriter;
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -35,6 +36,7 @@ import quern.train.TrainingPlan;
 public final class Plan implements Verb {
     private static final int BOLD = 1;
     private static final int GREEN = 32;
+    private static final int RATE_DIGITS = 3;
 
     @Mixin
     private RecipeArguments recipe;
@@ -164,7 +166,10 @@ public final class Plan implements Verb {
     }
 
     private static String number(double value) {
-        return String.format(Locale.ROOT, "%.3g", value);
+        return new BigDecimal(value)
+                .round(new MathContext(RATE_DIGITS))
+                .stripTrailingZeros()
+                .toString();
     }
 
     private static List<Row> rows(Preparation preparation) {

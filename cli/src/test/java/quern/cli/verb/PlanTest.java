@@ -1,0 +1,145 @@
+package quern.cli.verb;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+class PlanTest {
+    private static final int LENGTH = 16;
+    private static final int ROWS = 1;
+    private static final int ACCUMULATION = 3;
+    private static final int STEPS = 40;
+
+    @TempDir
+    Path folder;
+
+    private Path recipe;
+
+    @BeforeEach
+    void write() throws IOException {
+        Path text = Files.writeString(folder.resolve("text.txt"), Cli.TEXT);
+        recipe = Files.writeString(folder.resolve("recipe.yaml"), """
+                output_dir: %s
+                precision: bf16
+                model: {family: llama, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2,
+                        num_attention_heads: 2, max_position_embeddings: 32, tie_word_embeddings: true}
+                tokenizer: char
+                data: {path: %s, validation_share: 0.2, max_length: %d}
+                optim: adamw
+                learning_rate: 0.01
+                lr_scheduler_type: linear
+                warmup_steps: 4
+                per_device_train_batch_size: %d
+                gradient_accumulation_steps: %d
+                max_steps: %d
+                eval_steps: 15
+                """.formatted(
+                        folder.resolve("run"), text, LENGTH, ROWS, ACCUMULATION, STEPS));
+    }
+
+    private Cli plan(String... more) {
+        String[] all = new String[2 + more.length];
+        all[0] = "plan";
+        all[1] = recipe.toString();
+        System.arraycopy(more, 0, all, 2, more.length);
+        Cli cli = Cli.run(all);
+        assertFalse(Files.exists(folder.resolve("run")));
+        return cli;
+    }
+
+    @Test
+    void countsParametersTokensAndSteps() {
+        JsonNode json = plan("--json").json();
+        JsonNode parts = json.path("parameters");
+        int vocabulary = json.path("data").path("vocabulary_size").asInt();
+        assertEquals(16 * vocabulary, parts.path("embedding").asLong());
+        // Four matrices of 16 x 16, and three of 16 x 24, in each of two blocks; five norms of 16.
+        assertEquals(2 * 4 * 16 * 16, parts.path("attention").asLong());
+        assertEquals(2 * 3 * 16 * 24, parts.path("mlp").asLong());
+        assertEquals(5 * 16, parts.path("norms").asLong());
+        assertTrue(parts.path("head").isMissingNode(), "the head is tied");
+        long count = parts.valueStream().mapToLong(JsonNode::asLong).sum();
+        assertEquals(count, json.path("parameter_count").asLong());
+
+        JsonNode memory = json.path("memory");
+        assertEquals(2 * count, memory.path("weights").asLong());
+        assertEquals(4 * count, memory.path("gradients").asLong(), "micro-batches add up in fp32");
+        // Two moments and a master, in fp32, and a step count for each tensor.
+        long state = memory.path("optimizer").asLong();
+        assertTrue(state >= 12 * count && state < 13 * count, "optimizer state of " + state + " bytes");
+        assertTrue(memory.path("measured").asBoolean());
+        assertTrue(memory.path("peak").asLong() > memory.path("process").asLong());
+
+        assertEquals(
+                LENGTH * ROWS * ACCUMULATION,
+                json.path("tokens").path("per_step").asDouble());
+        assertEquals(
+                LENGTH * ROWS * ACCUMULATION * STEPS,
+                json.path("tokens").path("total").asDouble());
+        assertEquals(STEPS, json.path("steps").asInt());
+        assertEquals(1, json.path("data").path("documents").asInt());
+        assertEquals(
+                Cli.TEXT.length(),
+                json.path("data").path("train_tokens").asInt()
+                        + json.path("data").path("validation_tokens").asInt());
+
+        JsonNode rate = json.path("learning_rate");
+        assertEquals("linear", rate.path("scheduler").asString());
+        assertEquals(0.01, rate.path("peak").asDouble());
+        assertEquals(5, rate.path("peak_step").asInt(), "after four steps of warm-up");
+
+        JsonNode time = json.path("time");
+        assertTrue(time.path("timed_steps").asInt() >= 3);
+        assertEquals(3, time.path("evaluations").asInt(), "at steps 15, 30 and 40");
+        double total = STEPS * time.path("seconds_per_step").asDouble()
+                + 3 * time.path("seconds_per_evaluation").asDouble();
+        assertEquals(total, time.path("total_seconds").asDouble(), 1e-9 * total);
+    }
+
+    @Test
+    void showsTheFirstBatch() {
+        JsonNode rows = plan("--json", "--show-batch").json().path("batch");
+        assertEquals(ROWS, rows.size());
+        for (JsonNode row : rows) {
+            String inputs = text(row.path("inputs"));
+            String targets = text(row.path("targets"));
+            assertTrue(Cli.TEXT.contains(inputs), inputs);
+            assertEquals(inputs.substring(1), targets.substring(0, LENGTH - 1), "a target is the next input");
+        }
+        String shown = plan("--show-batch").out();
+        String targets = text(rows.path(0).path("targets"));
+        StringBuilder bracketed = new StringBuilder();
+        targets.chars().forEach(c -> bracketed.append('[').append((char) c).append(']'));
+        assertTrue(shown.contains(bracketed), shown);
+    }
+
+    private static String text(JsonNode pieces) {
+        return String.join("", pieces.valueStream().map(JsonNode::asString).toList());
+    }
+
+    @Test
+    void printsEverySection() {
+        Cli cli = plan();
+        assertEquals(0, cli.code(), cli.err());
+        for (String heading : List.of("model", "memory", "data", "tokens", "steps", "rate", "time")) {
+            assertTrue(cli.out().lines().anyMatch(line -> line.startsWith(heading)), heading + " in " + cli.out());
+        }
+    }
+
+    @Test
+    void badRecipesAreBadInput() {
+        Cli key = plan("learning_rat=1");
+        assertEquals(2, key.code());
+        assertTrue(key.error().contains("did you mean 'learning_rate'?"), key.err());
+        assertEquals(2, Cli.run("plan", folder.resolve("no.yaml").toString()).code());
+    }
+}
