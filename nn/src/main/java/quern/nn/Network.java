@@ -78,7 +78,8 @@ public final class Network implements AutoCloseable {
         hooks.remove(hook);
     }
 
-    List<SegmentHook> hooks() {
+    /** The hooks, in the order they were added. */
+    public List<SegmentHook> hooks() {
         return hooks;
     }
 

@@ -267,9 +267,13 @@ public final class TrainingRun implements AutoCloseable {
     }
 
     private static void setThreads(int threads) {
-        int n = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
-        Native.setThreads(n);
-        KernelThreads.setCount(n);
+        Native.setThreads(threads(threads));
+        KernelThreads.setCount(threads(threads));
+    }
+
+    /** The threads that a recipe's {@code threads} means. */
+    static int threads(int recipe) {
+        return recipe > 0 ? recipe : Runtime.getRuntime().availableProcessors();
     }
 
     /** The run folder. */
@@ -347,16 +351,13 @@ public final class TrainingRun implements AutoCloseable {
                 recipe.saveTotalLimit(),
                 recipe.saveAsync(),
                 to -> preparation.tokenizer().save(to));
+        TrainingStep step = new TrainingStep(
+                model, optimizer, new GradientClipping(recipe.maxGradNorm()), recipe.seed(), threads(recipe.threads()));
         trainer = new Trainer(
                 new Trainer.Parts(
                         recipe,
                         preparation.maxSteps(),
-                        new TrainingStep(
-                                model.network(),
-                                model.device(),
-                                optimizer,
-                                new GradientClipping(recipe.maxGradNorm()),
-                                recipe.seed()),
+                        step,
                         preparation.batches(),
                         preparation.schedule(),
                         checkpoints,
@@ -369,7 +370,7 @@ public final class TrainingRun implements AutoCloseable {
             trainer.requestStop();
         }
         Trainer.Ending ending;
-        try {
+        try (step) {
             ending = trainer.run();
         } catch (RuntimeException e) {
             settle(checkpoints, e);

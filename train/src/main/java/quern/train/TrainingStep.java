@@ -2,7 +2,9 @@ package quern.train;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import quern.data.Batch;
+import quern.models.LanguageModel;
 import quern.nn.Network;
 import quern.nn.Pass;
 import quern.nn.Tape;
@@ -22,14 +24,16 @@ import quern.tensor.Tensor;
  * the step weighs the same, however the step is split. A loss or gradient that is not finite stops the training before
  * any weight changes.
  */
-final class TrainingStep {
+final class TrainingStep implements AutoCloseable {
     private final Network network;
     private final Device device;
     private final Optimizer optimizer;
     private final GradientClipping clipping;
     private final RandomStreams random;
     private final List<Parameter> parameters;
+    private final Optional<Replicas> replicas;
 
+    /** A step on one thread, whose operators use all threads that libtorch was given. */
     TrainingStep(Network network, Device device, Optimizer optimizer, GradientClipping clipping, long seed) {
         this.network = network;
         this.device = device;
@@ -38,6 +42,23 @@ final class TrainingStep {
         this.random = new RandomStreams(seed);
         this.parameters =
                 network.parameters().stream().filter(Parameter::isTrainable).toList();
+        this.replicas = Optional.empty();
+    }
+
+    /**
+     * A step of a model; a small one on the CPU is divided over its threads by rows ({@link Replicas}).
+     *
+     * @param threads what the step may use
+     */
+    TrainingStep(LanguageModel model, Optimizer optimizer, GradientClipping clipping, long seed, int threads) {
+        this.network = model.network();
+        this.device = model.device();
+        this.optimizer = optimizer;
+        this.clipping = clipping;
+        this.random = new RandomStreams(seed);
+        this.parameters =
+                network.parameters().stream().filter(Parameter::isTrainable).toList();
+        this.replicas = Replicas.pays(model, threads) ? Optional.of(new Replicas(model, threads)) : Optional.empty();
     }
 
     /**
@@ -53,7 +74,7 @@ final class TrainingStep {
                     "step %d: none of the %d tokens of its batch counts, so there is nothing to learn; check the data's max_length and packing",
                     step + 1, batches.stream().mapToLong(Batch::realTokens).sum());
         }
-        boolean accumulates = batches.size() > 1;
+        boolean accumulates = batches.size() > 1 || replicas.isPresent();
         prepareGradients(accumulates);
         double loss = 0;
         for (int i = 0; i < batches.size(); i++) {
@@ -85,9 +106,19 @@ final class TrainingStep {
     }
 
     private double forwardBackward(long step, int micro, Batch batch, double weight) {
-        Pass pass = Pass.training(random.seed("dropout", step, micro));
+        if (replicas.isPresent()) {
+            return replicas.get()
+                    .run(
+                            batch,
+                            (part, own, rows) -> forwardBackward(
+                                    own, step, random.seed("dropout", step, micro, part), rows, weight));
+        }
+        return forwardBackward(network, step, random.seed("dropout", step, micro), batch, weight);
+    }
+
+    private double forwardBackward(Network own, long step, long seed, Batch batch, double weight) {
         try (Scope scope = Scope.open();
-                Tape tape = network.forward(TokenTensors.flow(batch, weight, device), pass)) {
+                Tape tape = own.forward(TokenTensors.flow(batch, weight, device), Pass.training(seed))) {
             double loss = tape.get("loss").item();
             if (!Double.isFinite(loss)) {
                 String where = tape.firstNonFinite()
@@ -100,6 +131,12 @@ final class TrainingStep {
             tape.backward(Map.of("loss", Tensor.full(1, DType.FP32, device, 1)));
             return loss;
         }
+    }
+
+    /** Ends the threads and frees the gradients that a divided step holds. */
+    @Override
+    public void close() {
+        replicas.ifPresent(Replicas::close);
     }
 
     /**
