@@ -10,7 +10,6 @@ import quern.models.internal.Checkpoint;
 import quern.models.internal.CheckpointWeights;
 import quern.models.internal.Json;
 import quern.models.internal.NewWeights;
-import quern.models.internal.SharedWeights;
 import quern.nn.Flow;
 import quern.nn.Network;
 import quern.nn.Pass;
@@ -96,22 +95,6 @@ public final class LanguageModel implements AutoCloseable {
             }
             return model;
         }
-    }
-
-    /**
-     * A model over the same weights with gradients of its own, so that two threads can run forward and backward at once.
-     * Weights that change change in both; close it before this model. Frozen parameters are frozen in both.
-     */
-    public LanguageModel replica() {
-        Network shared = spec.build(new SharedWeights(dtype, parameters()));
-        Map<String, Parameter> own = new LinkedHashMap<>();
-        parameters().forEach(p -> own.put(p.name(), p));
-        shared.parameters().forEach(p -> {
-            if (!own.get(p.name()).isTrainable()) {
-                p.setTrainable(false);
-            }
-        });
-        return new LanguageModel(spec, shared, dtype, device, generationFields);
     }
 
     /** What the model is. */

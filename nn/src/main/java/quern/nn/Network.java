@@ -78,8 +78,7 @@ public final class Network implements AutoCloseable {
         hooks.remove(hook);
     }
 
-    /** The hooks, in the order they were added. */
-    public List<SegmentHook> hooks() {
+    List<SegmentHook> hooks() {
         return hooks;
     }
 

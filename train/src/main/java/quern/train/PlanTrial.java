@@ -79,30 +79,25 @@ final class PlanTrial {
         if (recipe.gradientCheckpointing()) {
             model.network().addHook(new GradientCheckpointing(s -> s instanceof DecoderBlock));
         }
-        try (TrainingStep step = new TrainingStep(
-                model,
-                optimizer,
-                new GradientClipping(recipe.maxGradNorm()),
-                recipe.seed(),
-                TrainingRun.threads(recipe.threads()))) {
-            ProcessMemory.forgetPeak();
-            List<Double> seconds = new ArrayList<>();
-            long start = System.nanoTime();
-            int most = (int) Math.min(MOST_STEPS, preparation.maxSteps());
-            while (seconds.size() < most
-                    && (seconds.size() < LEAST_STEPS || (System.nanoTime() - start) / 1e9 < MOST_SECONDS)) {
-                seconds.add(take(step, seconds.size()));
-            }
-            double evaluation =
-                    preparation.validation().map(text -> evaluate(model, text)).orElse(0.0);
-            long training = ProcessMemory.read().peak();
-            saveBeside(step, model, optimizer, seconds.size());
-            long peak = Math.max(training, ProcessMemory.read().peak());
-            long activations = Math.max(0, training - known[3] - known[0] - known[1] - known[2]);
-            TrainingPlan.Memory memory = new TrainingPlan.Memory(
-                    known[0], known[1], known[2], activations, peak - training, known[3], peak, known[4], true);
-            return new Measurement(memory, Optional.of(time(seconds, evaluation)));
+        TrainingStep step = new TrainingStep(
+                model.network(), model.device(), optimizer, new GradientClipping(recipe.maxGradNorm()), recipe.seed());
+        ProcessMemory.forgetPeak();
+        List<Double> seconds = new ArrayList<>();
+        long start = System.nanoTime();
+        int most = (int) Math.min(MOST_STEPS, preparation.maxSteps());
+        while (seconds.size() < most
+                && (seconds.size() < LEAST_STEPS || (System.nanoTime() - start) / 1e9 < MOST_SECONDS)) {
+            seconds.add(take(step, seconds.size()));
         }
+        double evaluation =
+                preparation.validation().map(text -> evaluate(model, text)).orElse(0.0);
+        long training = ProcessMemory.read().peak();
+        saveBeside(step, model, optimizer, seconds.size());
+        long peak = Math.max(training, ProcessMemory.read().peak());
+        long activations = Math.max(0, training - known[3] - known[0] - known[1] - known[2]);
+        TrainingPlan.Memory memory = new TrainingPlan.Memory(
+                known[0], known[1], known[2], activations, peak - training, known[3], peak, known[4], true);
+        return new Measurement(memory, Optional.of(time(seconds, evaluation)));
     }
 
     private double take(TrainingStep step, int number) {

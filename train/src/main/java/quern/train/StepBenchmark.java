@@ -135,9 +135,9 @@ public final class StepBenchmark {
                 Optimizer optimizer = adamw.create(
                         List.of(ParameterGroup.of(model.parameters())),
                         new OptimizerSettings(DECAY, 0.9, 0.95, 1e-8),
-                        adamwConfig);
-                TrainingStep step =
-                        new TrainingStep(model, optimizer, new GradientClipping(1.0), s.seed(), s.threads())) {
+                        adamwConfig)) {
+            TrainingStep step =
+                    new TrainingStep(model.network(), Device.CPU, optimizer, new GradientClipping(1.0), s.seed());
             double first = 0;
             double last = 0;
             for (int i = 0; i < s.warmup(); i++) {

@@ -267,13 +267,9 @@ public final class TrainingRun implements AutoCloseable {
     }
 
     private static void setThreads(int threads) {
-        Native.setThreads(threads(threads));
-        KernelThreads.setCount(threads(threads));
-    }
-
-    /** The threads that a recipe's {@code threads} means. */
-    static int threads(int recipe) {
-        return recipe > 0 ? recipe : Runtime.getRuntime().availableProcessors();
+        int n = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+        Native.setThreads(n);
+        KernelThreads.setCount(n);
     }
 
     /** The run folder. */
@@ -351,13 +347,16 @@ public final class TrainingRun implements AutoCloseable {
                 recipe.saveTotalLimit(),
                 recipe.saveAsync(),
                 to -> preparation.tokenizer().save(to));
-        TrainingStep step = new TrainingStep(
-                model, optimizer, new GradientClipping(recipe.maxGradNorm()), recipe.seed(), threads(recipe.threads()));
         trainer = new Trainer(
                 new Trainer.Parts(
                         recipe,
                         preparation.maxSteps(),
-                        step,
+                        new TrainingStep(
+                                model.network(),
+                                model.device(),
+                                optimizer,
+                                new GradientClipping(recipe.maxGradNorm()),
+                                recipe.seed()),
                         preparation.batches(),
                         preparation.schedule(),
                         checkpoints,
@@ -370,7 +369,7 @@ public final class TrainingRun implements AutoCloseable {
             trainer.requestStop();
         }
         Trainer.Ending ending;
-        try (step) {
+        try {
             ending = trainer.run();
         } catch (RuntimeException e) {
             settle(checkpoints, e);

@@ -2,9 +2,7 @@ package quern.train;
 
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import quern.data.Batch;
-import quern.models.LanguageModel;
 import quern.nn.Network;
 import quern.nn.Pass;
 import quern.nn.Tape;
@@ -24,16 +22,14 @@ import quern.tensor.Tensor;
  * the step weighs the same, however the step is split. A loss or gradient that is not finite stops the training before
  * any weight changes.
  */
-final class TrainingStep implements AutoCloseable {
+final class TrainingStep {
     private final Network network;
     private final Device device;
     private final Optimizer optimizer;
     private final GradientClipping clipping;
     private final RandomStreams random;
     private final List<Parameter> parameters;
-    private final Optional<Replicas> replicas;
 
-    /** A step on one thread, whose operators use all threads that libtorch was given. */
     TrainingStep(Network network, Device device, Optimizer optimizer, GradientClipping clipping, long seed) {
         this.network = network;
         this.device = device;
@@ -42,23 +38,6 @@ final class TrainingStep implements AutoCloseable {
         this.random = new RandomStreams(seed);
         this.parameters =
                 network.parameters().stream().filter(Parameter::isTrainable).toList();
-        this.replicas = Optional.empty();
-    }
-
-    /**
-     * A step of a model; a small one on the CPU is divided over its threads by rows ({@link Replicas}).
-     *
-     * @param threads what the step may use
-     */
-    TrainingStep(LanguageModel model, Optimizer optimizer, GradientClipping clipping, long seed, int threads) {
-        this.network = model.network();
-        this.device = model.device();
-        this.optimizer = optimizer;
-        this.clipping = clipping;
-        this.random = new RandomStreams(seed);
-        this.parameters =
-                network.parameters().stream().filter(Parameter::isTrainable).toList();
-        this.replicas = Replicas.pays(model, threads) ? Optional.of(new Replicas(model, threads)) : Optional.empty();
     }
 
     /**
@@ -74,7 +53,7 @@ final class TrainingStep implements AutoCloseable {
                     "step %d: none of the %d tokens of its batch counts, so there is nothing to learn; check the data's max_length and packing",
                     step + 1, batches.stream().mapToLong(Batch::realTokens).sum());
         }
-        boolean accumulates = batches.size() > 1 || replicas.isPresent();
+        boolean accumulates = batches.size() > 1;
         prepareGradients(accumulates);
         double loss = 0;
         for (int i = 0; i < batches.size(); i++) {
@@ -106,19 +85,9 @@ final class TrainingStep implements AutoCloseable {
     }
 
     private double forwardBackward(long step, int micro, Batch batch, double weight) {
-        if (replicas.isPresent()) {
-            return replicas.get()
-                    .run(
-                            batch,
-                            (part, own, rows) -> forwardBackward(
-                                    own, step, random.seed("dropout", step, micro, part), rows, weight));
-        }
-        return forwardBackward(network, step, random.seed("dropout", step, micro), batch, weight);
-    }
-
-    private double forwardBackward(Network own, long step, long seed, Batch batch, double weight) {
+        Pass pass = Pass.training(random.seed("dropout", step, micro));
         try (Scope scope = Scope.open();
-                Tape tape = own.forward(TokenTensors.flow(batch, weight, device), Pass.training(seed))) {
+                Tape tape = network.forward(TokenTensors.flow(batch, weight, device), pass)) {
             double loss = tape.get("loss").item();
             if (!Double.isFinite(loss)) {
                 String where = tape.firstNonFinite()
@@ -131,12 +100,6 @@ final class TrainingStep implements AutoCloseable {
             tape.backward(Map.of("loss", Tensor.full(1, DType.FP32, device, 1)));
             return loss;
         }
-    }
-
-    /** Ends the threads and frees the gradients that a divided step holds. */
-    @Override
-    public void close() {
-        replicas.ifPresent(Replicas::close);
     }
 
     /**
