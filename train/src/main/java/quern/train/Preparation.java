@@ -15,6 +15,7 @@ import quern.data.TokenStream;
 import quern.data.Tokenizer;
 import quern.data.TokenizerTrainer;
 import quern.models.LanguageModel;
+import quern.models.ModelFamily;
 import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.optim.OptimizerSettings;
@@ -84,6 +85,14 @@ public final class Preparation {
         if (startFolder.isPresent() && recipe.model().has("family")) {
             throw QuernException.badInput(
                     "%s: model: path and family are both given; a folder says its own family, so leave family out",
+                    recipe.model().position("family"));
+        }
+        if (startFolder.isEmpty()) {
+            // Before a tokenizer is trained: a misspelt family needs no waiting for.
+            Techniques.find(
+                    ModelFamily.class,
+                    ModelFamily.KIND,
+                    recipe.model().text("family"),
                     recipe.model().position("family"));
         }
         this.tokenizer = runTokenizer.map(Tokenizer::load).orElseGet(() -> tokenizer(notes));
