@@ -8,7 +8,8 @@ import tools.jackson.databind.json.JsonMapper;
 
 /**
  * The {@code --json} of every verb that prints a result, as a picocli mixin. With it a verb prints exactly one JSON
- * document on standard output and nothing else there; progress and errors stay on standard error.
+ * document on standard output and nothing else there; progress and errors stay on standard error. A person's terminal gets
+ * it indented, a pipe or a file on one line.
  */
 public final class JsonOption {
     @Option(names = "--json", description = "Print the result as JSON.")
@@ -29,7 +30,7 @@ public final class JsonOption {
     private static final class MapperHolder {
         static final JsonMapper MAPPER = JsonMapper.builder()
                 .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
-                .enable(SerializationFeature.INDENT_OUTPUT)
+                .configure(SerializationFeature.INDENT_OUTPUT, Terminal.stdout().interactive())
                 .build();
     }
 }
