@@ -1,5 +1,6 @@
 package quern.nn;
 
+import quern.tensor.Accumulate;
 import quern.tensor.Autograd;
 import quern.tensor.CrossEntropy;
 import quern.tensor.DType;
@@ -165,7 +166,7 @@ final class ChunkedCrossEntropy implements HandWritten {
                             if (product == null) {
                                 dWeight_VD.addmm_(logits.t(), x);
                             } else {
-                                dWeight_VD.add_(product.mmOut_(logits.t(), x));
+                                Accumulate.add(dWeight_VD, product.mmOut_(logits.t(), x));
                             }
                         }
                         if (dBias_V != null) {

@@ -60,7 +60,7 @@ public final class Parameter implements AutoCloseable {
                 Autograd.Mode mode = Autograd.noGrad()) {
             Tensor grad = value.grad();
             if (grad.isDefined()) {
-                grad.add_(g);
+                Accumulate.add(grad, g);
             } else {
                 value.setGrad(g.dtype() == value.dtype() ? g.copy() : g.to(value.dtype()));
             }
