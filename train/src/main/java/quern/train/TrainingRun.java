@@ -441,7 +441,7 @@ public final class TrainingRun implements AutoCloseable {
                         .with("do_sample", true)
                         .with("max_new_tokens", recipe.sampleMaxNewTokens())
                         .with("seed", seed));
-        long[] prompt = samplePrompt();
+        long[] prompt = ModelFolder.promptTokens(preparation.tokenizer(), recipe.samplePrompt());
         Generator generator = new Generator(model, config, null);
         List<Generator.Generated> out = generator.generate(List.of(prompt));
         long[] tokens = out.getFirst().tokens();
@@ -450,24 +450,6 @@ public final class TrainingRun implements AutoCloseable {
             ids[i] = (int) tokens[i];
         }
         return preparation.tokenizer().decode(ids);
-    }
-
-    /** The prompt's tokens; an empty prompt begins as a document does, after an end-of-text token or a line break. */
-    private long[] samplePrompt() {
-        int[] ids = preparation.tokenizer().encode(recipe.samplePrompt());
-        if (ids.length == 0) {
-            ids = preparation.tokenizer().endOfText().isPresent()
-                    ? new int[] {preparation.tokenizer().endOfText().getAsInt()}
-                    : preparation.tokenizer().encode("\n");
-        }
-        if (ids.length == 0) {
-            ids = new int[] {0};
-        }
-        long[] prompt = new long[ids.length];
-        for (int i = 0; i < ids.length; i++) {
-            prompt[i] = ids[i];
-        }
-        return prompt;
     }
 
     private ModelCard card(TrainerState s) {
