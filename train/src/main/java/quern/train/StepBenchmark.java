@@ -1,8 +1,5 @@
 package quern.train;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -26,6 +23,7 @@ import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Native;
 import quern.tensor.kernel.KernelThreads;
+import quern.train.internal.ProcessMemory;
 
 /**
  * Times training steps of a GPT-2 shaped model on a fixed stream of tokens: the same work as {@code
@@ -204,17 +202,7 @@ public final class StepBenchmark {
         return (int) Math.pow(size.vocabulary, u) - 1;
     }
 
-    /** The most memory this process has held, in units of 10^6 bytes; 0 where the system does not tell. */
-    static double peakResidentMegabytes() {
-        try {
-            for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
-                if (line.startsWith("VmHWM:")) {
-                    return Long.parseLong(line.replaceAll("\\D", "")) * 1024 / 1e6;
-                }
-            }
-        } catch (IOException e) {
-            return 0;
-        }
-        return 0;
+    private static double peakResidentMegabytes() {
+        return ProcessMemory.read().peak() / 1e6;
     }
 }

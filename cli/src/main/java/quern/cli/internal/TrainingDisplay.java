@@ -22,6 +22,8 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
     private static final int BOLD = 1;
     private static final int SAMPLE_WIDTH = 100;
     private static final double SMOOTHING = 0.1;
+    /** Nanoseconds between two looks at the process's memory: a small model takes hundreds of steps a second. */
+    private static final long MEMORY_INTERVAL = 500_000_000L;
 
     private final Terminal terminal;
     private final List<double[]> training = new ArrayList<>();
@@ -29,6 +31,8 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
     private ProgressLine line;
     private double tokensPerSecond = Double.NaN;
     private double loss = Double.NaN;
+    private long memory;
+    private long memoryRead = System.nanoTime() - 2 * MEMORY_INTERVAL;
 
     /** A display on a terminal, or plain lines where it is none. */
     public TrainingDisplay(Terminal terminal) {
@@ -75,7 +79,11 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
         double now = result.tokens() / result.seconds();
         tokensPerSecond = Double.isNaN(tokensPerSecond) ? now : tokensPerSecond + SMOOTHING * (now - tokensPerSecond);
         loss = Double.isNaN(loss) ? result.loss() : loss + SMOOTHING * (result.loss() - loss);
-        line.update(progress.step(), loss, tokensPerSecond, residentBytes());
+        if (System.nanoTime() - memoryRead > MEMORY_INTERVAL) {
+            memory = residentBytes();
+            memoryRead = System.nanoTime();
+        }
+        line.update(progress.step(), loss, tokensPerSecond, memory);
     }
 
     @Override
