@@ -97,6 +97,16 @@ public abstract class Weights {
                 eps);
     }
 
+    /** A layer norm without bias. */
+    public final Norm layerNormWithoutBias(String name, long width, double eps) {
+        return new Norm.LayerNorm(parameter(name + ".weight", Initialization.ONES, width), null, eps);
+    }
+
+    /** A root-mean-square norm whose factor is {@code 1 + weight}. */
+    public final Norm offsetRmsNorm(String name, long width, double eps) {
+        return new Norm.OffsetRmsNorm(parameter(name + ".weight", Initialization.ZEROS, width), eps);
+    }
+
     /** A root-mean-square norm. */
     public final Norm rmsNorm(String name, long width, double eps) {
         return new Norm.RmsNorm(parameter(name + ".weight", Initialization.ONES, width), eps);

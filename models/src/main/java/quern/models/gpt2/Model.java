@@ -10,14 +10,15 @@ import quern.models.DecoderFamily;
 import quern.models.Task;
 import quern.models.Weights;
 import quern.nn.Activation;
-import quern.nn.DecoderBlock;
 import quern.nn.FeedForward;
 import quern.nn.FinalNorm;
 import quern.nn.LanguageModelHead;
 import quern.nn.Positions;
+import quern.nn.Residual;
 import quern.nn.Segment;
 import quern.nn.SelfAttention;
 import quern.nn.TokenEmbedding;
+import quern.nn.TransformerBlock;
 import quern.tensor.Parameter;
 
 /**
@@ -94,23 +95,24 @@ public final class Model implements DecoderFamily<Config> {
             String name = "transformer.h." + i;
             SelfAttention.Shape shape = new SelfAttention.Shape(
                     c.nHead(), c.nHead(), d / c.nHead(), c.attentionScale(i), c.attnPdrop(), false);
-            segments.add(new DecoderBlock(
-                    name,
+            Residual attention = Residual.preNorm(
                     w.layerNorm(name + ".ln_1", d, c.layerNormEpsilon()),
                     new SelfAttention(
                             name,
                             i,
                             shape,
                             List.of(w.linear(name + ".attn.c_attn", d, 3L * d, true, std)),
-                            w.linear(name + ".attn.c_proj", d, d, true, residualStd)),
+                            w.linear(name + ".attn.c_proj", d, d, true, residualStd)));
+            Residual feedForward = Residual.preNorm(
                     w.layerNorm(name + ".ln_2", d, c.layerNormEpsilon()),
                     new FeedForward(
                             name,
                             null,
                             w.linear(name + ".mlp.c_fc", d, c.innerWidth(), true, std),
                             w.linear(name + ".mlp.c_proj", c.innerWidth(), d, true, residualStd),
-                            activation),
-                    c.residPdrop()));
+                            activation));
+            segments.add(new TransformerBlock(
+                    name, attention.withDropout(c.residPdrop()), feedForward.withDropout(c.residPdrop())));
         }
         segments.add(new FinalNorm("transformer.ln_f", w.layerNorm("transformer.ln_f", d, c.layerNormEpsilon())));
         return segments;

@@ -10,14 +10,15 @@ import quern.models.RopeParameters;
 import quern.models.Task;
 import quern.models.Weights;
 import quern.nn.Activation;
-import quern.nn.DecoderBlock;
 import quern.nn.FeedForward;
 import quern.nn.FinalNorm;
 import quern.nn.LanguageModelHead;
 import quern.nn.Positions;
+import quern.nn.Residual;
 import quern.nn.Segment;
 import quern.nn.SelfAttention;
 import quern.nn.TokenEmbedding;
+import quern.nn.TransformerBlock;
 import quern.tensor.Parameter;
 
 /**
@@ -90,8 +91,7 @@ public final class Model implements DecoderFamily<Config> {
         segments.add(new TokenEmbedding("model.embed_tokens", tokens, null, dropout, c.paddingRow()));
         for (int i = 0; i < c.numHiddenLayers(); i++) {
             String name = "model.layers." + i;
-            segments.add(new DecoderBlock(
-                    name,
+            Residual attention = Residual.preNorm(
                     w.rmsNorm(name + ".input_layernorm", d, c.rmsNormEps()),
                     new SelfAttention(
                             name,
@@ -101,15 +101,16 @@ public final class Model implements DecoderFamily<Config> {
                                     w.linear(name + ".self_attn.q_proj", d, queries, c.attentionBias(), std),
                                     w.linear(name + ".self_attn.k_proj", d, keys, c.attentionBias(), std),
                                     w.linear(name + ".self_attn.v_proj", d, keys, c.attentionBias(), std)),
-                            w.linear(name + ".self_attn.o_proj", queries, d, c.attentionBias(), std)),
+                            w.linear(name + ".self_attn.o_proj", queries, d, c.attentionBias(), std)));
+            Residual feedForward = Residual.preNorm(
                     w.rmsNorm(name + ".post_attention_layernorm", d, c.rmsNormEps()),
                     new FeedForward(
                             name,
                             w.linear(name + ".mlp.gate_proj", d, inner, c.mlpBias(), std),
                             w.linear(name + ".mlp.up_proj", d, inner, c.mlpBias(), std),
                             w.linear(name + ".mlp.down_proj", inner, d, c.mlpBias(), std),
-                            activation),
-                    dropout));
+                            activation));
+            segments.add(new TransformerBlock(name, attention.withDropout(dropout), feedForward.withDropout(dropout)));
         }
         segments.add(new FinalNorm("model.norm", w.rmsNorm("model.norm", d, c.rmsNormEps())));
         return segments;
