@@ -15,9 +15,9 @@ SMALL = dict(
     decoder_ffn_dim=36,
     max_position_embeddings=32,
     activation_function="gelu",
-    dropout=0.1,
-    attention_dropout=0.1,
-    activation_dropout=0.1,
+    dropout=0.0,
+    attention_dropout=0.0,
+    activation_dropout=0.0,
 )
 
 

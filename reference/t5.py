@@ -19,7 +19,7 @@ def config(**changes) -> T5Config:
         num_heads=3,
         relative_attention_num_buckets=8,
         relative_attention_max_distance=14,
-        dropout_rate=0.1,
+        dropout_rate=0.0,
         layer_norm_epsilon=1e-6,
         feed_forward_proj="relu",
         pad_token_id=0,

@@ -18,6 +18,7 @@ public final class TokenEmbedding extends Segment {
         Linear projection;
         Norm norm;
         long positionOffset;
+        String ids = "input_ids";
 
         Options() {}
 
@@ -26,6 +27,7 @@ public final class TokenEmbedding extends Segment {
             projection = o.projection;
             norm = o.norm;
             positionOffset = o.positionOffset;
+            ids = o.ids;
         }
     }
 
@@ -87,9 +89,14 @@ public final class TokenEmbedding extends Segment {
         return with(o -> o.positionOffset = offset);
     }
 
+    /** Looks up the tokens called {@code name} in the flow instead of {@code input_ids}. */
+    public TokenEmbedding withIds(String name) {
+        return with(o -> o.ids = name);
+    }
+
     @Override
     public List<String> reads() {
-        return positions_PD == null ? List.of("input_ids") : List.of("input_ids", "position_ids");
+        return positions_PD == null ? List.of(options.ids) : List.of(options.ids, "position_ids");
     }
 
     @Override
@@ -120,7 +127,7 @@ public final class TokenEmbedding extends Segment {
     @Override
     public void forward(Flow flow, Pass pass) {
         Tensor weight = pass.value(tokens_VD);
-        Tensor ids = flow.get("input_ids");
+        Tensor ids = flow.get(options.ids);
         Tensor x = paddingRow.isPresent()
                 ? Functional.embedding(weight, ids, paddingRow.getAsLong())
                 : Functional.embedding(weight, ids);

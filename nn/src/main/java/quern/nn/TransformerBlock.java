@@ -3,6 +3,7 @@ package quern.nn;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import quern.tensor.DType;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
@@ -12,16 +13,27 @@ import quern.tensor.Tensor;
  */
 public final class TransformerBlock extends Segment {
     private final List<Residual> steps;
+    private final double layerDrop;
 
     /** A block from its steps. */
     public TransformerBlock(String name, List<Residual> steps) {
+        this(name, steps, 0);
+    }
+
+    private TransformerBlock(String name, List<Residual> steps, double layerDrop) {
         super(name);
         this.steps = List.copyOf(steps);
+        this.layerDrop = layerDrop;
     }
 
     /** A block from its steps. */
     public TransformerBlock(String name, Residual... steps) {
         this(name, List.of(steps));
+    }
+
+    /** The same, left out of a training pass with probability {@code p} (LayerDrop, Fan et al. 2020, arXiv:1909.11556). */
+    public TransformerBlock withLayerDrop(double p) {
+        return new TransformerBlock(name(), steps, p);
     }
 
     @Override
@@ -51,9 +63,23 @@ public final class TransformerBlock extends Segment {
     @Override
     public void forward(Flow flow, Pass pass) {
         Tensor x = flow.get("hidden_states");
+        if (isLeftOut(pass)) {
+            // Something of its own is written: what is read belongs to the segment before.
+            flow.put("hidden_states", pass.at(name(), "output", x.mul(1)));
+            return;
+        }
         for (Residual step : steps) {
             x = step.forward(x, name(), flow, pass);
         }
         flow.put("hidden_states", pass.at(name(), "output", x));
+    }
+
+    private boolean isLeftOut(Pass pass) {
+        return pass.isTraining()
+                && layerDrop > 0
+                && Tensor.zeros(DType.FP32, 1)
+                                .uniform_(0, 1, pass.random("layer_drop/" + name()))
+                                .item()
+                        < layerDrop;
     }
 }

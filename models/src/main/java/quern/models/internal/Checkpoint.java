@@ -32,7 +32,10 @@ public final class Checkpoint {
         List<String> misshaped = new ArrayList<>();
         Set<String> used = new HashSet<>();
         shapes.parameters().forEach((name, shape) -> {
-            String disk = find(keys, keys.onDisk(name));
+            String disk = find(files, keys, keys.onDisk(name));
+            if (disk == null && shapes.optional().contains(name)) {
+                return;
+            }
             if (disk == null) {
                 missing.add(keys.onDisk(name));
                 return;
@@ -49,7 +52,7 @@ public final class Checkpoint {
         refuse(missing, "%d tensors of the model are missing: %s; is config.json that of these weights?");
         refuse(misshaped, "%d tensors have another shape than config.json says: %s; is it that of these weights?");
         shapes.ties().forEach((tied, owner) -> {
-            String disk = find(keys, keys.onDisk(tied));
+            String disk = find(files, keys, keys.onDisk(tied));
             if (disk != null) {
                 used.add(disk);
                 checkTied(disk, diskNames.get(owner));
@@ -64,7 +67,8 @@ public final class Checkpoint {
         refuse(extra, "%d tensors have no place in the model: %s; is config.json that of these weights?");
     }
 
-    private String find(CheckpointKeys keys, String diskName) {
+    /** The name under which the files hold it, with or without the base model's prefix; {@code null} when they don't. */
+    static String find(SafetensorsFolder files, CheckpointKeys keys, String diskName) {
         if (files.contains(diskName)) {
             return diskName;
         }
@@ -75,9 +79,7 @@ public final class Checkpoint {
     }
 
     private void checkTied(String tied, String owner) {
-        SafetensorsFile.Entry a = files.entry(tied);
-        SafetensorsFile.Entry b = files.entry(owner);
-        if (!a.dtype().equals(b.dtype()) || a.bytes().mismatch(b.bytes()) != -1) {
+        if (!StoredTies.isSame(files.entry(tied), files.entry(owner))) {
             throw QuernException.failed(
                     "%s: tensor '%s' differs from '%s', which config.json ties it to; set tie_word_embeddings to false there",
                     files.folder(), tied, owner);
@@ -93,6 +95,11 @@ public final class Checkpoint {
             list += ", …";
         }
         throw QuernException.failed("%s: %s", files.folder(), message.formatted(names.size(), list));
+    }
+
+    /** Whether the files hold the parameter; only optional ones may be absent. */
+    public boolean contains(String name) {
+        return diskNames.containsKey(name);
     }
 
     /** The tensor of the parameter called {@code name} in memory. */
