@@ -6,8 +6,10 @@ import java.util.Map;
 import java.util.Optional;
 import quern.models.internal.RopeTypes;
 import quern.nn.Positions;
+import quern.recipe.Block;
 import quern.recipe.Default;
 import quern.recipe.Doc;
+import quern.recipe.Position;
 import quern.recipe.QuernException;
 import quern.recipe.Range;
 import quern.recipe.Suggestion;
@@ -56,6 +58,10 @@ public record RopeParameters(
             "dynamic", List.of("factor"),
             "yarn", List.of("factor"),
             "llama3", List.of("factor", "low_freq_factor", "high_freq_factor"));
+
+    /** Those of the paper: base 10000, nothing stretched (Su et al. 2021, arXiv:2104.09864). */
+    public static final RopeParameters ORIGINAL =
+            Block.empty(Position.of("rope_parameters")).bind(RopeParameters.class);
 
     /** Checks that the type is known and has what it needs. */
     public RopeParameters {

@@ -45,13 +45,12 @@ public record Config(
         @Doc("Dropout on attention patterns.") @Default("0") @Range(min = 0, max = 1, maxExclusive = true)
         double attentionDropout,
 
-        @Doc("The number of devices that the matrices were split over; matters with slow_but_exact only.")
+        @Doc("The number of devices that the matrices were split over in training; changes nothing here.")
         @Default("1")
         @Range(min = 1)
         int pretrainingTp,
 
-        @Doc("With pretraining_tp above 1: leave out the biases of the maps onto the residual stream.")
-        @Default("false")
+        @Doc("Sums in the order of those devices; must be false when pretraining_tp is above 1.") @Default("false")
         boolean slowButExact,
 
         @Doc("Share the embedding's matrix with the head.") @Default("true")
@@ -61,6 +60,11 @@ public record Config(
     /** Checks that the sizes fit together. */
     public Config {
         ConfigChecks.heads("n_head", nHead, "hidden_size", hiddenSize);
+        if (slowButExact && pretrainingTp > 1) {
+            throw new IllegalArgumentException(
+                    "slow_but_exact: true with pretraining_tp %d leaves out biases of the model; set it to false"
+                            .formatted(pretrainingTp));
+        }
     }
 
     @Override

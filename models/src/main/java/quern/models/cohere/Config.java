@@ -21,8 +21,7 @@ public record Config(
         @Range(min = 1)
         int intermediateSize,
 
-        @Doc("The factor on the logits.") @Default("0.0625")
-        double logitScale,
+        @Doc("The factor on the logits.") @Default("0.0625") double logitScale,
 
         @Doc("The number of blocks.") @Range(min = 1) int numHiddenLayers,
         @Doc("The number of query heads.") @Range(min = 1) int numAttentionHeads,
@@ -48,7 +47,8 @@ public record Config(
         @Doc("Share the embedding's matrix with the head.") @Default("true")
         boolean tieWordEmbeddings,
 
-        @Doc("The rotary positions.") @Default("{rope_theta: 500000}") RopeParameters ropeParameters,
+        @Doc("The rotary positions.") @Default("{rope_theta: 500000}")
+        RopeParameters ropeParameters,
 
         @Doc("Biases in the attention's maps.") @Default("false")
         boolean attentionBias,
@@ -80,6 +80,7 @@ public record Config(
                 numAttentionHeads);
         int head = headDim.orElse(hiddenSize / numAttentionHeads);
         ConfigChecks.rotaryWidth(headDim.isPresent() ? "head_dim" : "num_attention_heads", head, head);
+        ropeParameters.requireWholeHeads();
         ConfigChecks.padding(padTokenId, vocabSize);
     }
 

@@ -24,7 +24,8 @@ public record Config(
         @Doc("The number of blocks.") @Range(min = 1) int numHiddenLayers,
         @Doc("The number of query heads.") @Range(min = 1) int numAttentionHeads,
 
-        @Doc("The number of key and value heads; divides num_attention_heads. In recipes as many as query heads when absent.")
+        @Doc(
+                "The number of key and value heads; divides num_attention_heads. In recipes as many as query heads when absent.")
         @Default("2")
         @Range(min = 1)
         int numKeyValueHeads,
@@ -48,7 +49,8 @@ public record Config(
         @Doc("Share the embedding's matrix with the head.") @Default("true")
         boolean tieWordEmbeddings,
 
-        @Doc("The rotary positions.") @Default("{rope_theta: 500000}") RopeParameters ropeParameters,
+        @Doc("The rotary positions.") @Default("{rope_theta: 500000}")
+        RopeParameters ropeParameters,
 
         @Doc("Biases in the maps of the blocks.") @Default("false")
         boolean useBias,
@@ -64,9 +66,9 @@ public record Config(
     /** Checks that the sizes fit together. */
     public Config {
         ModelConfig.checkActivation("hidden_act", hiddenAct);
-        ConfigChecks.keyValueHeads(
-                "num_key_value_heads", numKeyValueHeads, "num_attention_heads", numAttentionHeads);
+        ConfigChecks.keyValueHeads("num_key_value_heads", numKeyValueHeads, "num_attention_heads", numAttentionHeads);
         ConfigChecks.rotaryWidth("head_dim", headDim, headDim);
+        ropeParameters.requireWholeHeads();
         ConfigChecks.padding(padTokenId, vocabSize);
     }
 

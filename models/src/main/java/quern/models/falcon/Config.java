@@ -22,8 +22,7 @@ public record Config(
         @Doc("The number of query heads; divides hidden_size.") @Default("71") @Range(min = 1)
         int numAttentionHeads,
 
-        @Doc("With the new decoder: 2 norms, one before each part, or 1 before both; 2 when absent.")
-        @Range(min = 1)
+        @Doc("With the new decoder: 2 norms, one before each part, or 1 before both; 2 when absent.") @Range(min = 1)
         Optional<Integer> numLnInParallelAttn,
 
         @Doc("Added to the variance in layer norms.") @Default("1e-5") @Range(min = 0, minExclusive = true)
@@ -41,7 +40,8 @@ public record Config(
         @Range(min = 0, max = 1, maxExclusive = true)
         double hiddenDropout,
 
-        @Doc("Dropout on attention patterns with alibi, and on what attention adds to the residual stream when not parallel.")
+        @Doc(
+                "Dropout on attention patterns with alibi, and on what attention adds to the residual stream when not parallel.")
         @Default("0")
         @Range(min = 0, max = 1, maxExclusive = true)
         double attentionDropout,
@@ -87,10 +87,7 @@ public record Config(
         if (newDecoderArchitecture) {
             numLnInParallelAttn = Optional.of(numLnInParallelAttn.orElse(2));
             ConfigChecks.keyValueHeads(
-                    "num_kv_heads",
-                    numKvHeads.orElse(numAttentionHeads),
-                    "num_attention_heads",
-                    numAttentionHeads);
+                    "num_kv_heads", numKvHeads.orElse(numAttentionHeads), "num_attention_heads", numAttentionHeads);
             if (!parallelAttn) {
                 throw new IllegalArgumentException(
                         "parallel_attn: false, but with new_decoder_architecture the parts are parallel; set it to true");
@@ -106,12 +103,12 @@ public record Config(
                                 .formatted(numKvHeads.get(), numAttentionHeads));
             }
             if (parallelAttn && numLnInParallelAttn.orElse(1) != 1) {
-                throw new IllegalArgumentException(
-                        "num_ln_in_parallel_attn: %d norms need new_decoder_architecture"
-                                .formatted(numLnInParallelAttn.get()));
+                throw new IllegalArgumentException("num_ln_in_parallel_attn: %d norms need new_decoder_architecture"
+                        .formatted(numLnInParallelAttn.get()));
             }
         }
         if (!alibi) {
+            ropeParameters.requireWholeHeads();
             int head = hiddenSize / numAttentionHeads;
             ConfigChecks.rotaryWidth("num_attention_heads", head, head);
         }

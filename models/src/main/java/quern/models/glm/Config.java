@@ -24,7 +24,8 @@ public record Config(
         @Doc("The number of blocks.") @Range(min = 1) int numHiddenLayers,
         @Doc("The number of query heads.") @Range(min = 1) int numAttentionHeads,
 
-        @Doc("The number of key and value heads; divides num_attention_heads. In recipes as many as query heads when absent.")
+        @Doc(
+                "The number of key and value heads; divides num_attention_heads. In recipes as many as query heads when absent.")
         @Default("2")
         @Range(min = 1)
         int numKeyValueHeads,
@@ -69,8 +70,7 @@ public record Config(
     /** Checks that the sizes fit together. */
     public Config {
         ModelConfig.checkActivation("hidden_act", hiddenAct);
-        ConfigChecks.keyValueHeads(
-                "num_key_value_heads", numKeyValueHeads, "num_attention_heads", numAttentionHeads);
+        ConfigChecks.keyValueHeads("num_key_value_heads", numKeyValueHeads, "num_attention_heads", numAttentionHeads);
         ConfigChecks.rotaryWidth("rope_parameters", ropeParameters.rotaryWidth(headDim), headDim);
         ConfigChecks.padding(padTokenId, vocabSize);
     }

@@ -24,7 +24,8 @@ public record Config(
         @Doc("The number of attention heads; divides n_embd.") @Default("16") @Range(min = 1)
         int nHead,
 
-        @Doc("How many dimensions of a head turn with the position; even. In recipes at most 64 and no wider than a head.")
+        @Doc(
+                "How many dimensions of a head turn with the position; even. In recipes at most 64 and no wider than a head.")
         @Default("64")
         @Range(min = 2)
         int rotaryDim,

@@ -23,8 +23,7 @@ public record Config(
         @Doc("The number of blocks.") @Default("24") @Range(min = 1)
         int numLayers,
 
-        @Doc("Kinds of blocks and how often they repeat: [[[global, local], 12]].")
-        @Default("[[[global, local], 12]]")
+        @Doc("Kinds of blocks and how often they repeat: [[[global, local], 12]].") @Default("[[[global, local], 12]]")
         List<List<Object>> attentionTypes,
 
         @Doc("The kind of each block, global or local; as attention_types says when absent.")
@@ -36,9 +35,7 @@ public record Config(
         @Doc("The width inside the feed-forward part; 4 times hidden_size when absent.") @Range(min = 1)
         Optional<Integer> intermediateSize,
 
-        @Doc("The keys that a query of a local block sees, its own among them.")
-        @Default("256")
-        @Range(min = 1)
+        @Doc("The keys that a query of a local block sees, its own among them.") @Default("256") @Range(min = 1)
         int windowSize,
 
         @Doc("The activation of the feed-forward part.") @Default("gelu_new")
@@ -77,7 +74,8 @@ public record Config(
         List<String> kinds = attentionLayers.orElseGet(() -> expanded(attentionTypes));
         for (String kind : kinds) {
             if (!kind.equals("global") && !kind.equals("local")) {
-                throw new IllegalArgumentException("%s: unknown kind '%s'; known are global, local".formatted(key, kind));
+                throw new IllegalArgumentException(
+                        "%s: unknown kind '%s'; known are global, local".formatted(key, kind));
             }
         }
         if (kinds.size() != numLayers) {
