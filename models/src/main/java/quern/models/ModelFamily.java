@@ -44,6 +44,14 @@ public interface ModelFamily<C extends Record & ModelConfig> extends Technique {
     /** As {@link #normalise}, but only for new models, whose recipe may leave out more than a file does. */
     default void completeRecipe(Map<String, Object> settings) {}
 
+    /**
+     * What keys that a {@code config.json} may leave out are then, for those whose {@code null} means something else.
+     * Recipes know them not.
+     */
+    default Map<String, Object> fileDefaults() {
+        return Map.of();
+    }
+
     /** How the parameters lie in a checkpoint. */
     CheckpointKeys keys();
 

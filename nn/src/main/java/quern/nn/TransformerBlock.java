@@ -4,6 +4,8 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.Functional;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
@@ -31,7 +33,7 @@ public final class TransformerBlock extends Segment {
         this(name, List.of(steps));
     }
 
-    /** The same, left out of a training pass with probability {@code p} (LayerDrop, Fan et al. 2020, arXiv:1909.11556). */
+    /** The same, left out of a share {@code p} of training steps (LayerDrop, Fan et al. 2020, arXiv:1909.11556). */
     public TransformerBlock withLayerDrop(double p) {
         return new TransformerBlock(name(), steps, p);
     }
@@ -63,8 +65,7 @@ public final class TransformerBlock extends Segment {
     @Override
     public void forward(Flow flow, Pass pass) {
         Tensor x = flow.get("hidden_states");
-        if (isLeftOut(pass)) {
-            // Something of its own is written: what is read belongs to the segment before.
+        if (isDropped(pass)) {
             flow.put("hidden_states", pass.at(name(), "output", x.mul(1)));
             return;
         }
@@ -74,12 +75,13 @@ public final class TransformerBlock extends Segment {
         flow.put("hidden_states", pass.at(name(), "output", x));
     }
 
-    private boolean isLeftOut(Pass pass) {
-        return pass.isTraining()
-                && layerDrop > 0
-                && Tensor.zeros(DType.FP32, 1)
-                                .uniform_(0, 1, pass.random("layer_drop/" + name()))
-                                .item()
-                        < layerDrop;
+    private boolean isDropped(Pass pass) {
+        if (!pass.isTraining() || layerDrop == 0) {
+            return false;
+        }
+        Tensor one = Tensor.full(1, DType.FP32, Device.CPU, 1);
+        return Functional.dropout(one, layerDrop, pass.random("layer_drop/" + name()))
+                        .item()
+                == 0;
     }
 }
