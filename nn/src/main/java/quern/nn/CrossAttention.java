@@ -50,9 +50,8 @@ public final class CrossAttention implements Branch {
     @Override
     public Tensor forward(Tensor x_BTD, Flow flow, Pass pass) {
         Tensor q_BHTD = heads(query.forward(x_BTD, pass), shape.heads());
-        KeyValueCache.KeysValues source = pass.cache() == null
-                ? keysValues(flow, pass)
-                : pass.cache().once(layer, () -> keysValues(flow, pass));
+        KeyValueCache.KeysValues source =
+                pass.cache() == null ? keysValues(flow, pass) : pass.cache().once(layer, () -> keysValues(flow, pass));
         Tensor y_BTD = Attention.attend(
                 q_BHTD,
                 source.keys(),

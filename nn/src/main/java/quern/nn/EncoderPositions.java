@@ -13,10 +13,10 @@ import quern.tensor.Tensor;
  */
 public final class EncoderPositions extends Segment {
     /** The mask over the source. */
-    static final String MASK = "encoder_mask";
+    public static final String MASK = "encoder_mask";
 
     /** What the encoder gives to the decoder. */
-    static final String OUTPUT = "encoder_hidden_states";
+    public static final String OUTPUT = "encoder_hidden_states";
 
     private final DType dtype;
 

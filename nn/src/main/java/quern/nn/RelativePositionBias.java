@@ -20,8 +20,7 @@ public final class RelativePositionBias extends Segment {
     private final boolean bidirectional;
     private final String ids;
 
-    private RelativePositionBias(
-            String name, Parameter table_NH, int maxDistance, boolean bidirectional, String ids) {
+    private RelativePositionBias(String name, Parameter table_NH, int maxDistance, boolean bidirectional, String ids) {
         super(name);
         this.table_NH = table_NH;
         this.maxDistance = maxDistance;

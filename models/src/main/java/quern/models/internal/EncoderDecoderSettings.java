@@ -114,8 +114,7 @@ public interface EncoderDecoderSettings extends EncoderDecoderConfig {
     /** Refuses a token that the model doesn't know. */
     static void checkToken(String key, int id, int vocabulary) {
         if (id >= vocabulary) {
-            throw new IllegalArgumentException(
-                    "%s: %d is outside the vocabulary of %d".formatted(key, id, vocabulary));
+            throw new IllegalArgumentException("%s: %d is outside the vocabulary of %d".formatted(key, id, vocabulary));
         }
     }
 

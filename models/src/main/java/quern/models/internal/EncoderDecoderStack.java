@@ -85,8 +85,8 @@ public final class EncoderDecoderStack {
                             feedForward(name, c.encoderFfnDim()))
                     .withLayerDrop(c.encoderLayerdrop()));
         }
-        segments.add(new EncoderOutput(
-                "model.encoder.layer_norm", finalNorm ? norm("model.encoder.layer_norm") : null, 0));
+        segments.add(
+                new EncoderOutput("model.encoder.layer_norm", finalNorm ? norm("model.encoder.layer_norm") : null, 0));
 
         segments.add(new DecoderPositions("model.decoder.positions", w.dtype()));
         segments.add(embedding("model.decoder", decoderTied ? shared : tokens("model.decoder.embed_tokens"))
@@ -159,13 +159,7 @@ public final class EncoderDecoderStack {
     private Residual crossAttention(String block, int layer) {
         List<Linear> maps = maps(block + ".encoder_attn");
         CrossAttention attention = new CrossAttention(
-                block,
-                layer,
-                shape(c.decoderAttentionHeads()),
-                maps.get(0),
-                maps.get(1),
-                maps.get(2),
-                maps.get(3));
+                block, layer, shape(c.decoderAttentionHeads()), maps.get(0), maps.get(1), maps.get(2), maps.get(3));
         return residual(attention, block + ".encoder_attn_layer_norm");
     }
 

@@ -44,12 +44,14 @@ public record Config(
         @Doc("The width inside the feed-forward part; in recipes 4 times d_model when absent.") @Range(min = 1)
         int dFf,
 
-        @Doc("The number of blocks of the encoder.") @Range(min = 1) int numLayers,
+        @Doc("The number of blocks of the encoder.") @Range(min = 1)
+        int numLayers,
 
         @Doc("The number of blocks of the decoder; as many as the encoder's when absent.") @Range(min = 1)
         Optional<Integer> numDecoderLayers,
 
-        @Doc("The number of attention heads.") @Range(min = 1) int numHeads,
+        @Doc("The number of attention heads.") @Range(min = 1)
+        int numHeads,
 
         @Doc("Buckets of distances with a bias each.") @Default("32") @Range(min = 4)
         int relativeAttentionNumBuckets,
@@ -98,8 +100,7 @@ public record Config(
                             .formatted(feedForwardProj));
         }
         ModelConfig.checkActivation(
-                denseActFn.isPresent() ? "dense_act_fn" : "feed_forward_proj",
-                activation(denseActFn, feedForwardProj));
+                denseActFn.isPresent() ? "dense_act_fn" : "feed_forward_proj", activation(denseActFn, feedForwardProj));
         if (relativeAttentionMaxDistance <= relativeAttentionNumBuckets / 2) {
             throw new IllegalArgumentException(
                     "relative_attention_max_distance: %d is not more than the %d distances that have a bucket each (half of relative_attention_num_buckets); raise it"

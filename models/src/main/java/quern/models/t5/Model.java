@@ -53,8 +53,7 @@ public final class Model implements ModelFamily<Config> {
 
     @Override
     public Architectures architectures() {
-        return Architectures.of("T5", Task.SEQ2SEQ_LM, Task.MODEL)
-                .with("T5WithLMHeadModel", Task.SEQ2SEQ_LM);
+        return Architectures.of("T5", Task.SEQ2SEQ_LM, Task.MODEL).with("T5WithLMHeadModel", Task.SEQ2SEQ_LM);
     }
 
     @Override
@@ -98,8 +97,8 @@ public final class Model implements ModelFamily<Config> {
             String name = "encoder.block." + i;
             segments.add(new TransformerBlock(name, selfAttention(name, i, c, w), feedForward(name, 1, c, w)));
         }
-        segments.add(new EncoderOutput(
-                "encoder.final_layer_norm", norm("encoder.final_layer_norm", c, w), c.dropoutRate()));
+        segments.add(
+                new EncoderOutput("encoder.final_layer_norm", norm("encoder.final_layer_norm", c, w), c.dropoutRate()));
 
         segments.add(new TokenEmbedding("decoder.embed_tokens", tokens, null, c.dropoutRate())
                 .withIds(DecoderPositions.INPUT));
@@ -111,8 +110,8 @@ public final class Model implements ModelFamily<Config> {
             segments.add(new TransformerBlock(
                     name, selfAttention(name, i, c, w), crossAttention(name, i, c, w), feedForward(name, 2, c, w)));
         }
-        segments.add(new FinalNorm(
-                "decoder.final_layer_norm", norm("decoder.final_layer_norm", c, w), c.dropoutRate()));
+        segments.add(
+                new FinalNorm("decoder.final_layer_norm", norm("decoder.final_layer_norm", c, w), c.dropoutRate()));
         return segments;
     }
 
