@@ -44,6 +44,14 @@ public interface ModelFamily<C extends Record & ModelConfig> extends Technique {
     /** As {@link #normalise}, but only for new models, whose recipe may leave out more than a file does. */
     default void completeRecipe(Map<String, Object> settings) {}
 
+    /**
+     * Values of optional settings that a file leaves out but doesn't set to null: a padding token that is 0 unless it is
+     * said that there is none, say. Settings named here are written as null when they are empty.
+     */
+    default Map<String, Object> fileDefaults() {
+        return Map.of();
+    }
+
     /** How the parameters lie in a checkpoint. */
     CheckpointKeys keys();
 

@@ -146,6 +146,11 @@ public final class ModelSpec {
         Map<String, Object> other = new LinkedHashMap<>();
         Map<String, Object> spelled = renamed(fields, family, file.toString());
         family.normalise(spelled, file.toString());
+        family.fileDefaults().forEach((key, value) -> {
+            if (!spelled.containsKey(key)) {
+                spelled.put(key, value);
+            }
+        });
         Set<String> known = keys(family.config());
         spelled.forEach((key, value) -> {
             if (!known.contains(key)) {
@@ -320,6 +325,7 @@ public final class ModelSpec {
     /** The content of {@code config.json} for weights of this dtype, keys sorted. */
     public Map<String, Object> toJson(DType dtype) {
         Map<String, Object> json = new TreeMap<>(otherFields);
+        family.fileDefaults().keySet().forEach(key -> json.put(key, null));
         json.putAll(settings());
         json.put("architectures", List.of(architecture.name()));
         if (HAS_LABELS.contains(task())) {

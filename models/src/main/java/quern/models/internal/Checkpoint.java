@@ -32,7 +32,7 @@ public final class Checkpoint {
         List<String> misshaped = new ArrayList<>();
         Set<String> used = new HashSet<>();
         shapes.parameters().forEach((name, shape) -> {
-            String disk = find(keys, keys.onDisk(name));
+            String disk = find(keys, shapes, name);
             if (disk == null) {
                 missing.add(keys.onDisk(name));
                 return;
@@ -64,6 +64,23 @@ public final class Checkpoint {
         refuse(extra, "%d tensors have no place in the model: %s; is config.json that of these weights?");
     }
 
+    /** The tensor of a parameter, under its own name or one that is tied to it; {@code null} when there is none. */
+    private String find(CheckpointKeys keys, ModelSpec.Shapes shapes, String name) {
+        String disk = find(keys, keys.onDisk(name));
+        if (disk != null) {
+            return disk;
+        }
+        for (Map.Entry<String, String> tie : shapes.ties().entrySet()) {
+            if (tie.getValue().equals(name)) {
+                disk = find(keys, keys.onDisk(tie.getKey()));
+                if (disk != null) {
+                    return disk;
+                }
+            }
+        }
+        return null;
+    }
+
     private String find(CheckpointKeys keys, String diskName) {
         if (files.contains(diskName)) {
             return diskName;
@@ -71,12 +88,23 @@ public final class Checkpoint {
         String bare = diskName.startsWith(keys.basePrefix())
                 ? diskName.substring(keys.basePrefix().length())
                 : diskName;
-        return files.contains(bare) ? bare : null;
+        if (files.contains(bare)) {
+            return bare;
+        }
+        for (String older : keys.olderNames(diskName)) {
+            if (files.contains(older)) {
+                return older;
+            }
+        }
+        return null;
     }
 
     private void checkTied(String tied, String owner) {
         SafetensorsFile.Entry a = files.entry(tied);
         SafetensorsFile.Entry b = files.entry(owner);
+        if (tied.equals(owner)) {
+            return;
+        }
         if (!a.dtype().equals(b.dtype()) || a.bytes().mismatch(b.bytes()) != -1) {
             throw QuernException.failed(
                     "%s: tensor '%s' differs from '%s', which config.json ties it to; set tie_word_embeddings to false there",
