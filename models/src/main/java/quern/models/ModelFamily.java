@@ -45,8 +45,8 @@ public interface ModelFamily<C extends Record & ModelConfig> extends Technique {
     default void completeRecipe(Map<String, Object> settings) {}
 
     /**
-     * Values of optional settings that a file leaves out but doesn't set to null: a padding token that is 0 unless it is
-     * said that there is none, say. Settings named here are written as null when they are empty.
+     * What keys that a {@code config.json} may leave out are then, for those whose {@code null} means something else.
+     * Recipes know them not.
      */
     default Map<String, Object> fileDefaults() {
         return Map.of();

@@ -145,12 +145,12 @@ public final class ModelSpec {
         Map<String, Object> settings = new LinkedHashMap<>();
         Map<String, Object> other = new LinkedHashMap<>();
         Map<String, Object> spelled = renamed(fields, family, file.toString());
-        family.normalise(spelled, file.toString());
         family.fileDefaults().forEach((key, value) -> {
             if (!spelled.containsKey(key)) {
                 spelled.put(key, value);
             }
         });
+        family.normalise(spelled, file.toString());
         Set<String> known = keys(family.config());
         spelled.forEach((key, value) -> {
             if (!known.contains(key)) {
@@ -325,6 +325,7 @@ public final class ModelSpec {
     /** The content of {@code config.json} for weights of this dtype, keys sorted. */
     public Map<String, Object> toJson(DType dtype) {
         Map<String, Object> json = new TreeMap<>(otherFields);
+        // A key left out would be read as its default again.
         family.fileDefaults().keySet().forEach(key -> json.put(key, null));
         json.putAll(settings());
         json.put("architectures", List.of(architecture.name()));

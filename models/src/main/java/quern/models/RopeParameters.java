@@ -6,8 +6,10 @@ import java.util.Map;
 import java.util.Optional;
 import quern.models.internal.RopeTypes;
 import quern.nn.Positions;
+import quern.recipe.Block;
 import quern.recipe.Default;
 import quern.recipe.Doc;
+import quern.recipe.Position;
 import quern.recipe.QuernException;
 import quern.recipe.Range;
 import quern.recipe.Suggestion;
@@ -28,7 +30,7 @@ import quern.recipe.Suggestion;
  * @param mscale yarn: with {@code mscaleAllDim}, another way to work that factor out
  * @param mscaleAllDim see {@code mscale}
  * @param truncate yarn: whether the bounds of the ramp are whole dimensions
- * @param partialRotaryFactor the share of a head that turns; only 1 is known here
+ * @param partialRotaryFactor the share of a head that turns, the first dimensions; all when absent
  */
 public record RopeParameters(
         @Doc("How frequencies are stretched: default, linear, dynamic, yarn or llama3.") @Default("default")
@@ -47,7 +49,7 @@ public record RopeParameters(
         Optional<Double> mscale,
         Optional<Double> mscaleAllDim,
         Optional<Boolean> truncate,
-        @Range(min = 1, max = 1) Optional<Double> partialRotaryFactor) {
+        @Range(min = 0, minExclusive = true, max = 1) Optional<Double> partialRotaryFactor) {
 
     /** The keys each type takes beside {@code rope_theta}; the first ones are required. */
     private static final Map<String, List<String>> REQUIRED = Map.of(
@@ -56,6 +58,10 @@ public record RopeParameters(
             "dynamic", List.of("factor"),
             "yarn", List.of("factor"),
             "llama3", List.of("factor", "low_freq_factor", "high_freq_factor"));
+
+    /** Those of the paper: base 10000, nothing stretched (Su et al. 2021, arXiv:2104.09864). */
+    public static final RopeParameters ORIGINAL =
+            Block.empty(Position.of("rope_parameters")).bind(RopeParameters.class);
 
     /** Checks that the type is known and has what it needs. */
     public RopeParameters {
@@ -86,14 +92,15 @@ public record RopeParameters(
     }
 
     /**
-     * Turns the spellings of older files, {@code rope_theta} and {@code rope_scaling} (with {@code type}) at the top
-     * level, into {@code rope_parameters}, in place.
+     * Turns the spellings of older files, {@code rope_theta}, {@code partial_rotary_factor} and {@code rope_scaling} (with
+     * {@code type}) at the top level, into {@code rope_parameters}, in place.
      *
      * @param where the file or place, for messages
      */
     public static void normalise(Map<String, Object> settings, String where) {
         Object scaling = settings.remove("rope_scaling");
         Object theta = settings.remove("rope_theta");
+        Object share = settings.remove("partial_rotary_factor");
         Object found = settings.get("rope_parameters");
         if (found == null) {
             found = scaling;
@@ -101,7 +108,7 @@ public record RopeParameters(
             throw QuernException.badInput(
                     "%s: both rope_scaling and rope_parameters are there and differ; keep rope_parameters", where);
         }
-        if (found == null && theta == null) {
+        if (found == null && theta == null && share == null) {
             return;
         }
         if (found != null && !(found instanceof Map)) {
@@ -122,11 +129,50 @@ public record RopeParameters(
         if (theta != null) {
             rope.putIfAbsent("rope_theta", theta);
         }
+        if (share != null) {
+            rope.putIfAbsent("partial_rotary_factor", share);
+        }
         settings.put("rope_parameters", rope);
     }
 
-    /** The frequencies of a head of {@code headWidth} for a model of {@code contextLength} positions. */
-    public Positions.RotaryFrequencies frequencies(int headWidth, int contextLength) {
-        return RopeTypes.of(this, headWidth, contextLength);
+    /**
+     * As above, for families in which a key that {@code rope_parameters} leaves out is another value than elsewhere. Where
+     * there are no {@code rope_parameters} at all, the family's {@code Config} has the default.
+     */
+    public static void normalise(Map<String, Object> settings, String where, String key, double value) {
+        normalise(settings, where);
+        if (settings.get("rope_parameters") instanceof Map<?, ?> found && found.get(key) == null) {
+            Map<String, Object> rope = new LinkedHashMap<>();
+            found.forEach((name, given) -> rope.put(String.valueOf(name), given));
+            rope.put(key, value);
+            settings.put("rope_parameters", rope);
+        }
+    }
+
+    /** How many of a head's dimensions turn, the first ones. */
+    public int rotaryWidth(int headWidth) {
+        return (int) (headWidth * partialRotaryFactor.orElse(1.0));
+    }
+
+    /** For families whose heads turn as a whole: refuses a share below 1. */
+    public void requireWholeHeads() {
+        if (partialRotaryFactor.orElse(1.0) != 1) {
+            throw new IllegalArgumentException(
+                    "rope_parameters: partial_rotary_factor: %s, but heads of this family turn as a whole; leave it out"
+                            .formatted(partialRotaryFactor.orElseThrow()));
+        }
+    }
+
+    /** The positions of a model that was made for {@code maxPositionEmbeddings}, stretched where the type says so. */
+    public int contextLength(int maxPositionEmbeddings) {
+        // Only this type stretches a context beyond the one config.json states.
+        return ropeType.equals("dynamic")
+                ? (int) (maxPositionEmbeddings * factor.orElseThrow())
+                : maxPositionEmbeddings;
+    }
+
+    /** The frequencies when {@code rotaryWidth} dimensions of a head turn in a model of {@code contextLength} positions. */
+    public Positions.RotaryFrequencies frequencies(int rotaryWidth, int contextLength) {
+        return RopeTypes.of(this, rotaryWidth, contextLength);
     }
 }

@@ -112,6 +112,11 @@ public abstract class Weights {
         return new Norm.LayerNorm(parameter(name + ".weight", Initialization.ONES, width), null, eps);
     }
 
+    /** A layer norm over each head of queries or keys, without bias, with a row of weights for each head. */
+    public final Norm headLayerNorm(String name, long heads, long headWidth, double eps) {
+        return new Norm.LayerNorm(parameter(name + ".weight", Initialization.ONES, heads, headWidth), null, eps);
+    }
+
     /** A root-mean-square norm whose factor is {@code 1 + weight}. */
     public final Norm offsetRmsNorm(String name, long width, double eps) {
         return new Norm.OffsetRmsNorm(parameter(name + ".weight", Initialization.ZEROS, width), eps);

@@ -127,7 +127,7 @@ class RopeParametersTest {
         assertEquals(
                 "here: high_freq_factor: missing; rope_type llama3 needs it",
                 message("llama3", Map.of("factor", 2.0, "low_freq_factor", 1.0)));
-        assertTrue(message("default", Map.of("partial_rotary_factor", 0.5)).startsWith("here: partial_rotary_factor:"));
+        assertTrue(message("default", Map.of("partial_rotary_factor", 1.5)).startsWith("here: partial_rotary_factor:"));
         assertTrue(message("default", Map.of("fator", 0.5)).contains("did you mean 'factor'?"));
     }
 
