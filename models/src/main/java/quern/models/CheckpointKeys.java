@@ -1,5 +1,7 @@
 package quern.models;
 
+import java.util.List;
+
 /**
  * How a family's parameters lie in a Hugging Face checkpoint. Parameters in memory carry transformers' in-memory names.
  */
@@ -20,7 +22,15 @@ public interface CheckpointKeys {
         return false;
     }
 
-    /** Whether a tensor in a file is a buffer that older versions wrote and nobody reads. */
+    /** Other names under which older files have the tensor that is now called {@code diskName}. */
+    default List<String> olderNames(String diskName) {
+        return List.of();
+    }
+
+    /**
+     * Whether a tensor that the model has no place for may be there all the same: a buffer that older versions wrote, or
+     * part of a head that files of this family often carry along.
+     */
     default boolean isBuffer(String diskName) {
         return false;
     }

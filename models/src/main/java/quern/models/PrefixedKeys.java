@@ -1,5 +1,7 @@
 package quern.models;
 
+import java.util.List;
+
 /**
  * The keys of a class whose body is called otherwise than in most classes of its family: the bare body, which has no
  * prefix, or an older name that was kept.
@@ -37,6 +39,11 @@ final class PrefixedKeys implements CheckpointKeys {
     @Override
     public boolean isTransposed(String name) {
         return keys.isTransposed(familys(name));
+    }
+
+    @Override
+    public List<String> olderNames(String diskName) {
+        return keys.olderNames(familys(diskName)).stream().map(this::own).toList();
     }
 
     @Override

@@ -65,7 +65,12 @@ public abstract class Weights {
 
     /** A slot from {@code in} to {@code out} features, its matrix drawn with {@code std}, its bias 0. */
     public final Linear linear(String name, long in, long out, boolean bias, double std) {
-        Parameter weight = parameter(name + ".weight", Initialization.normal(std), out, in);
+        return linear(name, in, out, bias, Initialization.normal(std));
+    }
+
+    /** A slot from {@code in} to {@code out} features whose bias is 0. */
+    public final Linear linear(String name, long in, long out, boolean bias, Initialization initialization) {
+        Parameter weight = parameter(name + ".weight", initialization, out, in);
         return new Linear(
                 names.apply(name),
                 new DenseLinear(weight, bias ? parameter(name + ".bias", Initialization.ZEROS, out) : null));
@@ -84,14 +89,11 @@ public abstract class Weights {
 
     /** As above, with a bias of its own or {@code null}. */
     public final Linear tied(String name, Parameter weight, Parameter bias) {
-        ties.put(names.apply(name + ".weight"), weight.name());
+        tie(name + ".weight", weight);
         return new Linear(names.apply(name), new DenseLinear(weight, bias));
     }
 
-    /**
-     * Says that files may hold a second copy of {@code owner} under {@code name}, which {@link #isTied} found to be the
-     * same.
-     */
+    /** Says that {@code name} stands for a parameter with another name; files may have either or both. */
     public final void tie(String name, Parameter owner) {
         ties.put(names.apply(name), owner.name());
     }

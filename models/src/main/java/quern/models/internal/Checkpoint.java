@@ -32,7 +32,7 @@ public final class Checkpoint {
         List<String> misshaped = new ArrayList<>();
         Set<String> used = new HashSet<>();
         shapes.parameters().forEach((name, shape) -> {
-            String disk = find(files, keys, keys.onDisk(name));
+            String disk = find(keys, shapes, name);
             if (disk == null && shapes.optional().contains(name)) {
                 return;
             }
@@ -67,6 +67,23 @@ public final class Checkpoint {
         refuse(extra, "%d tensors have no place in the model: %s; is config.json that of these weights?");
     }
 
+    /** The tensor of a parameter, under its own name or one that is tied to it; {@code null} when there is none. */
+    private String find(CheckpointKeys keys, ModelSpec.Shapes shapes, String name) {
+        String disk = find(files, keys, keys.onDisk(name));
+        if (disk != null) {
+            return disk;
+        }
+        for (Map.Entry<String, String> tie : shapes.ties().entrySet()) {
+            if (tie.getValue().equals(name)) {
+                disk = find(files, keys, keys.onDisk(tie.getKey()));
+                if (disk != null) {
+                    return disk;
+                }
+            }
+        }
+        return null;
+    }
+
     /** The name under which the files hold it, with or without the base model's prefix; {@code null} when they don't. */
     static String find(SafetensorsFolder files, CheckpointKeys keys, String diskName) {
         if (files.contains(diskName)) {
@@ -75,10 +92,21 @@ public final class Checkpoint {
         String bare = diskName.startsWith(keys.basePrefix())
                 ? diskName.substring(keys.basePrefix().length())
                 : diskName;
-        return files.contains(bare) ? bare : null;
+        if (files.contains(bare)) {
+            return bare;
+        }
+        for (String older : keys.olderNames(diskName)) {
+            if (files.contains(older)) {
+                return older;
+            }
+        }
+        return null;
     }
 
     private void checkTied(String tied, String owner) {
+        if (tied.equals(owner)) {
+            return;
+        }
         if (!StoredTies.isSame(files.entry(tied), files.entry(owner))) {
             throw QuernException.failed(
                     "%s: tensor '%s' differs from '%s', which config.json ties it to; set tie_word_embeddings to false there",

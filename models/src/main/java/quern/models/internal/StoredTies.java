@@ -22,10 +22,10 @@ public final class StoredTies {
     boolean isTied(String tied, String owner, boolean configured) {
         String own = Checkpoint.find(files, keys, keys.onDisk(tied));
         String other = Checkpoint.find(files, keys, keys.onDisk(owner));
-        if (own == null || other == null) {
-            return own == null;
+        if (own == null) {
+            return true;
         }
-        return configured && isSame(files.entry(own), files.entry(other));
+        return configured && (other == null || isSame(files.entry(own), files.entry(other)));
     }
 
     static boolean isSame(SafetensorsFile.Entry a, SafetensorsFile.Entry b) {
