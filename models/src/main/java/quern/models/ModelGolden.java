@@ -32,12 +32,7 @@ public final class ModelGolden implements AutoCloseable {
     private static final double GRADIENT_FLOOR = 1e-3;
 
     private static final List<String> INPUTS = List.of(
-            "input_ids",
-            "attention_mask",
-            "token_type_ids",
-            "task_type_ids",
-            "pixel_values",
-            DecoderPositions.INPUT);
+            "input_ids", "attention_mask", "token_type_ids", "task_type_ids", "pixel_values", DecoderPositions.INPUT);
 
     private static final List<String> LABELS =
             List.of("labels", "next_sentence_label", "start_positions", "end_positions");
