@@ -6,6 +6,7 @@ import java.util.List;
 import quern.nn.Flow;
 import quern.nn.KeyValueCache;
 import quern.nn.Pass;
+import quern.nn.Positions;
 import quern.recipe.QuernException;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -205,6 +206,10 @@ public final class Generator {
                     cache = null;
                 }
             }
+            if (cache != null && !keepsCache(cache.length(), length - windowStart)) {
+                cache.close();
+                cache = null;
+            }
             Pass pass = Pass.evaluation().withLastLogitsOnly();
             int from = windowStart;
             if (config.useCache()) {
@@ -219,6 +224,11 @@ public final class Generator {
                 flow.put("attention_mask", mask().to(model.device()));
             }
             return model.network().infer(flow, pass).get("logits").select(1, 0).to(DType.FP32);
+        }
+
+        private boolean keepsCache(long before, long now) {
+            return model.network().segments().stream()
+                    .allMatch(s -> !(s instanceof Positions positions) || positions.keepsCache(before, now));
         }
 
         private Tensor columns(int from) {
