@@ -252,7 +252,7 @@ def gemma2() -> None:
             query_pre_attn_scalar=20,
             sliding_window=5,
             attn_logit_softcapping=2.0,
-            final_logit_softcapping=8.0,
+            final_logit_softcapping=30.0,
             tie_word_embeddings=True,
         ),
         173,

@@ -1,6 +1,5 @@
 package quern.models;
 
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 
@@ -44,21 +43,5 @@ public final class ConfigChecks {
     /** The row of the embedding that belongs to the padding token. */
     public static OptionalLong paddingRow(Optional<Integer> id, int vocabSize) {
         return id.map(i -> OptionalLong.of(i < 0 ? i + vocabSize : i)).orElse(OptionalLong.empty());
-    }
-
-    /**
-     * Gives the rates that a recipe or a file doesn't set the value of {@code dropout}, for families whose settings have
-     * no such key.
-     */
-    public static void spreadDropout(Map<String, Object> settings, String... rates) {
-        // A rate out of range stays under the key it was given by, so that the message names that.
-        if (settings.get("dropout") instanceof Number dropout
-                && dropout.doubleValue() >= 0
-                && dropout.doubleValue() < 1) {
-            settings.remove("dropout");
-            for (String key : rates) {
-                settings.putIfAbsent(key, dropout);
-            }
-        }
     }
 }

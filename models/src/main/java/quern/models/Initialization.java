@@ -19,4 +19,7 @@ public sealed interface Initialization {
 
     /** Normal numbers around 0, and zeros in the row of the padding token where there is one. */
     record Normal(double std, OptionalLong zeroRow) implements Initialization {}
+
+    /** Normal numbers around 0, drawn again where they are more than {@code cutoff} standard deviations away. */
+    record TruncatedNormal(double std, double cutoff) implements Initialization {}
 }

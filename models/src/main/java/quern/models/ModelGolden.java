@@ -30,7 +30,7 @@ public final class ModelGolden implements AutoCloseable {
     private static final double GRADIENT_FLOOR = 1e-3;
 
     private static final List<String> INPUTS =
-            List.of("input_ids", "attention_mask", "token_type_ids", "task_type_ids", "position_ids", "pixel_values");
+            List.of("input_ids", "attention_mask", "token_type_ids", "task_type_ids", "pixel_values");
 
     private static final List<String> LABELS =
             List.of("labels", "next_sentence_label", "start_positions", "end_positions");
@@ -92,6 +92,11 @@ public final class ModelGolden implements AutoCloseable {
                     golden.folder().resolve("golden.safetensors"), name, String.join(", ", tensors.keySet()));
         }
         return t;
+    }
+
+    /** Whether the case has a tensor of that name. */
+    boolean has(String name) {
+        return tensors.containsKey(name);
     }
 
     /** The expected losses before each of ten AdamW steps. */

@@ -7,8 +7,10 @@ import java.util.Optional;
 import java.util.Set;
 import quern.models.internal.RopeTypes;
 import quern.nn.Positions;
+import quern.recipe.Block;
 import quern.recipe.Default;
 import quern.recipe.Doc;
+import quern.recipe.Position;
 import quern.recipe.QuernException;
 import quern.recipe.Range;
 import quern.recipe.Suggestion;
@@ -66,6 +68,10 @@ public record RopeParameters(
 
     /** The types that use the context before stretching; stated beside the parameters it comes first. */
     private static final Set<String> ORIGINAL_CONTEXT = Set.of("yarn", "llama3", "longrope");
+
+    /** Those of the paper: base 10000, nothing stretched (Su et al. 2021, arXiv:2104.09864). */
+    public static final RopeParameters ORIGINAL =
+            Block.empty(Position.of("rope_parameters")).bind(RopeParameters.class);
 
     /** Checks that the type is known and has what it needs. */
     public RopeParameters {

@@ -62,7 +62,12 @@ public abstract class Weights {
 
     /** A slot from {@code in} to {@code out} features, its matrix drawn with {@code std}, its bias 0. */
     public final Linear linear(String name, long in, long out, boolean bias, double std) {
-        Parameter weight = parameter(name + ".weight", Initialization.normal(std), out, in);
+        return linear(name, in, out, bias, Initialization.normal(std));
+    }
+
+    /** A slot from {@code in} to {@code out} features whose bias is 0. */
+    public final Linear linear(String name, long in, long out, boolean bias, Initialization initialization) {
+        Parameter weight = parameter(name + ".weight", initialization, out, in);
         return new Linear(
                 names.apply(name),
                 new DenseLinear(weight, bias ? parameter(name + ".bias", Initialization.ZEROS, out) : null));
@@ -75,8 +80,13 @@ public abstract class Weights {
 
     /** As above, with a bias of its own or {@code null}. */
     public final Linear tied(String name, Parameter weight, Parameter bias) {
-        ties.put(names.apply(name + ".weight"), weight.name());
+        tie(name + ".weight", weight);
         return new Linear(names.apply(name), new DenseLinear(weight, bias));
+    }
+
+    /** Says that {@code name} stands for a parameter with another name; files may have either or both. */
+    public final void tie(String name, Parameter owner) {
+        ties.put(names.apply(name), owner.name());
     }
 
     /** A parameter that was asked for before, by the same name: what a head shares with the body. */
