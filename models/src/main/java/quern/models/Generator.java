@@ -9,6 +9,7 @@ import quern.nn.Flow;
 import quern.nn.KeyValueCache;
 import quern.nn.Network;
 import quern.nn.Pass;
+import quern.nn.Positions;
 import quern.recipe.QuernException;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -224,6 +225,10 @@ public final class Generator {
                     cache = null;
                 }
             }
+            if (cache != null && !keepsCache(cache.length(), length - windowStart)) {
+                cache.close();
+                cache = null;
+            }
             Pass pass = Pass.evaluation().withLastLogitsOnly();
             int from = windowStart;
             if (config.useCache()) {
@@ -248,6 +253,11 @@ public final class Generator {
 
         private static Tensor last(Network network, Flow flow, Pass pass) {
             return network.infer(flow, pass).get("logits").select(1, 0).to(DType.FP32);
+        }
+
+        private boolean keepsCache(long before, long now) {
+            return model.network().segments().stream()
+                    .allMatch(s -> !(s instanceof Positions positions) || positions.keepsCache(before, now));
         }
 
         private Tensor columns(int from) {
