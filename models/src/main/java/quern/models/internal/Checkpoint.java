@@ -88,7 +88,7 @@ public final class Checkpoint {
             List<String> misshaped) {
         List<String> found = new ArrayList<>();
         for (CheckpointKeys.Part part : parts) {
-            String disk = find(keys, part.name());
+            String disk = find(files, keys, part.name());
             if (disk == null) {
                 missing.add(part.name());
                 continue;
@@ -163,7 +163,7 @@ public final class Checkpoint {
 
     /** Whether the files hold the parameter; only optional ones may be absent. */
     public boolean contains(String name) {
-        return diskNames.containsKey(name);
+        return diskNames.containsKey(name) || stacks.containsKey(name);
     }
 
     /** The tensor of the parameter called {@code name} in memory. */
