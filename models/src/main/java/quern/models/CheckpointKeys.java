@@ -17,6 +17,17 @@ public interface CheckpointKeys {
         return name;
     }
 
+    /** A tensor of a file that holds a stretch of a parameter's elements. */
+    record Part(String name, long... shape) {}
+
+    /**
+     * The tensors of a file whose elements, one after the other, are those of the parameter called {@code name} in memory:
+     * experts of their own in the file, one stack in memory. Empty when one tensor holds it all.
+     */
+    default List<Part> parts(String name, long... shape) {
+        return List.of();
+    }
+
     /** Whether the matrix called {@code name} in memory, [out, in] there, is [in, out] in transformers and the file. */
     default boolean isTransposed(String name) {
         return false;

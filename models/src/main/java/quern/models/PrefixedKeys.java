@@ -37,6 +37,13 @@ final class PrefixedKeys implements CheckpointKeys {
     }
 
     @Override
+    public List<Part> parts(String name, long... shape) {
+        return keys.parts(familys(name), shape).stream()
+                .map(part -> new Part(own(part.name()), part.shape()))
+                .toList();
+    }
+
+    @Override
     public boolean isTransposed(String name) {
         return keys.isTransposed(familys(name));
     }

@@ -25,6 +25,14 @@ public final class Positions extends Segment {
         default double attentionScaling() {
             return 1;
         }
+
+        /**
+         * Whether keys that were turned when the text had {@code before} positions serve one of {@code now}; where they
+         * don't, a generation has to turn them anew.
+         */
+        default boolean keepsKeys(long before, long now) {
+            return true;
+        }
     }
 
     /** What the attention of most models reads: a mask and rotary tables. */
@@ -82,6 +90,11 @@ public final class Positions extends Segment {
     /** The same with positions counted in another way. */
     public Positions withPositionIds(PositionIds other) {
         return new Positions(name(), dtype, masks, rotaries, other);
+    }
+
+    /** Whether a cache of {@code before} positions serves a text of {@code now}. */
+    public boolean keepsCache(long before, long now) {
+        return rotaries.values().stream().allMatch(r -> r.keepsKeys(before, now));
     }
 
     @Override
