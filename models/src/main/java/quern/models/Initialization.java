@@ -5,9 +5,9 @@ import java.util.OptionalLong;
 /** What a new parameter is filled with. */
 public sealed interface Initialization {
     /** Zeros, as biases have. */
-    Initialization ZEROS = new Constant(0);
+    Constant ZEROS = new Constant(0);
     /** Ones, as norm weights have. */
-    Initialization ONES = new Constant(1);
+    Constant ONES = new Constant(1);
 
     /** Normal numbers around 0. */
     static Initialization normal(double std) {

@@ -18,6 +18,7 @@ public final class TokenEmbedding extends Segment {
         Linear projection;
         Norm norm;
         long positionOffset;
+        String ids = "input_ids";
         OptionalLong positionPaddingRow = OptionalLong.empty();
         List<Types> types = List.of();
 
@@ -28,6 +29,7 @@ public final class TokenEmbedding extends Segment {
             projection = o.projection;
             norm = o.norm;
             positionOffset = o.positionOffset;
+            ids = o.ids;
             positionPaddingRow = o.positionPaddingRow;
             types = o.types;
         }
@@ -93,6 +95,11 @@ public final class TokenEmbedding extends Segment {
         return with(o -> o.positionOffset = offset);
     }
 
+    /** Looks up the tokens called {@code name} in the flow instead of {@code input_ids}. */
+    public TokenEmbedding withIds(String name) {
+        return with(o -> o.ids = name);
+    }
+
     /** Lookups of this row of the position table add nothing to its gradient (RoBERTa). */
     public TokenEmbedding withPositionPaddingRow(OptionalLong row) {
         return with(o -> o.positionPaddingRow = row);
@@ -118,7 +125,7 @@ public final class TokenEmbedding extends Segment {
 
     @Override
     public List<String> reads() {
-        return positions_PD == null ? List.of("input_ids") : List.of("input_ids", "position_ids");
+        return positions_PD == null ? List.of(options.ids) : List.of(options.ids, "position_ids");
     }
 
     @Override
@@ -150,7 +157,7 @@ public final class TokenEmbedding extends Segment {
     @Override
     public void forward(Flow flow, Pass pass) {
         Tensor weight = pass.value(tokens_VD);
-        Tensor ids = flow.get("input_ids");
+        Tensor ids = flow.get(options.ids);
         Tensor x = lookup(weight, ids, paddingRow);
         if (options.factor != 1) {
             x = x.mul(options.factor);

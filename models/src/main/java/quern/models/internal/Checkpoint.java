@@ -45,6 +45,9 @@ public final class Checkpoint {
                 return;
             }
             String disk = find(keys, shapes, name);
+            if (disk == null && shapes.optional().contains(name)) {
+                return;
+            }
             if (disk == null) {
                 missing.add(keys.onDisk(name));
                 return;
@@ -61,7 +64,7 @@ public final class Checkpoint {
         refuse(missing, "%d tensors of the model are missing: %s; is config.json that of these weights?");
         refuse(misshaped, "%d tensors have another shape than config.json says: %s; is it that of these weights?");
         shapes.ties().forEach((tied, owner) -> {
-            String disk = find(keys, keys.onDisk(tied));
+            String disk = find(files, keys, keys.onDisk(tied));
             if (disk != null) {
                 used.add(disk);
                 checkTied(disk, diskNames.get(owner));
@@ -85,7 +88,7 @@ public final class Checkpoint {
             List<String> misshaped) {
         List<String> found = new ArrayList<>();
         for (CheckpointKeys.Part part : parts) {
-            String disk = find(keys, part.name());
+            String disk = find(files, keys, part.name());
             if (disk == null) {
                 missing.add(part.name());
                 continue;
@@ -102,13 +105,13 @@ public final class Checkpoint {
     }
 
     private String find(CheckpointKeys keys, ModelSpec.Shapes shapes, String name) {
-        String disk = find(keys, keys.onDisk(name));
+        String disk = find(files, keys, keys.onDisk(name));
         if (disk != null) {
             return disk;
         }
         for (Map.Entry<String, String> tie : shapes.ties().entrySet()) {
             if (tie.getValue().equals(name)) {
-                disk = find(keys, keys.onDisk(tie.getKey()));
+                disk = find(files, keys, keys.onDisk(tie.getKey()));
                 if (disk != null) {
                     return disk;
                 }
@@ -117,7 +120,8 @@ public final class Checkpoint {
         return null;
     }
 
-    private String find(CheckpointKeys keys, String diskName) {
+    /** The name under which the files hold it, with or without the base model's prefix; {@code null} when they don't. */
+    static String find(SafetensorsFolder files, CheckpointKeys keys, String diskName) {
         if (files.contains(diskName)) {
             return diskName;
         }
@@ -136,12 +140,10 @@ public final class Checkpoint {
     }
 
     private void checkTied(String tied, String owner) {
-        SafetensorsFile.Entry a = files.entry(tied);
-        SafetensorsFile.Entry b = files.entry(owner);
         if (tied.equals(owner)) {
             return;
         }
-        if (!a.dtype().equals(b.dtype()) || a.bytes().mismatch(b.bytes()) != -1) {
+        if (!StoredTies.isSame(files.entry(tied), files.entry(owner))) {
             throw QuernException.failed(
                     "%s: tensor '%s' differs from '%s', which config.json ties it to; set tie_word_embeddings to false there",
                     files.folder(), tied, owner);
@@ -157,6 +159,11 @@ public final class Checkpoint {
             list += ", …";
         }
         throw QuernException.failed("%s: %s", files.folder(), message.formatted(names.size(), list));
+    }
+
+    /** Whether the files hold the parameter; only optional ones may be absent. */
+    public boolean contains(String name) {
+        return diskNames.containsKey(name) || stacks.containsKey(name);
     }
 
     /** The tensor of the parameter called {@code name} in memory. */
