@@ -28,8 +28,8 @@ public final class FramedRows implements BatchSource {
 
     private final int padding;
     private final long rows;
-    /** The documents that have a token; null for windows. */
-    private final long[] documents;
+    /** Whether rows are windows over the stream rather than documents. */
+    private final boolean windows;
 
     private final List<String> notices;
 
@@ -49,15 +49,9 @@ public final class FramedRows implements BatchSource {
                     "max_length: %d tokens leave no room for text between cls_token and sep_token; raise it",
                     input.data().maxLength());
         }
-        if (input.data().packing()) {
-            this.documents = null;
-            this.rows = tokens.size() / room;
-            this.notices = List.of();
-        } else {
-            this.documents = withText();
-            this.rows = documents.length;
-            this.notices = cutNotices();
-        }
+        this.windows = input.data().packing();
+        this.rows = windows ? tokens.size() / room : tokens.documents();
+        this.notices = windows ? List.of() : cutNotices();
         if (rows == 0) {
             throw QuernException.badInput(
                     "%s: %,d tokens, too short for rows of %,d; give more text or a smaller max_length",
@@ -65,21 +59,10 @@ public final class FramedRows implements BatchSource {
         }
     }
 
-    private long[] withText() {
-        long[] found = new long[Math.toIntExact(tokens.documents())];
-        int n = 0;
-        for (long i = 0; i < tokens.documents(); i++) {
-            if (size(i) > 0) {
-                found[n++] = i;
-            }
-        }
-        return Arrays.copyOf(found, n);
-    }
-
     private List<String> cutNotices() {
         long cut = 0;
         long cutTokens = 0;
-        for (long i : documents) {
+        for (long i = 0; i < tokens.documents(); i++) {
             if (size(i) > room) {
                 cut++;
                 cutTokens += size(i) - room;
@@ -113,15 +96,15 @@ public final class FramedRows implements BatchSource {
         Permutation order = new Permutation(rows, Mix.hash(input.seed(), 2 * epoch));
         // Of windows, each epoch begins at another of the tokens that are left over.
         long spare = tokens.size() - rows * room + 1;
-        long offset = documents == null ? Mix.below(input.seed(), 2 * epoch + 1, Math.min(room, spare)) : 0;
+        long offset = windows ? Mix.below(input.seed(), 2 * epoch + 1, Math.min(room, spare)) : 0;
         long[] from = new long[count];
         int[] text = new int[count];
         int frame = first.isPresent() ? 2 : 0;
         int columns = 0;
         for (int row = 0; row < count; row++) {
             long place = order.at(start + row);
-            from[row] = documents == null ? offset + place * room : tokens.documentStart(documents[(int) place]);
-            text[row] = documents == null ? room : (int) Math.min(room, size(documents[(int) place]));
+            from[row] = windows ? offset + place * room : tokens.documentStart(place);
+            text[row] = windows ? room : (int) Math.min(room, size(place));
             columns = Math.max(columns, text[row] + frame);
         }
         int[] ids = new int[count * columns];
