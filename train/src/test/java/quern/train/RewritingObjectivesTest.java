@@ -97,16 +97,19 @@ class RewritingObjectivesTest {
 
     private static void assertGeneratesTheSameWithoutACache(LanguageModel model, Tokenizer tokenizer) {
         List<long[]> prompts = Stream.of("the miller ground", "her corn at dawn and sang while the stone turned")
-                .map(text -> Arrays.stream(tokenizer.encode(text)).asLongStream().toArray())
+                .map(text ->
+                        Arrays.stream(tokenizer.encode(text)).asLongStream().toArray())
                 .toList();
         for (boolean sample : new boolean[] {false, true}) {
             GenerationConfig cached = new GenerationConfig(12, sample, 1.3, 0, 1, 1.1, List.of(), List.of(), 4, true);
-            GenerationConfig uncached = new GenerationConfig(12, sample, 1.3, 0, 1, 1.1, List.of(), List.of(), 4, false);
+            GenerationConfig uncached =
+                    new GenerationConfig(12, sample, 1.3, 0, 1, 1.1, List.of(), List.of(), 4, false);
             List<Generator.Generated> together = new Generator(model, cached, null).generate(prompts);
             assertEquals(together, new Generator(model, uncached, null).generate(prompts));
             if (!sample) {
                 // A shorter source is hidden where it is padded: alone it gives the same.
-                assertEquals(together.subList(0, 1), new Generator(model, cached, null).generate(prompts.subList(0, 1)));
+                assertEquals(
+                        together.subList(0, 1), new Generator(model, cached, null).generate(prompts.subList(0, 1)));
             }
         }
     }
@@ -125,7 +128,13 @@ class RewritingObjectivesTest {
             assertEquals(Task.CONTRASTIVE, saved.spec().task());
         }
         TrainingRun.Outcome further = train(
-                "{path: %s}".formatted(fresh.folder()), objective, "further", "tokenizer=null", data, "seed=9", "learning_rate=3e-3");
+                "{path: %s}".formatted(fresh.folder()),
+                objective,
+                "further",
+                "tokenizer=null",
+                data,
+                "seed=9",
+                "learning_rate=3e-3");
         double on = loss(further, 0, 3);
         assertTrue(on < 0.9 * start, "it goes on where the first run ended: " + on + " after " + start);
     }
