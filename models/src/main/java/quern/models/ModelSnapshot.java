@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import quern.models.internal.Json;
@@ -68,8 +69,22 @@ public final class ModelSnapshot implements AutoCloseable {
             x = same && copies ? x.copy() : x.contiguous();
             Tensor kept = x.keep();
             held.add(kept);
-            entries.add(
-                    new SafetensorsFile.Entry(keys.onDisk(p.name()), dtype.safetensors(), kept.shape(), kept.memory()));
+            List<CheckpointKeys.Part> parts = keys.parts(p.name(), kept.shape());
+            if (parts.isEmpty()) {
+                entries.add(new SafetensorsFile.Entry(
+                        keys.onDisk(p.name()), dtype.safetensors(), kept.shape(), kept.memory()));
+                return;
+            }
+            long at = 0;
+            for (CheckpointKeys.Part part : parts) {
+                long bytes = Arrays.stream(part.shape()).reduce(1, Math::multiplyExact) * dtype.bytes();
+                entries.add(new SafetensorsFile.Entry(
+                        part.name(),
+                        dtype.safetensors(),
+                        part.shape(),
+                        kept.memory().asSlice(at, bytes)));
+                at += bytes;
+            }
         }
     }
 

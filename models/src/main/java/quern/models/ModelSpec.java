@@ -367,11 +367,14 @@ public final class ModelSpec {
 
     /** What the parameters are called and how large they are, in the order of the network; no memory is taken. */
     public Shapes shapes() {
-        ShapesOnly weights = new ShapesOnly();
+        return shapes(new ShapesOnly());
+    }
+
+    Shapes shapes(ShapesOnly weights) {
         try (Network network = build(weights)) {
             Map<String, long[]> shapes = new LinkedHashMap<>();
             network.parameters().forEach(p -> shapes.put(p.name(), p.value().shape()));
-            return new Shapes(shapes, new LinkedHashMap<>(weights.ties()));
+            return new Shapes(shapes, new LinkedHashMap<>(weights.ties()), weights.optional());
         }
     }
 
@@ -380,8 +383,9 @@ public final class ModelSpec {
      *
      * @param parameters name to shape, in memory
      * @param ties names that stand for another parameter: tied name to owner's name
+     * @param optional names that files may lack
      */
-    public record Shapes(Map<String, long[]> parameters, Map<String, String> ties) {
+    public record Shapes(Map<String, long[]> parameters, Map<String, String> ties, Set<String> optional) {
         /** The number of weights, tied ones once. */
         public long count() {
             return parameters.values().stream()

@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import quern.models.internal.RopeTypes;
 import quern.nn.Positions;
 import quern.recipe.Block;
@@ -16,12 +17,12 @@ import quern.recipe.Suggestion;
 
 /**
  * Rotary position settings as transformers 5 writes them under {@code rope_parameters}. Which are used, and which must be
- * there, depends on {@code rope_type}: {@code default}, {@code linear}, {@code dynamic}, {@code yarn}, {@code llama3}.
+ * there, depends on {@code rope_type}: {@code default}, {@code linear}, {@code dynamic}, {@code yarn}, {@code llama3}, {@code longrope}.
  *
  * @param ropeType how frequencies are stretched for long contexts
  * @param ropeTheta the base of the wavelengths
  * @param factor by how much the context is stretched; not for {@code default}
- * @param originalMaxPositionEmbeddings the context before stretching (yarn, llama3); the model's own when absent
+ * @param originalMaxPositionEmbeddings the context before stretching (yarn, llama3, longrope); the model's own when absent
  * @param lowFreqFactor llama3: wavelengths above original / this are stretched
  * @param highFreqFactor llama3: wavelengths below original / this are kept
  * @param betaFast yarn: rotations over the original context from which a dimension is kept
@@ -30,10 +31,13 @@ import quern.recipe.Suggestion;
  * @param mscale yarn: with {@code mscaleAllDim}, another way to work that factor out
  * @param mscaleAllDim see {@code mscale}
  * @param truncate yarn: whether the bounds of the ramp are whole dimensions
+ * @param shortFactor longrope: a factor for each pair of dimensions that divides its frequency in texts up to the original
+ *     context
+ * @param longFactor longrope: the same for longer texts
  * @param partialRotaryFactor the share of a head that turns, the first dimensions; all when absent
  */
 public record RopeParameters(
-        @Doc("How frequencies are stretched: default, linear, dynamic, yarn or llama3.") @Default("default")
+        @Doc("How frequencies are stretched: default, linear, dynamic, yarn, llama3 or longrope.") @Default("default")
         String ropeType,
 
         @Doc("The base of the wavelengths.") @Default("10000") @Range(min = 1, minExclusive = true)
@@ -49,6 +53,8 @@ public record RopeParameters(
         Optional<Double> mscale,
         Optional<Double> mscaleAllDim,
         Optional<Boolean> truncate,
+        Optional<List<Double>> shortFactor,
+        Optional<List<Double>> longFactor,
         @Range(min = 0, minExclusive = true, max = 1) Optional<Double> partialRotaryFactor) {
 
     /** The keys each type takes beside {@code rope_theta}; the first ones are required. */
@@ -57,7 +63,11 @@ public record RopeParameters(
             "linear", List.of("factor"),
             "dynamic", List.of("factor"),
             "yarn", List.of("factor"),
-            "llama3", List.of("factor", "low_freq_factor", "high_freq_factor"));
+            "llama3", List.of("factor", "low_freq_factor", "high_freq_factor"),
+            "longrope", List.of("short_factor", "long_factor"));
+
+    /** The types that use the context before stretching; stated beside the parameters it comes first. */
+    private static final Set<String> ORIGINAL_CONTEXT = Set.of("yarn", "llama3", "longrope");
 
     /** Those of the paper: base 10000, nothing stretched (Su et al. 2021, arXiv:2104.09864). */
     public static final RopeParameters ORIGINAL =
@@ -77,6 +87,8 @@ public record RopeParameters(
                                     ", ", REQUIRED.keySet().stream().sorted().toList())));
         }
         require(required, "factor", factor, ropeType);
+        require(required, "short_factor", shortFactor, ropeType);
+        require(required, "long_factor", longFactor, ropeType);
         require(required, "low_freq_factor", lowFreqFactor, ropeType);
         require(required, "high_freq_factor", highFreqFactor, ropeType);
         if (ropeType.equals("llama3") && highFreqFactor.orElseThrow() <= lowFreqFactor.orElseThrow()) {
@@ -132,6 +144,10 @@ public record RopeParameters(
         if (share != null) {
             rope.putIfAbsent("partial_rotary_factor", share);
         }
+        Object original = settings.get("original_max_position_embeddings");
+        if (original != null && ORIGINAL_CONTEXT.contains(rope.get("rope_type"))) {
+            rope.put("original_max_position_embeddings", original);
+        }
         settings.put("rope_parameters", rope);
     }
 
@@ -178,6 +194,42 @@ public record RopeParameters(
         return ropeType.equals("dynamic")
                 ? (int) (maxPositionEmbeddings * factor.orElseThrow())
                 : maxPositionEmbeddings;
+    }
+
+    /** Checks what depends on how many dimensions of a head turn. */
+    public void requireWidth(int rotaryWidth) {
+        if (ropeType.equals("longrope")) {
+            requireLength("short_factor", shortFactor.orElseThrow(), rotaryWidth);
+            requireLength("long_factor", longFactor.orElseThrow(), rotaryWidth);
+        }
+    }
+
+    private static void requireLength(String key, List<Double> factors, int rotaryWidth) {
+        if (factors.size() != rotaryWidth / 2) {
+            throw new IllegalArgumentException(
+                    "rope_parameters: %s: %d factors, expected %d, one for each pair of dimensions"
+                            .formatted(key, factors.size(), rotaryWidth / 2));
+        }
+    }
+
+    /** The same for a model whose file states the context before stretching beside these parameters. */
+    public RopeParameters withOriginalContext(int positions) {
+        return new RopeParameters(
+                ropeType,
+                ropeTheta,
+                factor,
+                Optional.of(positions),
+                lowFreqFactor,
+                highFreqFactor,
+                betaFast,
+                betaSlow,
+                attentionFactor,
+                mscale,
+                mscaleAllDim,
+                truncate,
+                shortFactor,
+                longFactor,
+                partialRotaryFactor);
     }
 
     /** The frequencies when {@code rotaryWidth} dimensions of a head turn in a model of {@code contextLength} positions. */

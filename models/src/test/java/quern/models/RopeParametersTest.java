@@ -121,7 +121,7 @@ class RopeParametersTest {
     @Test
     void whatIsMissingOrUnknownIsNamed() {
         assertEquals(
-                "here: rope_type: unknown type 'yarm' (did you mean 'yarn'?); known: default, dynamic, linear, llama3, yarn",
+                "here: rope_type: unknown type 'yarm' (did you mean 'yarn'?); known: default, dynamic, linear, llama3, longrope, yarn",
                 message("yarm", Map.of()));
         assertEquals("here: factor: missing; rope_type dynamic needs it", message("dynamic", Map.of()));
         assertEquals(
