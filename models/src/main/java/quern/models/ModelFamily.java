@@ -52,6 +52,14 @@ public interface ModelFamily<C extends Record & ModelConfig> extends Technique {
         return Map.of();
     }
 
+    /**
+     * Puts the ids of a tokenizer's special tokens into a new model's settings, where they aren't written.
+     *
+     * @param ids by the keys of {@code config.json}, {@code null} where there is no such token. Those that are settings of
+     *     the family are put there already
+     */
+    default void completeTokens(Map<String, Object> settings, Map<String, Object> ids) {}
+
     /** How the parameters lie in a checkpoint. */
     CheckpointKeys keys();
 

@@ -90,6 +90,7 @@ public final class ModelSpec {
                 settings.putIfAbsent(key, id);
             }
         });
+        family.completeTokens(settings, tokens.fields());
         Record config = bind(family, written, settings, model.position().toString());
         int size = ((ModelConfig) config).vocabSize();
         if (size < vocabularySize) {
@@ -318,6 +319,7 @@ public final class ModelSpec {
                 }
                 yield map;
             }
+            case Block block -> block.plain();
             default -> value;
         };
     }

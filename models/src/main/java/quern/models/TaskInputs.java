@@ -26,6 +26,9 @@ final class TaskInputs {
                     DecoderPositions.INPUT,
                     labels == null ? start(config, flow.get("input_ids")) : shiftRight(labels, config));
         }
+        if (spec.task() == Task.CONTRASTIVE) {
+            return pairs(flow);
+        }
         if (labels == null) {
             return flow;
         }
@@ -52,6 +55,15 @@ final class TaskInputs {
         Tensor counted = targets.ge(0).to(DType.FP32);
         return flow.put("targets", targets)
                 .put("weights", counted.div(counted.sum().clampMin(1)));
+    }
+
+    /** As many images as texts are pairs, which weigh the same. */
+    private static Flow pairs(Flow flow) {
+        Tensor images = flow.get("pixel_values");
+        long pairs = images.size(0);
+        return flow.get("input_ids").size(0) == pairs
+                ? flow.put("weights", Tensor.full(1.0 / pairs, DType.FP32, images.device(), pairs))
+                : flow;
     }
 
     /** What the decoder reads: its first token, then the labels but the last, padding where none is counted. */

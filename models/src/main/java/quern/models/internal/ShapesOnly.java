@@ -28,6 +28,6 @@ public final class ShapesOnly extends Weights {
 
     @Override
     protected Tensor value(String name, Initialization initialization, long... shape) {
-        return Tensor.zeros(DType.FP32, Device.CPU, 1).expand(shape);
+        return Tensor.zeros(DType.FP32, Device.CPU).expand(shape);
     }
 }
