@@ -253,9 +253,11 @@ def gemma2() -> None:
             sliding_window=5,
             attn_logit_softcapping=2.0,
             final_logit_softcapping=30.0,
+            num_hidden_layers=4,
+            intermediate_size=32,
             tie_word_embeddings=True,
         ),
-        173,
+        174,
         {
             "query_pre_attn_scalar": 12,
             "attn_logit_softcapping": None,

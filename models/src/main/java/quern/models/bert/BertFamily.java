@@ -79,7 +79,7 @@ public abstract class BertFamily<C extends Record & BertSettings> implements Mod
 
     /** How the positions of tokens are counted. */
     protected PositionIds positionIds(C config) {
-        return PositionIds.columns();
+        return config.isDecoder() ? PositionIds.firstRealToken() : PositionIds.columns();
     }
 
     /** The embedding of tokens, types and positions, before its norm. */

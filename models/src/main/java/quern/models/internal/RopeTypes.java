@@ -45,8 +45,8 @@ public final class RopeTypes {
     }
 
     /**
-     * A base that grows with the sequence once it is longer than the model's context ("dynamic NTK"). Keys that a
-     * cache holds keep the base of the moment they were made, as in transformers.
+     * A base that grows with the sequence once it is longer than the model's context ("dynamic NTK"). Every
+     * longer text then has another base, so keys turned before serve no longer; transformers keeps them all the same.
      */
     record Dynamic(int width, double theta, double factor, int contextLength) implements Positions.RotaryFrequencies {
         @Override
@@ -54,6 +54,11 @@ public final class RopeTypes {
             double n = Math.max(length, contextLength);
             double base = theta * Math.pow(factor * n / contextLength - (factor - 1), width / (width - 2.0));
             return tensor(inverse(base, width));
+        }
+
+        @Override
+        public boolean keepsKeys(long before, long now) {
+            return now <= contextLength || now == before;
         }
     }
 
