@@ -106,13 +106,13 @@ public interface RotaryDecoderConfig extends ModelConfig {
         }
         ConfigChecks.keyValueHeads("num_key_value_heads", keyValueHeads.orElse(heads), "num_attention_heads", heads);
         int head = headDim.orElse(hiddenSize / heads);
-        int turned = rope.rotaryWidth(head);
-        if (turned % 2 != 0 || turned < 2) {
+        int turned = rope.turningDimensions(head);
+        if (turned % 2 != 0 || turned < 2 || turned > head) {
             throw new IllegalArgumentException(
                     "%s: heads are %d wide and %d dimensions turn; rotary positions turn pairs, so their number must be even"
                             .formatted(headDim.isPresent() ? "head_dim" : "num_attention_heads", head, turned));
         }
-        rope.requireWidth(turned);
+        rope.requireWidth(rope.rotaryWidth(head));
         ConfigChecks.padding(padTokenId, vocabSize);
     }
 

@@ -1,10 +1,8 @@
 package quern.models.glm;
 
 import java.util.Optional;
-import java.util.OptionalLong;
-import quern.models.ConfigChecks;
-import quern.models.ModelConfig;
 import quern.models.RopeParameters;
+import quern.models.RotaryDecoderConfig;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.Range;
@@ -30,10 +28,8 @@ public record Config(
         @Range(min = 1)
         int numKeyValueHeads,
 
-        @Doc("The width of a head; in recipes hidden_size / num_attention_heads when absent.")
-        @Default("128")
-        @Range(min = 2)
-        int headDim,
+        @Doc("The width of a head; hidden_size / num_attention_heads when absent.") @Range(min = 2)
+        Optional<Integer> headDim,
 
         @Doc("The activation of the gate.") @Default("silu") String hiddenAct,
 
@@ -65,32 +61,24 @@ public record Config(
 
         @Doc("The padding token, whose embedding is not trained as an input.")
         Optional<Integer> padTokenId)
-        implements ModelConfig {
+        implements RotaryDecoderConfig {
 
     /** Checks that the sizes fit together. */
     public Config {
-        ModelConfig.checkActivation("hidden_act", hiddenAct);
-        ConfigChecks.keyValueHeads("num_key_value_heads", numKeyValueHeads, "num_attention_heads", numAttentionHeads);
-        ConfigChecks.rotaryWidth("rope_parameters", ropeParameters.turningDimensions(headDim), headDim);
-        ConfigChecks.padding(padTokenId, vocabSize);
+        RotaryDecoderConfig.check(
+                "hidden_act",
+                hiddenAct,
+                hiddenSize,
+                numAttentionHeads,
+                numKeyValueHeads,
+                headDim,
+                ropeParameters,
+                padTokenId,
+                vocabSize);
     }
 
     @Override
-    public int width() {
-        return hiddenSize;
-    }
-
-    @Override
-    public int layers() {
-        return numHiddenLayers;
-    }
-
-    @Override
-    public int contextLength() {
-        return ropeParameters.contextLength(maxPositionEmbeddings);
-    }
-
-    OptionalLong paddingRow() {
-        return ConfigChecks.paddingRow(padTokenId, vocabSize);
+    public String gateActivation() {
+        return hiddenAct;
     }
 }
