@@ -39,7 +39,8 @@ public final class ModelSnapshot implements AutoCloseable {
         DType dtype = options.dtype().orElse(model.dtype());
         ModelSpec spec = model.spec();
         this.config = Json.format(spec.toJson(dtype));
-        this.generationConfig = Json.format(model.generationFields());
+        boolean writesText = spec.task() == Task.CAUSAL_LM || spec.task() == Task.SEQ2SEQ_LM;
+        this.generationConfig = writesText ? Json.format(model.generationFields()) : null;
         this.card = options.card()
                 .map(c -> c.text(spec, model.parameterCount(), dtype.torch()).getBytes(StandardCharsets.UTF_8))
                 .orElse(null);
@@ -89,8 +90,8 @@ public final class ModelSnapshot implements AutoCloseable {
     }
 
     /**
-     * Writes {@code config.json}, the weights, {@code generation_config.json} and, where given, {@code README.md} into
-     * a folder, made when it is missing, each file durable and whole.
+     * Writes {@code config.json}, the weights, {@code generation_config.json} of a model that writes text and, where
+     * given, {@code README.md} into a folder, made when it is missing, each file durable and whole.
      *
      * @throws quern.recipe.QuernException refused when the disk is full, failed on other errors
      */
@@ -102,7 +103,9 @@ public final class ModelSnapshot implements AutoCloseable {
         }
         SafetensorsFolder.write(folder, entries, Map.of("format", "pt"), maxShardBytes);
         DurableFiles.write(folder.resolve(ModelSpec.FILE), config);
-        DurableFiles.write(folder.resolve(GenerationConfig.FILE), generationConfig);
+        if (generationConfig != null) {
+            DurableFiles.write(folder.resolve(GenerationConfig.FILE), generationConfig);
+        }
         if (card != null) {
             DurableFiles.write(folder.resolve("README.md"), card);
         }

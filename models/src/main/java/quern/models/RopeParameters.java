@@ -170,6 +170,15 @@ public record RopeParameters(
         return (int) (headWidth * partialRotaryFactor.orElse(1.0));
     }
 
+    /**
+     * How many turn in families where an odd {@link #rotaryWidth} takes one more along (GPT-NeoX, GLM); yarn's ramp knows
+     * even ones only.
+     */
+    public int turningDimensions(int headWidth) {
+        int width = rotaryWidth(headWidth);
+        return ropeType.equals("yarn") ? width : Math.ceilDiv(width, 2) * 2;
+    }
+
     /** For families whose heads turn as a whole: refuses a share below 1. */
     public void requireWholeHeads() {
         if (partialRotaryFactor.orElse(1.0) != 1) {

@@ -42,6 +42,13 @@ public interface PositionIds {
         };
     }
 
+    /** From 0 over the tokens that aren't padding, which stay at -1: OPT. */
+    static PositionIds realTokens() {
+        return (ids, padding_BS, past) -> padding_BS == null
+                ? columns(ids, past)
+                : padding_BS.cumsum(-1).mul(padding_BS).sub(1).narrow(1, past, ids.size(1));
+    }
+
     private static Tensor columns(Tensor ids, long past) {
         long t = ids.size(1);
         return Tensor.arange(past + t, DType.INT64, ids.device()).narrow(0, past, t);

@@ -1,6 +1,7 @@
 package quern.models.ernie45;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import quern.models.Architectures;
@@ -59,6 +60,14 @@ public final class Model implements DecoderFamily<Config> {
     @Override
     public void normalise(Map<String, Object> settings, String where) {
         RopeParameters.normalise(settings, where, "rope_theta", USUAL_THETA);
+        // A missing key is a number here, and null what follows from the other keys.
+        Map<String, Object> even = new LinkedHashMap<>(settings);
+        RecipeDefaults.evenHeads(even);
+        for (String key : List.of("num_key_value_heads", "head_dim")) {
+            if (settings.containsKey(key)) {
+                settings.put(key, even.get(key));
+            }
+        }
     }
 
     @Override

@@ -71,7 +71,7 @@ public record Config(
     public Config {
         ModelConfig.checkActivation("hidden_act", hiddenAct);
         ConfigChecks.keyValueHeads("num_key_value_heads", numKeyValueHeads, "num_attention_heads", numAttentionHeads);
-        ConfigChecks.rotaryWidth("rope_parameters", ropeParameters.rotaryWidth(headDim), headDim);
+        ConfigChecks.rotaryWidth("rope_parameters", ropeParameters.turningDimensions(headDim), headDim);
         ConfigChecks.padding(padTokenId, vocabSize);
     }
 

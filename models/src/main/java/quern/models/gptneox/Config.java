@@ -67,7 +67,7 @@ public record Config(
         ModelConfig.checkActivation("hidden_act", hiddenAct);
         ConfigChecks.heads("num_attention_heads", numAttentionHeads, "hidden_size", hiddenSize);
         int head = hiddenSize / numAttentionHeads;
-        ConfigChecks.rotaryWidth("rope_parameters", ropeParameters.rotaryWidth(head), head);
+        ConfigChecks.rotaryWidth("rope_parameters", ropeParameters.turningDimensions(head), head);
     }
 
     @Override

@@ -174,8 +174,9 @@ public final class RopeTypes {
         return (float) Math.pow(theta, (float) (2 * i) / width);
     }
 
+    /** An odd width has a frequency more than pairs: one dimension beyond it turns too, as in transformers. */
     private static float[] inverse(double theta, int width) {
-        float[] f = new float[width / 2];
+        float[] f = new float[Math.ceilDiv(width, 2)];
         for (int i = 0; i < f.length; i++) {
             f[i] = 1 / power(theta, i, width);
         }

@@ -16,6 +16,7 @@ import quern.nn.FeedForward;
 import quern.nn.FinalNorm;
 import quern.nn.LanguageModelHead;
 import quern.nn.Norm;
+import quern.nn.PositionIds;
 import quern.nn.Positions;
 import quern.nn.Projection;
 import quern.nn.Residual;
@@ -84,7 +85,7 @@ public final class Model implements DecoderFamily<Config> {
                         "model.decoder.embed_tokens", tokens, positions, 0, c.paddingRow())
                 .withPositionOffset(Config.POSITION_OFFSET);
         List<Segment> segments = new ArrayList<>();
-        segments.add(new Positions("positions", w.dtype(), null));
+        segments.add(new Positions("positions", w.dtype(), null).withPositionIds(PositionIds.realTokens()));
         segments.add(
                 narrow == d
                         ? embedding
