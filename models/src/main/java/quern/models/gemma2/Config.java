@@ -61,6 +61,11 @@ public record Config(
         @Doc("Dropout on attention patterns.") @Default("0") @Range(min = 0, max = 1, maxExclusive = true)
         double attentionDropout,
 
+        @Doc(
+                "Dropout after the embedding and on what each part adds to the residual stream; transformers ignores the key.")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        Optional<Double> dropout,
+
         @Doc("Scores are divided by the root of this.") @Default("256") @Range(min = 1)
         int queryPreAttnScalar,
 
