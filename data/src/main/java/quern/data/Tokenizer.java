@@ -234,6 +234,11 @@ public final class Tokenizer {
         return tokens[id] == null ? "" : tokens[id];
     }
 
+    /** Whether the vocabulary has a token of this spelling. */
+    public boolean has(String token) {
+        return ids.containsKey(token);
+    }
+
     /** The id of a token as the vocabulary spells it. */
     public int id(String token) {
         Integer id = ids.get(token);

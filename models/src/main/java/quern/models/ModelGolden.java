@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
+import quern.nn.DecoderInputs;
 import quern.nn.DecoderPositions;
 import quern.nn.Flow;
 import quern.nn.Pass;
@@ -142,7 +143,9 @@ public final class ModelGolden implements AutoCloseable {
                 }
             }
         } else if (model.config() instanceof EncoderDecoderConfig config && tensors.containsKey("labels")) {
-            batch.putIfAbsent(DecoderPositions.INPUT, TaskInputs.shiftRight(tensor("labels"), config));
+            batch.putIfAbsent(
+                    DecoderPositions.INPUT,
+                    DecoderInputs.shiftRight(tensor("labels"), config.decoderStart(), config.padding()));
         }
         return batch;
     }

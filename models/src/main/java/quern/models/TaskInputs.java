@@ -2,7 +2,6 @@ package quern.models;
 
 import java.util.List;
 import java.util.Map;
-import quern.nn.DecoderPositions;
 import quern.nn.Flow;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -14,18 +13,13 @@ final class TaskInputs {
 
     /**
      * A flow of the batch on {@code device}: every tensor under its own name, but {@code labels} of language models as
-     * {@code targets} and {@code weights}, which weigh every counted label the same. What a decoder beside an encoder
-     * reads are the labels, one later; without labels it reads its first token, unless the batch says otherwise.
+     * {@code targets} and {@code weights}, which weigh every counted label the same. The pairs of a contrastive
+     * model have no labels: row i of the texts belongs to image i.
      */
     static Flow flow(ModelSpec spec, Map<String, Tensor> batch, Device device) {
         Flow flow = new Flow();
         batch.forEach((name, tensor) -> flow.put(name, tensor.to(device)));
         Tensor labels = flow.find("labels");
-        if (spec.config() instanceof EncoderDecoderConfig config && !flow.has(DecoderPositions.INPUT)) {
-            flow.put(
-                    DecoderPositions.INPUT,
-                    labels == null ? start(config, flow.get("input_ids")) : shiftRight(labels, config));
-        }
         if (spec.task() == Task.CONTRASTIVE) {
             return pairs(flow);
         }
@@ -64,18 +58,6 @@ final class TaskInputs {
         return flow.get("input_ids").size(0) == pairs
                 ? flow.put("weights", Tensor.full(1.0 / pairs, DType.FP32, images.device(), pairs))
                 : flow;
-    }
-
-    /** What the decoder reads: its first token, then the labels but the last, padding where none is counted. */
-    static Tensor shiftRight(Tensor labels_BT, EncoderDecoderConfig config) {
-        long t = labels_BT.size(1);
-        Tensor first = Tensor.full(config.decoderStart(), DType.INT64, labels_BT.device(), labels_BT.size(0), 1);
-        Tensor rest = labels_BT.narrow(1, 0, t - 1);
-        return Tensor.cat(List.of(first, rest.maskedFill(rest.eq(-100), config.padding())), 1);
-    }
-
-    private static Tensor start(EncoderDecoderConfig config, Tensor inputIds_BS) {
-        return Tensor.full(config.decoderStart(), DType.INT64, inputIds_BS.device(), inputIds_BS.size(0), 1);
     }
 
     /** Targets [B, T] of causal prediction: {@code targets[t] = labels[t+1]}, and -100 at the end. */

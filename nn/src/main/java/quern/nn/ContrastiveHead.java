@@ -10,7 +10,7 @@ import quern.tensor.Tensor;
  * Tells which image and text belong together (Radford et al. 2021, arXiv:2103.00020): {@code logits} [I, T] are the
  * cosines of {@code image_embeds} [I, D] and {@code text_embeds} [T, D] times e to the learned {@code logit_scale}.
  *
- * <p>With {@code weights} (fp32 [B]) row i of both is a pair, and all other rows of the batch are what it is told from. It
+ * <p>With {@code weights} (fp32 [B] or [B, 1]) row i of both is a pair, and all other rows of the batch are what it is told from. It
  * then writes {@code logprobs} [B] in fp32, the mean of the log-probabilities of the pair's text given its image and of
  * its image given its text, and {@code loss} [1], {@code -Σ weight · logprob}.
  */
@@ -66,7 +66,7 @@ public final class ContrastiveHead extends Segment {
                 .add(diagonal(Functional.logSoftmax(scores, 0)))
                 .mul(0.5);
         flow.put("logprobs", logprobs_B);
-        flow.put("loss", logprobs_B.mul(weights_B).sum().neg().view(1));
+        flow.put("loss", logprobs_B.mul(weights_B.reshape(-1)).sum().neg().view(1));
     }
 
     private static Tensor unit(Tensor x_BD) {

@@ -47,6 +47,14 @@ public final class Model implements ModelFamily<Config> {
         EncoderDecoderSettings.completeRecipe(settings);
     }
 
+    /** {@inheritDoc} The decoder begins with the end-of-text token. */
+    @Override
+    public void completeTokens(Map<String, Object> settings, Map<String, Object> ids) {
+        if (ids.get("eos_token_id") != null) {
+            settings.putIfAbsent("decoder_start_token_id", ids.get("eos_token_id"));
+        }
+    }
+
     @Override
     public CheckpointKeys keys() {
         return new HfKeys();

@@ -8,6 +8,7 @@ import quern.models.Weights;
 import quern.nn.Activation;
 import quern.nn.Branch;
 import quern.nn.CrossAttention;
+import quern.nn.DecoderInputs;
 import quern.nn.DecoderPositions;
 import quern.nn.EncoderOutput;
 import quern.nn.EncoderPositions;
@@ -88,6 +89,7 @@ public final class EncoderDecoderStack {
         segments.add(
                 new EncoderOutput("model.encoder.layer_norm", finalNorm ? norm("model.encoder.layer_norm") : null, 0));
 
+        segments.add(new DecoderInputs("model.decoder.inputs", c.decoderStart(), c.padding()));
         segments.add(new DecoderPositions("model.decoder.positions", w.dtype()));
         segments.add(embedding("model.decoder", decoderTied ? shared : tokens("model.decoder.embed_tokens"))
                 .withIds(DecoderPositions.INPUT));

@@ -13,6 +13,7 @@ import quern.models.Task;
 import quern.models.Weights;
 import quern.nn.Activation;
 import quern.nn.CrossAttention;
+import quern.nn.DecoderInputs;
 import quern.nn.DecoderPositions;
 import quern.nn.EncoderOutput;
 import quern.nn.EncoderPositions;
@@ -77,6 +78,12 @@ public final class Model implements ModelFamily<Config> {
         }
     }
 
+    /** {@inheritDoc} The decoder begins with the padding token, which transformers wants to find in the file. */
+    @Override
+    public void completeTokens(Map<String, Object> settings, Map<String, Object> ids) {
+        settings.putIfAbsent("decoder_start_token_id", settings.getOrDefault("pad_token_id", 0L));
+    }
+
     @Override
     public CheckpointKeys keys() {
         return new HfKeys();
@@ -100,6 +107,7 @@ public final class Model implements ModelFamily<Config> {
         segments.add(
                 new EncoderOutput("encoder.final_layer_norm", norm("encoder.final_layer_norm", c, w), c.dropoutRate()));
 
+        segments.add(new DecoderInputs("decoder.inputs", c.decoderStart(), c.padding()));
         segments.add(new TokenEmbedding("decoder.embed_tokens", tokens, null, c.dropoutRate())
                 .withIds(DecoderPositions.INPUT));
         segments.add(RelativePositionBias.decoder(
