@@ -57,7 +57,8 @@ public record Config(
         @Doc("Layer norms on queries and keys, with a weight for each head.") @Default("false")
         boolean useQkNorm,
 
-        @Doc("Dropout after the embedding and on what each part adds to the residual stream.")
+        @Doc(
+                "Dropout after the embedding and on what each part adds to the residual stream; transformers ignores the key.")
         @Range(min = 0, max = 1, maxExclusive = true)
         Optional<Double> dropout,
 

@@ -22,11 +22,9 @@ public record Config(
         @Doc("The number of blocks.") @Range(min = 1) int numHiddenLayers,
         @Doc("The number of query heads.") @Range(min = 1) int numAttentionHeads,
 
-        @Doc(
-                "The number of key and value heads; divides num_attention_heads. In recipes as many as query heads when absent.")
-        @Default("2")
+        @Doc("The number of key and value heads; divides num_attention_heads, and equals it when absent.")
         @Range(min = 1)
-        int numKeyValueHeads,
+        Optional<Integer> numKeyValueHeads,
 
         @Doc("The width of a head; hidden_size / num_attention_heads when absent.") @Range(min = 2)
         Optional<Integer> headDim,
@@ -51,7 +49,8 @@ public record Config(
         @Doc("Biases in the maps of the blocks.") @Default("false")
         boolean useBias,
 
-        @Doc("Dropout after the embedding and on what each part adds to the residual stream.")
+        @Doc(
+                "Dropout after the embedding and on what each part adds to the residual stream; transformers ignores the key.")
         @Range(min = 0, max = 1, maxExclusive = true)
         Optional<Double> dropout,
 
