@@ -28,6 +28,11 @@ public final class CausalLm implements Objective {
     }
 
     @Override
+    public String task() {
+        return "causal_lm";
+    }
+
+    @Override
     public BatchSource source(TokenStream tokens, DataConfig data, int rowsPerBatch, long seed, Record config) {
         return data.packing()
                 ? new PackedWindows(tokens, data.maxLength(), rowsPerBatch, seed)

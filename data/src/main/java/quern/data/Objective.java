@@ -10,6 +10,12 @@ public interface Objective extends Technique {
     }
 
     /**
+     * What a model must be for to learn by this objective, as the tasks of model families are called: {@code causal_lm},
+     * {@code masked_lm}…
+     */
+    String task();
+
+    /**
      * The batches of a stream.
      *
      * @param tokens what to learn from

@@ -79,6 +79,11 @@ public final class Generator {
         if (decoder == null && !config.stopStrings().isEmpty()) {
             throw new IllegalArgumentException("stop strings need a decoder");
         }
+        if (model.spec().task() != Task.CAUSAL_LM) {
+            throw QuernException.badInput(
+                    "the model is a %s, which writes no text; generation needs a causal language model",
+                    model.spec().architecture().name());
+        }
         this.model = model;
         this.config = config;
         this.processors = LogitsProcessor.of(config);

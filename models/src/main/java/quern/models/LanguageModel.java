@@ -83,7 +83,7 @@ public final class LanguageModel implements AutoCloseable {
         Path generation = folder.resolve(GenerationConfig.FILE);
         Map<String, Object> fields = Files.exists(generation) ? Json.read(generation) : new LinkedHashMap<>();
         try (SafetensorsFolder files = SafetensorsFolder.open(folder)) {
-            CheckpointKeys keys = spec.family().keys();
+            CheckpointKeys keys = spec.keys();
             Checkpoint checkpoint = new Checkpoint(files, spec.shapes(), keys);
             Network network = spec.build(new CheckpointWeights(checkpoint, keys, dtype, device));
             LanguageModel model = new LanguageModel(spec, network, dtype, device, fields);
@@ -163,46 +163,69 @@ public final class LanguageModel implements AutoCloseable {
      *
      * @param inputIds int64 [B, T]
      * @param attentionMask int64 [B, T], 0 where padded; {@code null} when nothing is
-     * @return [B, T, V] in the model's dtype
+     * @return [B, T, V] of a language model, in the model's dtype; other heads have their own shape
      */
     public Tensor logits(Tensor inputIds, Tensor attentionMask) {
-        return network.infer(inputs(inputIds, attentionMask), Pass.evaluation()).get("logits");
-    }
-
-    private Flow inputs(Tensor inputIds, Tensor attentionMask) {
-        if (inputIds.size(1) > config().contextLength()) {
-            throw QuernException.badInput(
-                    "a sequence of %d tokens, but the model was made for %d positions; shorten it",
-                    inputIds.size(1), config().contextLength());
-        }
-        Flow flow = new Flow().put("input_ids", inputIds.to(device));
-        if (attentionMask != null) {
-            flow.put("attention_mask", attentionMask.to(device));
-        }
-        return flow;
+        return outputs(batch(inputIds, attentionMask)).get("logits");
     }
 
     /**
-     * What a network needs to give {@code loss}, the mean over counted labels: position t predicts label t+1.
+     * Everything the network computes for a batch, without dropout and without a graph, in the caller's scope: {@code
+     * logits}, {@code hidden_states} and what else its segments write.
+     *
+     * @param batch the inputs by transformers' names: {@code input_ids}, {@code attention_mask}, {@code
+     *     token_type_ids}…; labels may be left out
+     */
+    public Flow outputs(Map<String, Tensor> batch) {
+        return network.infer(inputs(batch), Pass.evaluation());
+    }
+
+    private Flow inputs(Map<String, Tensor> batch) {
+        Tensor ids = batch.get("input_ids");
+        if (ids != null && ids.size(1) > config().contextLength()) {
+            throw QuernException.badInput(
+                    "a sequence of %d tokens, but the model was made for %d positions; shorten it",
+                    ids.size(1), config().contextLength());
+        }
+        return TaskInputs.flow(spec.task(), batch, device);
+    }
+
+    private static Map<String, Tensor> batch(Tensor inputIds, Tensor attentionMask) {
+        Map<String, Tensor> batch = new LinkedHashMap<>();
+        batch.put("input_ids", inputIds);
+        if (attentionMask != null) {
+            batch.put("attention_mask", attentionMask);
+        }
+        return batch;
+    }
+
+    /**
+     * What a network needs to give {@code loss}, the mean over counted labels.
      *
      * @param inputIds int64 [B, T]
      * @param attentionMask int64 [B, T] or {@code null}
-     * @param labels int64 [B, T], -100 where not counted
+     * @param labels int64 [B, T], -100 where not counted; position t of a causal model predicts label t+1
      */
     public Flow lossInputs(Tensor inputIds, Tensor attentionMask, Tensor labels) {
-        Flow flow = inputs(inputIds, attentionMask);
-        Tensor targets = shiftLabels(labels.to(device));
-        Tensor counted = targets.ge(0).to(DType.FP32);
-        flow.put("targets", targets);
-        flow.put("weights", counted.div(counted.sum().clampMin(1)));
-        return flow;
+        Map<String, Tensor> batch = batch(inputIds, attentionMask);
+        batch.put("labels", labels);
+        return inputs(batch);
+    }
+
+    /**
+     * As above for any task.
+     *
+     * @param batch inputs and labels by transformers' names: {@code labels} with the shape and dtype that transformers'
+     *     class for the task takes, {@code next_sentence_label} [B], {@code start_positions} and {@code end_positions}
+     *     [B]
+     */
+    public Flow lossInputs(Map<String, Tensor> batch) {
+        return inputs(batch);
     }
 
     /** Targets [B, T] of causal prediction: {@code targets[t] = labels[t+1]}, and -100 at the end. */
     public static Tensor shiftLabels(Tensor labels_BT) {
-        long t = labels_BT.size(1);
-        Tensor last = Tensor.full(-100, DType.INT64, labels_BT.device(), labels_BT.size(0), 1);
-        return Tensor.cat(List.of(labels_BT.narrow(1, 1, t - 1), last), 1);
+        return TaskInputs.shiftLeft(labels_BT);
     }
 
     /** Writes the model into a folder, made when it is missing; see {@link ModelSnapshot#write}. */

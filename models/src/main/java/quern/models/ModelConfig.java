@@ -15,6 +15,11 @@ public interface ModelConfig {
     /** The width of the residual stream. */
     int width();
 
+    /** The width of what the body gives to a head. */
+    default int outputWidth() {
+        return width();
+    }
+
     /** The number of blocks. */
     int layers();
 

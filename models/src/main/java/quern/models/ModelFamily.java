@@ -2,12 +2,14 @@ package quern.models;
 
 import java.util.List;
 import java.util.Map;
-import quern.nn.Network;
+import quern.nn.Segment;
 import quern.recipe.Technique;
 
 /**
  * A family of language models: what Hugging Face calls a {@code model_type}. The id is that type, the {@link #config()}
- * record holds its settings, and {@link #build} lists the segments.
+ * record holds its settings, {@link #architectures} its classes and their tasks. A model is the segments of its {@link
+ * #body}, which end in {@code hidden_states} [B, T, D], and those of the {@link #head} for its task. Families that read
+ * from left to right implement {@link DecoderFamily}, which has the heads.
  *
  * @param <C> the family's settings
  */
@@ -23,8 +25,8 @@ public interface ModelFamily<C extends Record & ModelConfig> extends Technique {
     @Override
     Class<C> config();
 
-    /** The class names that may stand under {@code architectures} in {@code config.json}; the first is written. */
-    List<String> architectures();
+    /** The classes that may stand under {@code architectures} in {@code config.json}, and what each is for. */
+    Architectures architectures();
 
     /** Other names of settings and the ones they stand for, as Hugging Face accepts them. */
     default Map<String, String> aliases() {
@@ -45,6 +47,15 @@ public interface ModelFamily<C extends Record & ModelConfig> extends Technique {
     /** How the parameters lie in a checkpoint. */
     CheckpointKeys keys();
 
-    /** The network of these settings, with the parameters that {@code weights} gives. */
-    Network build(C config, Weights weights);
+    /**
+     * The segments up to the last {@code hidden_states}. Parameters are asked for by the names that they have in the
+     * classes with the family's {@link CheckpointKeys#basePrefix}; where a class has another prefix, {@code weights}
+     * exchanges it.
+     *
+     * @param task for the few parts that are there for some tasks only
+     */
+    List<Segment> body(C config, Weights weights, Task task);
+
+    /** The segments after the body for a task of {@link #architectures}: none for {@link Task#MODEL}. */
+    List<Segment> head(C config, Weights weights, HeadSettings settings);
 }

@@ -3,9 +3,11 @@ package quern.models;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import quern.nn.Flow;
 import quern.nn.Pass;
 import quern.nn.Tape;
@@ -20,13 +22,31 @@ import quern.tensor.Scope;
 import quern.tensor.Tensor;
 
 /**
- * A golden case of kind {@code model}: inputs of a causal language model and what transformers computed from them. The
- * error of a tensor is max |a - b| / max(1, max |b|), that of a gradient max |a - b| / max(max |b|, 1e-3 · the largest
+ * A golden case of kind {@code model}: inputs of a model and what transformers computed from them. The error of a tensor is max |a - b| / max(1, max |b|), that of a gradient max |a - b| / max(max |b|, 1e-3 · the largest
  * gradient of the model).
  */
 public final class ModelGolden implements AutoCloseable {
     /** A gradient far below the model's largest is compared on this share of the latter's scale. */
     private static final double GRADIENT_FLOOR = 1e-3;
+
+    private static final List<String> INPUTS =
+            List.of("input_ids", "attention_mask", "token_type_ids", "task_type_ids", "position_ids", "pixel_values");
+
+    private static final List<String> LABELS =
+            List.of("labels", "next_sentence_label", "start_positions", "end_positions");
+
+    /** What heads give; a case has those of its architecture. */
+    private static final List<String> OUTPUTS = List.of(
+            "logits", "seq_relationship_logits", "start_logits", "end_logits", "last_hidden_state", "pooler_output");
+
+    /** Tasks whose outputs have a row a token of {@code input_ids}, so that padded ones don't count. */
+    private static final Set<Task> TOKEN_OUTPUTS = EnumSet.of(
+            Task.CAUSAL_LM,
+            Task.MASKED_LM,
+            Task.PRE_TRAINING,
+            Task.TOKEN_CLASSIFICATION,
+            Task.QUESTION_ANSWERING,
+            Task.MODEL);
 
     private final GoldenCase golden;
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
@@ -91,7 +111,7 @@ public final class ModelGolden implements AutoCloseable {
      */
     public double lossAndGradients(LanguageModel model, Pass pass) {
         try (Scope scope = Scope.open()) {
-            Flow inputs = model.lossInputs(tensor("input_ids"), tensor("attention_mask"), tensor("labels"));
+            Flow inputs = model.lossInputs(batch(true));
             try (Tape tape = model.network().forward(inputs, pass)) {
                 double loss = tape.get("loss").item();
                 tape.backward(Map.of("loss", Tensor.full(1, DType.FP32, model.device(), 1)));
@@ -100,19 +120,79 @@ public final class ModelGolden implements AutoCloseable {
         }
     }
 
-    /** The largest error of the logits at positions that are not padded. */
-    public double logitsError(LanguageModel model) {
-        try (Scope scope = Scope.open()) {
-            Tensor mask = tensor("attention_mask");
-            Tensor logits = model.logits(tensor("input_ids"), mask).to(DType.FP32);
-            Tensor padded = mask.eq(0).unsqueeze(-1);
-            return error(logits.maskedFill(padded, 0), tensor("logits").maskedFill(padded, 0), 1);
+    /** The case's inputs, with or without its labels. */
+    private Map<String, Tensor> batch(boolean labelled) {
+        Map<String, Tensor> batch = new LinkedHashMap<>();
+        for (String name : INPUTS) {
+            if (tensors.containsKey(name)) {
+                batch.put(name, tensor(name));
+            }
         }
+        if (labelled) {
+            for (String name : LABELS) {
+                if (tensors.containsKey(name)) {
+                    batch.put(name, tensor(name));
+                }
+            }
+        }
+        return batch;
+    }
+
+    /** The outputs that the case has, in fp32, by the case's names. */
+    private Map<String, Tensor> outputs(LanguageModel model) {
+        Flow flow = model.outputs(batch(false));
+        Map<String, Tensor> outputs = new LinkedHashMap<>();
+        for (String name : OUTPUTS) {
+            if (tensors.containsKey(name)) {
+                outputs.put(name, flow.get(name.equals("last_hidden_state") ? "hidden_states" : name));
+            }
+        }
+        if (outputs.isEmpty()) {
+            throw QuernException.badInput(
+                    "%s: no expected output; it needs one of %s",
+                    golden.folder().resolve("golden.safetensors"), String.join(", ", OUTPUTS));
+        }
+        return outputs;
+    }
+
+    /** The largest error of the logits (or other outputs of the case's head) at positions that are not padded. */
+    public double logitsError(LanguageModel model) {
+        double worst = 0;
+        try (Scope scope = Scope.open()) {
+            for (Map.Entry<String, Tensor> e : outputs(model).entrySet()) {
+                Tensor expected = tensor(e.getKey());
+                Tensor found = e.getValue().to(DType.FP32);
+                if (!Arrays.equals(found.shape(), expected.shape())) {
+                    return Double.POSITIVE_INFINITY;
+                }
+                Tensor padded = padded(model, expected);
+                if (padded != null) {
+                    found = found.maskedFill(padded, 0);
+                    expected = expected.maskedFill(padded, 0);
+                }
+                worst = Math.max(worst, error(found, expected, 1));
+            }
+        }
+        return worst;
+    }
+
+    /** True at padded positions, shaped to fill {@code output}; {@code null} when all positions count. */
+    private Tensor padded(LanguageModel model, Tensor output) {
+        Tensor mask = tensors.get("attention_mask");
+        if (mask == null
+                || !TOKEN_OUTPUTS.contains(model.spec().task())
+                || output.dim() < 2
+                || output.size(0) != mask.size(0)
+                || output.size(1) != mask.size(1)) {
+            return null;
+        }
+        Tensor padded = mask.eq(0);
+        return output.dim() == 3 ? padded.unsqueeze(-1) : padded;
     }
 
     /** The worst error of the gradients that the parameters hold now, by name. */
     public Map<String, Double> gradientErrors(LanguageModel model) {
-        CheckpointKeys keys = model.spec().family().keys();
+        CheckpointKeys keys = model.spec().keys();
         Map<String, Double> errors = new LinkedHashMap<>();
         try (Scope scope = Scope.open()) {
             double largest = 0;
@@ -175,14 +255,19 @@ public final class ModelGolden implements AutoCloseable {
         model.save(scratch, SaveOptions.DEFAULT);
         try (LanguageModel again = LanguageModel.load(scratch, DType.FP32, Device.CPU);
                 Scope scope = Scope.open()) {
-            Tensor before = model.logits(tensor("input_ids"), tensor("attention_mask"));
-            Tensor after = again.logits(tensor("input_ids"), tensor("attention_mask"));
-            return (long) before.viewAs(DType.INT32)
-                    .sub(after.viewAs(DType.INT32))
-                    .ne(0)
-                    .to(DType.INT64)
-                    .sum()
-                    .item();
+            Map<String, Tensor> before = outputs(model);
+            Map<String, Tensor> after = outputs(again);
+            long differences = 0;
+            for (Map.Entry<String, Tensor> e : before.entrySet()) {
+                differences += (long) e.getValue()
+                        .viewAs(DType.INT32)
+                        .sub(after.get(e.getKey()).viewAs(DType.INT32))
+                        .ne(0)
+                        .to(DType.INT64)
+                        .sum()
+                        .item();
+            }
+            return differences;
         }
     }
 

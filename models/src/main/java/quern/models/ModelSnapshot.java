@@ -42,7 +42,7 @@ public final class ModelSnapshot implements AutoCloseable {
         this.card = options.card()
                 .map(c -> c.text(spec, model.parameterCount(), dtype.torch()).getBytes(StandardCharsets.UTF_8))
                 .orElse(null);
-        CheckpointKeys keys = spec.family().keys();
+        CheckpointKeys keys = spec.keys();
         boolean done = false;
         try {
             for (Parameter p : model.parameters()) {

@@ -3,8 +3,10 @@ package quern.models;
 import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -14,9 +16,12 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
+import quern.models.Architectures.Architecture;
 import quern.models.internal.Json;
 import quern.models.internal.ShapesOnly;
 import quern.nn.Network;
+import quern.nn.Segment;
 import quern.recipe.Block;
 import quern.recipe.Position;
 import quern.recipe.QuernException;
@@ -31,30 +36,52 @@ public final class ModelSpec {
     /** The file of a model folder that describes the model. */
     public static final String FILE = "config.json";
 
+    private static final Set<Task> HAS_LABELS =
+            EnumSet.of(Task.SEQUENCE_CLASSIFICATION, Task.TOKEN_CLASSIFICATION, Task.REWARD);
+
     private final ModelFamily<?> family;
+    private final Architecture architecture;
     private final Record config;
     private final Map<String, Object> otherFields;
 
-    private ModelSpec(ModelFamily<?> family, Record config, Map<String, Object> otherFields) {
+    private ModelSpec(
+            ModelFamily<?> family, Architecture architecture, Record config, Map<String, Object> otherFields) {
         this.family = family;
+        this.architecture = architecture;
         this.config = config;
         this.otherFields = otherFields;
     }
 
+    /** A new model for what its family is mostly for: the first of its {@link ModelFamily#architectures}. */
+    public static ModelSpec fromRecipe(Block model, int vocabularySize, SpecialTokens tokens) {
+        return fromRecipe(model, vocabularySize, tokens, Optional.empty());
+    }
+
     /**
-     * A new model from a recipe's {@code model} block: {@code family} and the family's settings.
+     * A new model from a recipe's {@code model} block: {@code family}, the family's settings, and for heads with labels
+     * {@code num_labels} (or {@code id2label}, {@code label2id}) and {@code problem_type}.
      *
      * @param vocabularySize the tokenizer's, which is {@code vocab_size} unless the block says so; a smaller one is
      *     bad input
+     * @param task what the model is for; bad input when the family has no head for it. The first of its {@link
+     *     ModelFamily#architectures} when empty
      */
-    public static ModelSpec fromRecipe(Block model, int vocabularySize, SpecialTokens tokens) {
+    public static ModelSpec fromRecipe(Block model, int vocabularySize, SpecialTokens tokens, Optional<Task> task) {
         ModelFamily<?> family =
                 Techniques.find(ModelFamily.class, ModelFamily.KIND, model.text("family"), model.position("family"));
+        Architecture architecture = task.map(t -> architecture(family, t, model.position("family")))
+                .orElse(family.architectures().first());
         Block written = model.without("family");
+        Map<String, Object> other = new LinkedHashMap<>();
+        for (String key : HeadSettings.KEYS) {
+            if (written.has(key)) {
+                other.put(key, written.toMap().get(key));
+                written = written.without(key);
+            }
+        }
         Map<String, Object> settings = new LinkedHashMap<>(written.toMap());
         settings.putIfAbsent("vocab_size", (long) vocabularySize);
         family.completeRecipe(settings);
-        Map<String, Object> other = new LinkedHashMap<>();
         Set<String> known = keys(family.config());
         tokens.fields().forEach((key, id) -> {
             if (!known.contains(key)) {
@@ -71,7 +98,20 @@ public final class ModelSpec {
                     written.position("vocab_size"), size, vocabularySize);
         }
         other.put("use_cache", true);
-        return new ModelSpec(family, config, other);
+        return new ModelSpec(family, architecture, config, other);
+    }
+
+    private static Architecture architecture(ModelFamily<?> family, Task task, Position position) {
+        return family.architectures()
+                .forTask(task)
+                .orElseThrow(() -> QuernException.badInput(
+                        "%s: model family %s has no head for %s; it has %s",
+                        position,
+                        family.id(),
+                        task.id(),
+                        family.architectures().all().stream()
+                                .map(a -> a.task().id())
+                                .collect(Collectors.joining(", "))));
     }
 
     /** The model of a Hugging Face folder. */
@@ -101,7 +141,7 @@ public final class ModelSpec {
         }
         ModelFamily<?> family =
                 Techniques.find(ModelFamily.class, ModelFamily.KIND, type, Position.of(file + ": model_type"));
-        checkArchitecture(file, fields, family);
+        Architecture architecture = architecture(file, fields, family);
         Map<String, Object> settings = new LinkedHashMap<>();
         Map<String, Object> other = new LinkedHashMap<>();
         Map<String, Object> spelled = renamed(fields, family, file.toString());
@@ -118,7 +158,7 @@ public final class ModelSpec {
         other.remove("dtype");
         Record own = bind(family, Block.empty(Position.of(file.toString())), settings, file.toString());
         if (overrides.keys().isEmpty()) {
-            return new ModelSpec(family, own, other);
+            return new ModelSpec(family, architecture, own, other);
         }
         Map<String, Object> replaced =
                 renamed(overrides.toMap(), family, overrides.position().toString());
@@ -130,18 +170,21 @@ public final class ModelSpec {
             }
         }
         settings.putAll(replaced);
-        return new ModelSpec(family, bind(family, overrides, settings, file.toString()), other);
+        return new ModelSpec(family, architecture, bind(family, overrides, settings, file.toString()), other);
     }
 
-    private static void checkArchitecture(Path file, Map<String, Object> fields, ModelFamily<?> family) {
-        if (fields.get("architectures") instanceof List<?> named
-                && !named.isEmpty()
-                && named.stream().noneMatch(family.architectures()::contains)) {
-            throw QuernException.badInput(
-                    "%s: architectures: found %s; of model_type %s Quern knows %s",
-                    file, named, family.id(), String.join(", ", family.architectures()));
+    private static Architecture architecture(Path file, Map<String, Object> fields, ModelFamily<?> family) {
+        Object written = fields.remove("architectures");
+        Architectures known = family.architectures();
+        if (!(written instanceof List<?> names) || names.isEmpty()) {
+            return known.first();
         }
-        fields.remove("architectures");
+        return names.stream()
+                .flatMap(name -> known.named(name).stream())
+                .findFirst()
+                .orElseThrow(() -> QuernException.badInput(
+                        "%s: architectures: found %s; of model_type %s Quern knows %s",
+                        file, names, family.id(), String.join(", ", known.names())));
     }
 
     private static Map<String, Object> renamed(Map<String, Object> fields, ModelFamily<?> family, String where) {
@@ -194,6 +237,31 @@ public final class ModelSpec {
     /** The family. */
     public ModelFamily<?> family() {
         return family;
+    }
+
+    /** The class of the family that the model is. */
+    public Architecture architecture() {
+        return architecture;
+    }
+
+    /** What the model is for. */
+    public Task task() {
+        return architecture.task();
+    }
+
+    /** How the parameters of this class lie in a checkpoint. */
+    public CheckpointKeys keys() {
+        CheckpointKeys keys = family.keys();
+        return architecture
+                .bodyPrefix()
+                .filter(prefix -> !prefix.equals(keys.basePrefix()))
+                .<CheckpointKeys>map(prefix -> new PrefixedKeys(keys, prefix))
+                .orElse(keys);
+    }
+
+    /** What the head reads. */
+    public HeadSettings head() {
+        return HeadSettings.of(task(), this);
     }
 
     /** The family's settings. */
@@ -253,7 +321,14 @@ public final class ModelSpec {
     public Map<String, Object> toJson(DType dtype) {
         Map<String, Object> json = new TreeMap<>(otherFields);
         json.putAll(settings());
-        json.put("architectures", List.of(family.architectures().getFirst()));
+        json.put("architectures", List.of(architecture.name()));
+        if (HAS_LABELS.contains(task())) {
+            json.remove("num_labels");
+            HeadSettings head = head();
+            if (!(json.get("id2label") instanceof Map<?, ?> names) || names.size() != head.labels()) {
+                json.putAll(head.fields());
+            }
+        }
         json.put("model_type", family.id());
         json.put("dtype", dtype.torch());
         return json;
@@ -267,7 +342,13 @@ public final class ModelSpec {
     private <C extends Record & ModelConfig> Network build(ModelFamily<C> family, Weights weights) {
         boolean done = false;
         try {
-            Network network = family.build(family.config().cast(config), weights);
+            if (keys() instanceof PrefixedKeys prefixed) {
+                weights.rename(prefixed::own);
+            }
+            C settings = family.config().cast(config);
+            List<Segment> segments = new ArrayList<>(family.body(settings, weights, task()));
+            segments.addAll(family.head(settings, weights, head()));
+            Network network = new Network(segments);
             done = true;
             return network;
         } finally {

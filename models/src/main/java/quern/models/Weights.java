@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.function.UnaryOperator;
 import quern.nn.DenseLinear;
 import quern.nn.Linear;
 import quern.nn.Norm;
@@ -21,6 +22,7 @@ public abstract class Weights {
     private final DType dtype;
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final Map<String, String> ties = new LinkedHashMap<>();
+    private UnaryOperator<String> names = UnaryOperator.identity();
 
     /** Weights in one dtype. */
     protected Weights(DType dtype) {
@@ -35,8 +37,14 @@ public abstract class Weights {
     /** The value of a parameter, in the open scope. */
     protected abstract Tensor value(String name, Initialization initialization, long... shape);
 
+    /** Sets how a family's names become those of the class that is built. */
+    final void rename(UnaryOperator<String> names) {
+        this.names = names;
+    }
+
     /** The parameter of that name (transformers' in-memory name) and shape. */
-    public final Parameter parameter(String name, Initialization initialization, long... shape) {
+    public final Parameter parameter(String familyName, Initialization initialization, long... shape) {
+        String name = names.apply(familyName);
         try (Scope scope = Scope.open()) {
             Parameter p = new Parameter(name, value(name, initialization, shape));
             if (parameters.put(name, p) != null) {
@@ -56,13 +64,29 @@ public abstract class Weights {
     public final Linear linear(String name, long in, long out, boolean bias, double std) {
         Parameter weight = parameter(name + ".weight", Initialization.normal(std), out, in);
         return new Linear(
-                name, new DenseLinear(weight, bias ? parameter(name + ".bias", Initialization.ZEROS, out) : null));
+                names.apply(name),
+                new DenseLinear(weight, bias ? parameter(name + ".bias", Initialization.ZEROS, out) : null));
     }
 
     /** A slot without bias whose matrix is another's: an output projection tied to the embedding. */
     public final Linear tied(String name, Parameter weight) {
-        ties.put(name + ".weight", weight.name());
-        return new Linear(name, new DenseLinear(weight, null));
+        return tied(name, weight, null);
+    }
+
+    /** As above, with a bias of its own or {@code null}. */
+    public final Linear tied(String name, Parameter weight, Parameter bias) {
+        ties.put(names.apply(name + ".weight"), weight.name());
+        return new Linear(names.apply(name), new DenseLinear(weight, bias));
+    }
+
+    /** A parameter that was asked for before, by the same name: what a head shares with the body. */
+    public final Parameter shared(String familyName) {
+        Parameter p = parameters.get(names.apply(familyName));
+        if (p == null) {
+            throw new IllegalArgumentException(
+                    "no parameter '" + familyName + "' yet; there are " + parameters.keySet());
+        }
+        return p;
     }
 
     /** A layer norm with bias. */
@@ -71,6 +95,16 @@ public abstract class Weights {
                 parameter(name + ".weight", Initialization.ONES, width),
                 parameter(name + ".bias", Initialization.ZEROS, width),
                 eps);
+    }
+
+    /** A layer norm without bias. */
+    public final Norm layerNormWithoutBias(String name, long width, double eps) {
+        return new Norm.LayerNorm(parameter(name + ".weight", Initialization.ONES, width), null, eps);
+    }
+
+    /** A root-mean-square norm whose factor is {@code 1 + weight}. */
+    public final Norm offsetRmsNorm(String name, long width, double eps) {
+        return new Norm.OffsetRmsNorm(parameter(name + ".weight", Initialization.ZEROS, width), eps);
     }
 
     /** A root-mean-square norm. */

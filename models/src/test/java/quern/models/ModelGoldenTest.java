@@ -12,9 +12,9 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
-import quern.nn.DecoderBlock;
 import quern.nn.GradientCheckpointing;
 import quern.nn.Pass;
+import quern.nn.TransformerBlock;
 import quern.recipe.GoldenCase;
 import quern.recipe.GoldenCheck;
 import quern.tensor.Parameter;
@@ -91,7 +91,7 @@ class ModelGoldenTest {
                 LanguageModel plain = golden.load();
                 LanguageModel recomputed = golden.load();
                 Scope scope = Scope.open()) {
-            recomputed.network().addHook(new GradientCheckpointing(s -> s instanceof DecoderBlock));
+            recomputed.network().addHook(new GradientCheckpointing(s -> s instanceof TransformerBlock));
             assertEquals(
                     golden.lossAndGradients(plain, Pass.training(1)),
                     golden.lossAndGradients(recomputed, Pass.training(1)));

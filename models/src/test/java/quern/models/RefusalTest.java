@@ -99,8 +99,8 @@ class RefusalTest {
 
     @Test
     void unknownArchitecture() throws IOException {
-        config(c -> c.put("architectures", List.of("LlamaForSequenceClassification")));
-        refused(ExitCode.BAD_INPUT, "config.json", "LlamaForSequenceClassification", "LlamaForCausalLM");
+        config(c -> c.put("architectures", List.of("LlamaForMultipleChoice")));
+        refused(ExitCode.BAD_INPUT, "config.json", "LlamaForMultipleChoice", "LlamaForCausalLM");
     }
 
     @Test

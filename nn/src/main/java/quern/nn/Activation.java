@@ -34,6 +34,34 @@ public enum Activation {
             return Functional.silu(x);
         }
     },
+    /** {@code x·sigmoid(1.702 x)}, CLIP's approximation of GELU. */
+    QUICK_GELU {
+        @Override
+        public Tensor apply(Tensor x) {
+            return x.mul(x.mul(1.702).sigmoid());
+        }
+    },
+    /** {@code max(x, 0)²} (So et al. 2021, arXiv:2109.08668). */
+    RELU_SQUARED {
+        @Override
+        public Tensor apply(Tensor x) {
+            return x.relu().square();
+        }
+    },
+    /** {@code 1 / (1 + e^-x)}. */
+    SIGMOID {
+        @Override
+        public Tensor apply(Tensor x) {
+            return x.sigmoid();
+        }
+    },
+    /** {@code x}. */
+    LINEAR {
+        @Override
+        public Tensor apply(Tensor x) {
+            return x;
+        }
+    },
     /** {@code tanh x}. */
     TANH {
         @Override
@@ -48,14 +76,18 @@ public enum Activation {
     /** Reads a name of a Hugging Face {@code config.json}; {@code where} says which key of which file. */
     public static Activation of(String name, String where) {
         return switch (name) {
-            case "gelu" -> GELU;
-            case "gelu_new", "gelu_pytorch_tanh", "gelu_fast" -> GELU_TANH;
+            case "gelu", "gelu_python" -> GELU;
+            case "gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate" -> GELU_TANH;
+            case "quick_gelu" -> QUICK_GELU;
             case "relu" -> RELU;
+            case "relu2" -> RELU_SQUARED;
+            case "sigmoid" -> SIGMOID;
+            case "linear" -> LINEAR;
             case "silu", "swish" -> SILU;
             case "tanh" -> TANH;
             default ->
                 throw QuernException.badInput(
-                        "%s: unknown activation '%s'; known are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, swish, tanh",
+                        "%s: unknown activation '%s'; known are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, relu2, sigmoid, silu, swish, tanh, linear",
                         where, name);
         };
     }

@@ -35,13 +35,28 @@ public final class Attention {
         return full.maskedFill(blind, 0);
     }
 
+    /** As below without a cap on scores. */
+    public static Tensor attend(
+            Tensor q_BHTD,
+            Tensor k_BKSD,
+            Tensor v_BKSD,
+            Tensor mask,
+            double scale,
+            double dropout,
+            Pass pass,
+            String segment) {
+        return attend(q_BHTD, k_BKSD, v_BKSD, mask, scale, 0, dropout, pass, segment);
+    }
+
     /**
      * Attention of every query over the keys.
      *
      * @param q_BHTD queries
      * @param k_BKSD keys; KV divides H, and each serves H/KV neighbouring query heads
      * @param v_BKSD values
-     * @param mask additive, [T, S] or [B, 1, T, S]; {@code null} for none
+     * @param mask additive, [T, S] or broadcastable to [B, H, T, S]; gets a gradient where it wants one; {@code null} for
+     *     none
+     * @param softCap scores become {@code cap · tanh(score / cap)} before the mask is added; 0 for none
      * @param segment the owner's name: {@code segment/attention_pattern} is a probe point [B, H, T, S]
      * @return [B, T, H·D]
      */
@@ -51,6 +66,7 @@ public final class Attention {
             Tensor v_BKSD,
             Tensor mask,
             double scale,
+            double softCap,
             double dropout,
             Pass pass,
             String segment) {
@@ -62,22 +78,20 @@ public final class Attention {
         long s = k_BKSD.size(2);
         long group = heads / kv;
         boolean drops = pass.isTraining() && dropout > 0;
-        if (q_BHTD.device().isCuda() && !drops && !pass.isProbedAt(segment, "attention_pattern")) {
+        if (q_BHTD.device().isCuda() && !drops && softCap == 0 && !pass.isProbedAt(segment, "attention_pattern")) {
             return fused(q_BHTD, k_BKSD, v_BKSD, mask, scale, group);
         }
         // The query heads of a group become rows of one matrix, so grouped keys are never copied.
         Tensor q = q_BHTD.reshape(batch * kv, group * t, width);
         Tensor k = k_BKSD.reshape(batch * kv, s, width).transpose(1, 2);
         Tensor v = v_BKSD.reshape(batch * kv, s, width);
+        Tensor rows = mask == null ? null : rows(mask, batch, heads, kv, t, s);
         Tensor scores;
-        if (mask == null) {
-            scores = q.bmm(k).mul(scale);
-        } else if (mask.dim() == 2) {
-            Tensor rows = group == 1 ? mask : mask.repeat(group, 1);
-            scores = rows.unsqueeze(0).baddbmm(q, k, 1, scale);
+        if (softCap > 0) {
+            scores = q.bmm(k).mul(scale / softCap).tanh().mul(softCap);
+            scores = rows == null ? scores : scores.add(rows);
         } else {
-            Tensor rows = mask.expand(batch, heads, t, s).reshape(batch * kv, group * t, s);
-            scores = rows.baddbmm(q, k, 1, scale);
+            scores = rows == null ? q.bmm(k).mul(scale) : rows.baddbmm(q, k, 1, scale);
         }
         Tensor pattern = Functional.softmax(scores, -1);
         if (pass.isProbedAt(segment, "attention_pattern")) {
@@ -88,6 +102,15 @@ public final class Attention {
             pattern = Functional.dropout(pattern, dropout, pass.random("attention_dropout/" + segment));
         }
         return pattern.bmm(v).reshape(batch, heads, t, width).transpose(1, 2).reshape(batch, t, heads * width);
+    }
+
+    /** The mask as rows of scores, [1 or B·KV, H/KV·T, S]. */
+    private static Tensor rows(Tensor mask, long batch, long heads, long kv, long t, long s) {
+        if (mask.dim() == 2) {
+            Tensor rows = heads == kv ? mask : mask.repeat(heads / kv, 1);
+            return rows.unsqueeze(0);
+        }
+        return mask.expand(batch, heads, t, s).reshape(batch * kv, heads / kv * t, s);
     }
 
     private static Tensor fused(Tensor q, Tensor k, Tensor v, Tensor mask, double scale, long group) {

@@ -21,9 +21,11 @@ final class ChunkedCrossEntropy implements HandWritten {
     private static final int ROWS = 512;
 
     private final DenseLinear output;
+    private final LogitTransform transform;
 
-    ChunkedCrossEntropy(DenseLinear output) {
+    ChunkedCrossEntropy(DenseLinear output, LogitTransform transform) {
         this.output = output;
+        this.transform = transform;
     }
 
     @Override
@@ -47,7 +49,7 @@ final class ChunkedCrossEntropy implements HandWritten {
             weights = weights == null ? null : weights.indexSelect(0, index);
         }
         Tensor logprobs_N = Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0));
-        Gradient gradient = new Gradient(output, x_ND, targets, index, b, t);
+        Gradient gradient = new Gradient(output, transform, x_ND, targets, index, b, t);
         boolean now = weights != null && pass.isTraining();
         try {
             if (now) {
@@ -93,6 +95,7 @@ final class ChunkedCrossEntropy implements HandWritten {
     /** The backward of one visit; holds the counted rows, and their gradient once it is made. */
     private static final class Gradient implements Backward {
         private final DenseLinear output;
+        private final LogitTransform transform;
         private final long batch;
         private final long length;
         private final Tensor x_ND;
@@ -104,8 +107,16 @@ final class ChunkedCrossEntropy implements HandWritten {
         private Tensor dWeight_VD;
         private Tensor dBias_V;
 
-        Gradient(DenseLinear output, Tensor x_ND, Tensor targets_N, Tensor index, long batch, long length) {
+        Gradient(
+                DenseLinear output,
+                LogitTransform transform,
+                Tensor x_ND,
+                Tensor targets_N,
+                Tensor index,
+                long batch,
+                long length) {
             this.output = output;
+            this.transform = transform;
             this.batch = batch;
             this.length = length;
             this.x_ND = x_ND.keep();
@@ -153,6 +164,7 @@ final class ChunkedCrossEntropy implements HandWritten {
                         if (output.bias() != null) {
                             logits.add_(output.bias().value());
                         }
+                        Tensor saved = transform.apply_(logits);
                         CrossEntropy.rows(
                                 logits,
                                 targets_N.narrow(0, from, n),
@@ -161,6 +173,7 @@ final class ChunkedCrossEntropy implements HandWritten {
                         if (weights == null) {
                             continue;
                         }
+                        transform.backward_(logits, saved);
                         dx_ND.narrow(0, from, n).mmOut_(logits, w_VD);
                         if (dWeight_VD != null) {
                             if (product == null) {

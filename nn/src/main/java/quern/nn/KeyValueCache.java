@@ -7,22 +7,35 @@ import quern.tensor.Tensor;
 
 /**
  * Keys and values of the tokens generated so far, a pair a layer, [B, KV, S, D]. Buffers double when full, so a token
- * costs no copy of the past most of the time. Close it after generation.
+ * costs no copy of the past most of the time. A layer with a sliding window holds only what its window reaches, however
+ * long the text grows. Close it after generation.
  */
 public final class KeyValueCache implements AutoCloseable {
     private static final int FIRST_CAPACITY = 64;
 
+    /** Positions [start, start + held) of the buffers are the newest {@code held} of the {@code length} seen. */
     private static final class Layer {
         Tensor keys;
         Tensor values;
+        long start;
+        long held;
         long length;
+
+        long capacity() {
+            return keys == null ? 0 : keys.size(2);
+        }
     }
 
     private final List<Layer> layers = new ArrayList<>();
 
-    /** The number of positions cached before the present call. */
+    /** The number of positions seen before the present call. */
     public long length() {
         return layers.isEmpty() ? 0 : layers.get(0).length;
+    }
+
+    /** The most positions for which a layer has memory now. */
+    public long capacity() {
+        return layers.stream().mapToLong(Layer::capacity).max().orElse(0);
     }
 
     /** What attention works with after appending. */
@@ -30,32 +43,89 @@ public final class KeyValueCache implements AutoCloseable {
 
     /** Appends this call's keys and values [B, KV, T, D] of a layer and returns views of all so far. */
     public KeysValues append(int layer, Tensor k_BHTD, Tensor v_BHTD) {
+        Layer l = layer(layer);
+        long t = k_BHTD.size(2);
+        if (l.capacity() < l.held + t) {
+            move(l, k_BHTD, l.held, Math.max(FIRST_CAPACITY, Math.max(l.held + t, l.held * 2)));
+        }
+        write(l, k_BHTD, v_BHTD);
+        return held(l);
+    }
+
+    /**
+     * As above for a layer whose queries see the {@code window} newest keys, their own among them: returns the
+     * {@code window - 1} newest of the past, as far as there are that many, and this call's.
+     */
+    public KeysValues append(int layer, Tensor k_BHTD, Tensor v_BHTD, long window) {
+        Layer l = layer(layer);
+        long t = k_BHTD.size(2);
+        long past = Math.min(l.held, window - 1);
+        l.start += l.held - past;
+        l.held = past;
+        if (t >= window) {
+            // More than one window at once, a prompt: what attention needs now is larger than what is kept.
+            KeysValues all = past == 0
+                    ? new KeysValues(k_BHTD, v_BHTD)
+                    : new KeysValues(
+                            Tensor.cat(List.of(held(l).keys(), k_BHTD), 2),
+                            Tensor.cat(List.of(held(l).values(), v_BHTD), 2));
+            long length = l.length + t;
+            l.held = 0;
+            if (window > 1) {
+                if (l.capacity() < window - 1) {
+                    move(l, k_BHTD, 0, 2 * window);
+                }
+                l.start = 0;
+                write(l, k_BHTD.narrow(2, t - window + 1, window - 1), v_BHTD.narrow(2, t - window + 1, window - 1));
+            }
+            l.length = length;
+            return all;
+        }
+        if (l.capacity() < l.start + past + t) {
+            // Twice the window, so that the past moves to the front once in a window's tokens.
+            move(l, k_BHTD, past, Math.min(2 * window, Math.max(FIRST_CAPACITY, 2 * (past + t))));
+        }
+        write(l, k_BHTD, v_BHTD);
+        return held(l);
+    }
+
+    private Layer layer(int layer) {
         while (layers.size() <= layer) {
             layers.add(new Layer());
         }
-        Layer l = layers.get(layer);
-        long t = k_BHTD.size(2);
-        long needed = l.length + t;
-        if (l.keys == null || l.keys.size(2) < needed) {
-            l.keys = grow(l.keys, k_BHTD, l.length, needed);
-            l.values = grow(l.values, v_BHTD, l.length, needed);
-        }
-        l.keys.narrow(2, l.length, t).copy_(k_BHTD);
-        l.values.narrow(2, l.length, t).copy_(v_BHTD);
-        l.length = needed;
-        return new KeysValues(l.keys.narrow(2, 0, needed), l.values.narrow(2, 0, needed));
+        return layers.get(layer);
     }
 
-    private static Tensor grow(Tensor old, Tensor like, long length, long needed) {
-        long capacity = Math.max(FIRST_CAPACITY, Math.max(needed, length * 2));
+    private static KeysValues held(Layer l) {
+        return new KeysValues(l.keys.narrow(2, l.start, l.held), l.values.narrow(2, l.start, l.held));
+    }
+
+    private static void write(Layer l, Tensor k, Tensor v) {
+        long t = k.size(2);
+        l.keys.narrow(2, l.start + l.held, t).copy_(k);
+        l.values.narrow(2, l.start + l.held, t).copy_(v);
+        l.held += t;
+        l.length += t;
+    }
+
+    /** Puts what is held at the front of buffers of this capacity. */
+    private static void move(Layer l, Tensor like, long held, long capacity) {
+        l.keys = moved(l.keys, like, l.start, held, capacity);
+        l.values = moved(l.values, like, l.start, held, capacity);
+        l.start = 0;
+    }
+
+    private static Tensor moved(Tensor old, Tensor like, long start, long held, long capacity) {
         try (Scope scope = Scope.open()) {
-            Tensor grown = Tensor.empty(like.dtype(), like.device(), like.size(0), like.size(1), capacity, like.size(3))
+            Tensor fresh = Tensor.empty(like.dtype(), like.device(), like.size(0), like.size(1), capacity, like.size(3))
                     .keep();
             if (old != null) {
-                grown.narrow(2, 0, length).copy_(old.narrow(2, 0, length));
+                if (held > 0) {
+                    fresh.narrow(2, 0, held).copy_(old.narrow(2, start, held));
+                }
                 old.close();
             }
-            return grown;
+            return fresh;
         }
     }
 

@@ -18,11 +18,27 @@ import quern.tensor.Tensor;
  */
 public final class LanguageModelHead extends Segment {
     private final Linear output;
+    private final LogitTransform transform;
 
     /** A head with its slot [V, D]; the slot's weight may be tied to the embedding. */
     public LanguageModelHead(String name, Linear output) {
+        this(name, output, LogitTransform.NONE);
+    }
+
+    private LanguageModelHead(String name, Linear output, LogitTransform transform) {
         super(name);
         this.output = output;
+        this.transform = transform;
+    }
+
+    /** Logits are multiplied by {@code factor} (Cohere, Granite). */
+    public LanguageModelHead withFactor(double factor) {
+        return new LanguageModelHead(name(), output, new LogitTransform(factor, transform.softCap()));
+    }
+
+    /** Logits become {@code cap · tanh(logit / cap)} (Gemma 2), after any factor. */
+    public LanguageModelHead withSoftCap(double cap) {
+        return new LanguageModelHead(name(), output, new LogitTransform(transform.factor(), cap));
     }
 
     @Override
@@ -58,10 +74,10 @@ public final class LanguageModelHead extends Segment {
             if (pass.lastLogitsOnly()) {
                 x_BTD = x_BTD.narrow(1, x_BTD.size(1) - 1, 1);
             }
-            flow.put("logits", pass.at(name(), "logits", output.forward(x_BTD, pass)));
+            flow.put("logits", logits(x_BTD, pass));
             return;
         }
-        Tensor logits = pass.at(name(), "logits", output.forward(x_BTD, pass));
+        Tensor logits = logits(x_BTD, pass);
         Tensor counted = targets.ge(0);
         Tensor all = Functional.logSoftmax(logits.to(DType.FP32), -1);
         Tensor logprobs =
@@ -73,12 +89,16 @@ public final class LanguageModelHead extends Segment {
         }
     }
 
+    private Tensor logits(Tensor x_BTD, Pass pass) {
+        return pass.at(name(), "logits", transform.apply(output.forward(x_BTD, pass)));
+    }
+
     @Override
     public Optional<HandWritten> handWritten(Flow flow, Pass pass) {
         // The chunks give no cotangent of the weights, so weights that want one take the plain path.
         boolean constantWeights = !flow.has("weights") || !flow.get("weights").requiresGrad();
         return flow.has("targets") && constantWeights && output.form() instanceof DenseLinear dense
-                ? Optional.of(new ChunkedCrossEntropy(dense))
+                ? Optional.of(new ChunkedCrossEntropy(dense, transform))
                 : Optional.empty();
     }
 }

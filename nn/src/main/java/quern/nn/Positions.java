@@ -1,20 +1,23 @@
 package quern.nn;
 
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
 /**
- * Works out, once a pass, what every block needs to know about positions: {@code position_ids}, the additive causal
- * {@code mask}, and for rotary models {@code rotary_cos} and {@code rotary_sin}. With an {@code attention_mask} (int64
- * [B, S], over cached tokens too) padded keys are hidden and positions count from each row's first real token.
+ * Works out, once a pass, what every block needs to know about positions: {@code position_ids}, additive masks, and
+ * rotary tables {@code NAME_cos} and {@code NAME_sin} for each kind of layer. With an {@code attention_mask} (int64 [B,
+ * S], over cached tokens too) padded keys are hidden and positions count from each row's first real token.
  */
 public final class Positions extends Segment {
     /** Inverse frequencies for the present total length, and a factor on cos and sin. */
     public interface RotaryFrequencies {
-        /** fp32 [D/2] on the CPU. */
+        /** fp32 [R/2] on the CPU, where R dimensions of a head turn. */
         Tensor inverseFrequencies(long length);
 
         /** The factor, 1 for most rope types. */
@@ -23,17 +26,44 @@ public final class Positions extends Segment {
         }
     }
 
+    /** What the attention of most models reads: a mask and rotary tables. */
+    static final String MASK = "mask";
+
+    static final String ROTARY = "rotary";
+
     private final DType dtype;
-    private final RotaryFrequencies rotary;
+    private final Map<String, Mask> masks;
+    private final Map<String, RotaryFrequencies> rotaries;
 
     /**
-     * @param dtype the dtype of the blocks, which the mask and rotary tables take
+     * A causal {@code mask}, and with {@code rotary} the tables {@code rotary_cos} and {@code rotary_sin}.
+     *
+     * @param dtype the dtype of the blocks, which the masks and rotary tables take
      * @param rotary null for models without rotary positions
      */
     public Positions(String name, DType dtype, RotaryFrequencies rotary) {
+        this(name, dtype, Map.of(MASK, Mask.causal()), rotary == null ? Map.of() : Map.of(ROTARY, rotary));
+    }
+
+    private Positions(String name, DType dtype, Map<String, Mask> masks, Map<String, RotaryFrequencies> rotaries) {
         super(name);
         this.dtype = dtype;
-        this.rotary = rotary;
+        this.masks = masks;
+        this.rotaries = rotaries;
+    }
+
+    /** The same with {@code mask} under this name, beside or in place of what is there. */
+    public Positions withMask(String name, Mask mask) {
+        Map<String, Mask> more = new LinkedHashMap<>(masks);
+        more.put(name, mask);
+        return new Positions(name(), dtype, more, rotaries);
+    }
+
+    /** The same with tables {@code NAME_cos} and {@code NAME_sin}. */
+    public Positions withRotary(String name, RotaryFrequencies rotary) {
+        Map<String, RotaryFrequencies> more = new LinkedHashMap<>(rotaries);
+        more.put(name, rotary);
+        return new Positions(name(), dtype, masks, more);
     }
 
     @Override
@@ -48,7 +78,10 @@ public final class Positions extends Segment {
 
     @Override
     public List<String> writes() {
-        return List.of("position_ids", "mask", "rotary_cos", "rotary_sin");
+        List<String> names = new ArrayList<>(List.of("position_ids"));
+        names.addAll(masks.keySet());
+        rotaries.keySet().forEach(name -> names.addAll(List.of(name + "_cos", name + "_sin")));
+        return names;
     }
 
     @Override
@@ -61,26 +94,24 @@ public final class Positions extends Segment {
         Tensor ids_BT = flow.get("input_ids");
         Device device = ids_BT.device();
         long t = ids_BT.size(1);
-        long offset = pass.cache() == null ? 0 : pass.cache().length();
-        Tensor mask = Attention.causalMask(t, offset, dtype, device);
+        long past = pass.cache() == null ? 0 : pass.cache().length();
         Tensor padding_BS = flow.find("attention_mask");
-        Tensor positions;
-        if (padding_BS == null) {
-            positions = Tensor.arange(offset + t, DType.INT64, device).narrow(0, offset, t);
-        } else {
-            mask = Attention.paddedMask(padding_BS, mask);
-            positions = padding_BS.cumsum(-1).sub(1).clampMin(0).narrow(1, offset, t);
-        }
+        Tensor positions = padding_BS == null
+                ? Tensor.arange(past + t, DType.INT64, device).narrow(0, past, t)
+                : padding_BS.cumsum(-1).sub(1).clampMin(0).narrow(1, past, t);
         flow.put("position_ids", positions);
-        flow.put("mask", mask);
-        if (rotary != null) {
-            Tensor frequencies = rotary.inverseFrequencies(offset + t).to(device);
+        masks.forEach((name, mask) -> flow.put(name, mask.of(t, past, padding_BS, dtype, device)));
+        rotaries.forEach((name, rotary) -> {
+            Tensor frequencies = rotary.inverseFrequencies(past + t).to(device);
             Rotary.CosSin angles = Rotary.angles(positions, frequencies, rotary.attentionScaling());
-            Tensor cos = angles.cos().to(dtype);
-            Tensor sin = angles.sin().to(dtype);
-            // [T, D/2] broadcasts over batch and heads; [B, T, D/2] needs the head dimension.
-            flow.put("rotary_cos", cos.dim() == 3 ? cos.unsqueeze(1) : cos);
-            flow.put("rotary_sin", sin.dim() == 3 ? sin.unsqueeze(1) : sin);
-        }
+            flow.put(name + "_cos", overHeads(angles.cos()));
+            flow.put(name + "_sin", overHeads(angles.sin()));
+        });
+    }
+
+    /** [T, R/2] broadcasts over batch and heads; [B, T, R/2] needs the head dimension. */
+    private Tensor overHeads(Tensor table) {
+        Tensor x = table.to(dtype);
+        return x.dim() == 3 ? x.unsqueeze(1) : x;
     }
 }

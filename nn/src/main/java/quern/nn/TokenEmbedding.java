@@ -1,17 +1,39 @@
 package quern.nn;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.function.Consumer;
 import quern.tensor.Functional;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
-/** Token vectors, with learned position vectors added where the model has them. */
+/**
+ * Token vectors, with learned position vectors added where the model has them. The {@code with…} methods give variants;
+ * the steps come in this order: lookup, factor, projection, positions, norm, dropout.
+ */
 public final class TokenEmbedding extends Segment {
+    private static final class Options {
+        double factor = 1;
+        Linear projection;
+        Norm norm;
+        long positionOffset;
+
+        Options() {}
+
+        Options(Options o) {
+            factor = o.factor;
+            projection = o.projection;
+            norm = o.norm;
+            positionOffset = o.positionOffset;
+        }
+    }
+
     private final Parameter tokens_VD;
     private final Parameter positions_PD;
     private final double dropout;
     private final OptionalLong paddingRow;
+    private final Options options;
 
     /** {@code positions_PD} may be null. */
     public TokenEmbedding(String name, Parameter tokens_VD, Parameter positions_PD, double dropout) {
@@ -21,16 +43,53 @@ public final class TokenEmbedding extends Segment {
     /** As above; lookups of {@code paddingRow} add nothing to its gradient. */
     public TokenEmbedding(
             String name, Parameter tokens_VD, Parameter positions_PD, double dropout, OptionalLong paddingRow) {
+        this(name, tokens_VD, positions_PD, dropout, paddingRow, new Options());
+    }
+
+    private TokenEmbedding(
+            String name,
+            Parameter tokens_VD,
+            Parameter positions_PD,
+            double dropout,
+            OptionalLong paddingRow,
+            Options options) {
         super(name);
         this.paddingRow = paddingRow;
         this.tokens_VD = tokens_VD;
         this.positions_PD = positions_PD;
         this.dropout = dropout;
+        this.options = options;
+    }
+
+    private TokenEmbedding with(Consumer<Options> change) {
+        Options changed = new Options(options);
+        change.accept(changed);
+        return new TokenEmbedding(name(), tokens_VD, positions_PD, dropout, paddingRow, changed);
+    }
+
+    /** Token vectors are multiplied by {@code factor} (Gemma, Granite). */
+    public TokenEmbedding withFactor(double factor) {
+        return with(o -> o.factor = factor);
+    }
+
+    /** Token vectors narrower than the stream are mapped to its width (OPT). */
+    public TokenEmbedding withProjection(Linear projection) {
+        return with(o -> o.projection = projection);
+    }
+
+    /** A norm follows (BLOOM). */
+    public TokenEmbedding withNorm(Norm norm) {
+        return with(o -> o.norm = norm);
+    }
+
+    /** Position p has row {@code p + offset} of the table (OPT). */
+    public TokenEmbedding withPositionOffset(long offset) {
+        return with(o -> o.positionOffset = offset);
     }
 
     @Override
     public List<String> reads() {
-        return List.of("input_ids", "position_ids");
+        return positions_PD == null ? List.of("input_ids") : List.of("input_ids", "position_ids");
     }
 
     @Override
@@ -40,7 +99,22 @@ public final class TokenEmbedding extends Segment {
 
     @Override
     public List<Parameter> parameters() {
-        return positions_PD == null ? List.of(tokens_VD) : List.of(tokens_VD, positions_PD);
+        List<Parameter> all = new ArrayList<>(List.of(tokens_VD));
+        if (positions_PD != null) {
+            all.add(positions_PD);
+        }
+        if (options.projection != null) {
+            all.addAll(options.projection.parameters());
+        }
+        if (options.norm != null) {
+            all.addAll(options.norm.parameters());
+        }
+        return all;
+    }
+
+    @Override
+    public List<Linear> linears() {
+        return options.projection == null ? List.of() : List.of(options.projection);
     }
 
     @Override
@@ -50,8 +124,19 @@ public final class TokenEmbedding extends Segment {
         Tensor x = paddingRow.isPresent()
                 ? Functional.embedding(weight, ids, paddingRow.getAsLong())
                 : Functional.embedding(weight, ids);
+        if (options.factor != 1) {
+            x = x.mul(options.factor);
+        }
+        if (options.projection != null) {
+            x = options.projection.forward(x, pass);
+        }
         if (positions_PD != null) {
-            x = x.add(Functional.embedding(pass.value(positions_PD), flow.get("position_ids")));
+            Tensor rows = flow.get("position_ids");
+            rows = options.positionOffset == 0 ? rows : rows.add(options.positionOffset);
+            x = x.add(Functional.embedding(pass.value(positions_PD), rows));
+        }
+        if (options.norm != null) {
+            x = options.norm.forward(x, pass);
         }
         flow.put("hidden_states", SelfAttention.drop(x, dropout, "embedding_dropout", name(), pass));
     }

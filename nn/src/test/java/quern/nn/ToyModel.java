@@ -86,7 +86,7 @@ final class ToyModel {
         }
     }
 
-    private DecoderBlock block(int layer, Shape shape) {
+    private TransformerBlock block(int layer, Shape shape) {
         String name = "layers." + layer;
         int head = WIDTH / HEADS;
         SelfAttention attention = new SelfAttention(
@@ -106,8 +106,10 @@ final class ToyModel {
                 linear(name + ".up_proj", WIDTH, 24),
                 linear(name + ".down_proj", 24, WIDTH),
                 Activation.SILU);
-        return new DecoderBlock(
-                name, norm(name + ".norm_1"), attention, norm(name + ".norm_2"), feedForward, shape.dropout());
+        return new TransformerBlock(
+                name,
+                Residual.preNorm(norm(name + ".norm_1"), attention).withDropout(shape.dropout()),
+                Residual.preNorm(norm(name + ".norm_2"), feedForward).withDropout(shape.dropout()));
     }
 
     /** Inverse frequencies 100^(-2i/D): fast enough to matter over a few positions. */

@@ -662,6 +662,11 @@ public final class Tensor implements AutoCloseable {
         return Native.call("clamp_min", () -> new Tensor(t.clamp_min(scalar(min))), this);
     }
 
+    /** Elements no larger than {@code max}. */
+    public Tensor clampMax(double max) {
+        return Native.call("clamp_max", () -> new Tensor(t.clamp_max(scalar(max))), this);
+    }
+
     /** The larger of two, element by element. */
     public Tensor maximum(Tensor other) {
         return Native.call("maximum", () -> new Tensor(t.maximum(other.t)), this, other);

@@ -9,8 +9,8 @@ import quern.data.TokenStream;
 import quern.data.Windows;
 import quern.models.LanguageModel;
 import quern.models.SaveOptions;
-import quern.nn.DecoderBlock;
 import quern.nn.GradientCheckpointing;
+import quern.nn.TransformerBlock;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
 import quern.recipe.Recipe;
@@ -77,7 +77,7 @@ final class PlanTrial {
 
     private Measurement steps(LanguageModel model, Optimizer optimizer, long[] known) {
         if (recipe.gradientCheckpointing()) {
-            model.network().addHook(new GradientCheckpointing(s -> s instanceof DecoderBlock));
+            model.network().addHook(new GradientCheckpointing(s -> s instanceof TransformerBlock));
         }
         TrainingStep step = new TrainingStep(
                 model.network(), model.device(), optimizer, new GradientClipping(recipe.maxGradNorm()), recipe.seed());

@@ -18,6 +18,7 @@ import quern.models.LanguageModel;
 import quern.models.ModelFamily;
 import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
+import quern.models.Task;
 import quern.optim.OptimizerSettings;
 import quern.optim.OptimizerTechnique;
 import quern.optim.ParameterGroup;
@@ -60,6 +61,7 @@ public final class Preparation {
                 "objective",
                 recipe.objective().text("type"),
                 recipe.objective().position("type"));
+        Task task = Task.of(objective.task());
         Record objectiveConfig = recipe.objective().without("type").bind(objective.config());
         this.optimizer = Techniques.find(
                 OptimizerTechnique.class, OptimizerTechnique.KIND, recipe.optim(), block.position("optim"));
@@ -98,8 +100,17 @@ public final class Preparation {
         this.tokenizer = runTokenizer.map(Tokenizer::load).orElseGet(() -> tokenizer(notes));
         this.spec = startFolder
                 .map(folder -> ModelSpec.read(folder, recipe.model().without("path")))
-                .orElseGet(() ->
-                        ModelSpec.fromRecipe(recipe.model(), tokenizer.vocabularySize(), specialTokens(tokenizer)));
+                .orElseGet(() -> ModelSpec.fromRecipe(
+                        recipe.model(), tokenizer.vocabularySize(), specialTokens(tokenizer), Optional.of(task)));
+        if (spec.task() != task) {
+            throw QuernException.badInput(
+                    "%s: objective %s trains a model for %s, but %s is a %s; choose another objective or folder",
+                    recipe.objective().position("type"),
+                    objective.id(),
+                    task.id(),
+                    startFolder.map(Path::toString).orElse("the model"),
+                    spec.architecture().name());
+        }
         if (spec.config().vocabSize() < tokenizer.vocabularySize()) {
             throw QuernException.badInput(
                     "%s: the model knows %d tokens, but the tokenizer has %d; use the model's own tokenizer",

@@ -17,8 +17,8 @@ import quern.models.Generator;
 import quern.models.LanguageModel;
 import quern.models.ModelCard;
 import quern.models.SaveOptions;
-import quern.nn.DecoderBlock;
 import quern.nn.GradientCheckpointing;
+import quern.nn.TransformerBlock;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
 import quern.recipe.Block;
@@ -340,7 +340,7 @@ public final class TrainingRun implements AutoCloseable {
         });
         all.addAll(hooks);
         if (recipe.gradientCheckpointing()) {
-            model.network().addHook(new GradientCheckpointing(s -> s instanceof DecoderBlock));
+            model.network().addHook(new GradientCheckpointing(s -> s instanceof TransformerBlock));
         }
         Checkpoints checkpoints = new Checkpoints(
                 folder.path(),

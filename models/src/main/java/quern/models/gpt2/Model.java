@@ -4,26 +4,28 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import quern.models.Architectures;
 import quern.models.CheckpointKeys;
-import quern.models.ModelFamily;
+import quern.models.DecoderFamily;
+import quern.models.Task;
 import quern.models.Weights;
 import quern.nn.Activation;
-import quern.nn.DecoderBlock;
 import quern.nn.FeedForward;
 import quern.nn.FinalNorm;
 import quern.nn.LanguageModelHead;
-import quern.nn.Network;
 import quern.nn.Positions;
+import quern.nn.Residual;
 import quern.nn.Segment;
 import quern.nn.SelfAttention;
 import quern.nn.TokenEmbedding;
+import quern.nn.TransformerBlock;
 import quern.tensor.Parameter;
 
 /**
  * GPT-2 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"): pre-norm blocks, learned
  * positions, biases throughout, one matrix for queries, keys and values.
  */
-public final class Model implements ModelFamily<Config> {
+public final class Model implements DecoderFamily<Config> {
     @Override
     public String id() {
         return "gpt2";
@@ -40,8 +42,15 @@ public final class Model implements ModelFamily<Config> {
     }
 
     @Override
-    public List<String> architectures() {
-        return List.of("GPT2LMHeadModel", "GPT2Model");
+    public Architectures architectures() {
+        return Architectures.of("GPT2")
+                .with("GPT2LMHeadModel", Task.CAUSAL_LM)
+                .and(
+                        "GPT2",
+                        Task.SEQUENCE_CLASSIFICATION,
+                        Task.TOKEN_CLASSIFICATION,
+                        Task.QUESTION_ANSWERING,
+                        Task.MODEL);
     }
 
     @Override
@@ -72,7 +81,7 @@ public final class Model implements ModelFamily<Config> {
     }
 
     @Override
-    public Network build(Config c, Weights w) {
+    public List<Segment> body(Config c, Weights w, Task task) {
         int d = c.nEmbd();
         double std = c.initializerRange();
         double residualStd = std / Math.sqrt(2.0 * c.nLayer());
@@ -86,28 +95,40 @@ public final class Model implements ModelFamily<Config> {
             String name = "transformer.h." + i;
             SelfAttention.Shape shape = new SelfAttention.Shape(
                     c.nHead(), c.nHead(), d / c.nHead(), c.attentionScale(i), c.attnPdrop(), false);
-            segments.add(new DecoderBlock(
-                    name,
+            Residual attention = Residual.preNorm(
                     w.layerNorm(name + ".ln_1", d, c.layerNormEpsilon()),
                     new SelfAttention(
                             name,
                             i,
                             shape,
                             List.of(w.linear(name + ".attn.c_attn", d, 3L * d, true, std)),
-                            w.linear(name + ".attn.c_proj", d, d, true, residualStd)),
+                            w.linear(name + ".attn.c_proj", d, d, true, residualStd)));
+            Residual feedForward = Residual.preNorm(
                     w.layerNorm(name + ".ln_2", d, c.layerNormEpsilon()),
                     new FeedForward(
                             name,
                             null,
                             w.linear(name + ".mlp.c_fc", d, c.innerWidth(), true, std),
                             w.linear(name + ".mlp.c_proj", c.innerWidth(), d, true, residualStd),
-                            activation),
-                    c.residPdrop()));
+                            activation));
+            segments.add(new TransformerBlock(
+                    name, attention.withDropout(c.residPdrop()), feedForward.withDropout(c.residPdrop())));
         }
         segments.add(new FinalNorm("transformer.ln_f", w.layerNorm("transformer.ln_f", d, c.layerNormEpsilon())));
-        segments.add(new LanguageModelHead(
+        return segments;
+    }
+
+    @Override
+    public Segment languageModelHead(Config c, Weights w) {
+        return new LanguageModelHead(
                 "lm_head",
-                c.tieWordEmbeddings() ? w.tied("lm_head", tokens) : w.linear("lm_head", d, c.vocabSize(), false, std)));
-        return new Network(segments);
+                c.tieWordEmbeddings()
+                        ? w.tied("lm_head", w.shared("transformer.wte.weight"))
+                        : w.linear("lm_head", c.nEmbd(), c.vocabSize(), false, c.initializerRange()));
+    }
+
+    @Override
+    public String tokenClassifier() {
+        return "classifier";
     }
 }

@@ -1,0 +1,57 @@
+package quern.models;
+
+import java.util.List;
+import java.util.Map;
+import quern.nn.Flow;
+import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.Tensor;
+
+/** Turns labels, as transformers takes them, into what a task's head reads from the flow. */
+final class TaskInputs {
+    private TaskInputs() {}
+
+    /**
+     * A flow of the batch on {@code device}: every tensor under its own name, but {@code labels} of language models as
+     * {@code targets} and {@code weights}, which weigh every counted label the same.
+     */
+    static Flow flow(Task task, Map<String, Tensor> batch, Device device) {
+        Flow flow = new Flow();
+        batch.forEach((name, tensor) -> flow.put(name, tensor.to(device)));
+        Tensor labels = flow.find("labels");
+        if (labels == null) {
+            return flow;
+        }
+        return switch (task) {
+            case CAUSAL_LM -> targets(without(flow, "labels"), shiftLeft(labels));
+            case MASKED_LM, PRE_TRAINING -> targets(without(flow, "labels"), labels);
+            case SEQ2SEQ_LM,
+                    NEXT_SENTENCE,
+                    SEQUENCE_CLASSIFICATION,
+                    TOKEN_CLASSIFICATION,
+                    QUESTION_ANSWERING,
+                    REWARD,
+                    CONTRASTIVE,
+                    MODEL -> flow;
+        };
+    }
+
+    private static Flow without(Flow flow, String left) {
+        Flow rest = new Flow();
+        flow.names().stream().filter(name -> !name.equals(left)).forEach(name -> rest.put(name, flow.get(name)));
+        return rest;
+    }
+
+    private static Flow targets(Flow flow, Tensor targets) {
+        Tensor counted = targets.ge(0).to(DType.FP32);
+        return flow.put("targets", targets)
+                .put("weights", counted.div(counted.sum().clampMin(1)));
+    }
+
+    /** Targets [B, T] of causal prediction: {@code targets[t] = labels[t+1]}, and -100 at the end. */
+    static Tensor shiftLeft(Tensor labels_BT) {
+        long t = labels_BT.size(1);
+        Tensor last = Tensor.full(-100, DType.INT64, labels_BT.device(), labels_BT.size(0), 1);
+        return Tensor.cat(List.of(labels_BT.narrow(1, 1, t - 1), last), 1);
+    }
+}

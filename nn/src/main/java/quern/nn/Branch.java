@@ -1,0 +1,32 @@
+package quern.nn;
+
+import java.util.List;
+import quern.tensor.Parameter;
+import quern.tensor.Tensor;
+
+/** What a block adds to its residual stream: attention, a feed-forward part, experts. A {@link Residual} says how. */
+public interface Branch {
+    /** x [B, T, D] to [B, T, D]. */
+    Tensor forward(Tensor x_BTD, Flow flow, Pass pass);
+
+    /** A word for it, {@code attention} or {@code mlp}, that names random streams. */
+    String label();
+
+    /** The names it needs from the flow, beside the stream itself. */
+    default List<String> reads() {
+        return List.of();
+    }
+
+    /** The names it may write into the flow. */
+    default List<String> writes() {
+        return List.of();
+    }
+
+    /** Its slots. */
+    List<Linear> linears();
+
+    /** Its parameters, those of its slots included. */
+    default List<Parameter> parameters() {
+        return linears().stream().flatMap(l -> l.parameters().stream()).toList();
+    }
+}

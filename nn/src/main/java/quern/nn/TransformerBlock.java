@@ -1,0 +1,59 @@
+package quern.nn;
+
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import quern.tensor.Parameter;
+import quern.tensor.Tensor;
+
+/**
+ * A transformer block: residual steps, one after the other. Whether it looks ahead is said by the masks that its
+ * attention reads. Probe points: those of its branches, and {@code output}, the residual stream after the block.
+ */
+public final class TransformerBlock extends Segment {
+    private final List<Residual> steps;
+
+    /** A block from its steps. */
+    public TransformerBlock(String name, List<Residual> steps) {
+        super(name);
+        this.steps = List.copyOf(steps);
+    }
+
+    /** A block from its steps. */
+    public TransformerBlock(String name, Residual... steps) {
+        this(name, List.of(steps));
+    }
+
+    @Override
+    public List<String> reads() {
+        Set<String> names = new LinkedHashSet<>(List.of("hidden_states"));
+        steps.forEach(s -> s.branches().forEach(f -> names.addAll(f.reads())));
+        return List.copyOf(names);
+    }
+
+    @Override
+    public List<String> writes() {
+        Set<String> names = new LinkedHashSet<>(List.of("hidden_states"));
+        steps.forEach(s -> s.branches().forEach(f -> names.addAll(f.writes())));
+        return List.copyOf(names);
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return steps.stream().flatMap(s -> s.parameters().stream()).toList();
+    }
+
+    @Override
+    public List<Linear> linears() {
+        return steps.stream().flatMap(s -> s.linears().stream()).toList();
+    }
+
+    @Override
+    public void forward(Flow flow, Pass pass) {
+        Tensor x = flow.get("hidden_states");
+        for (Residual step : steps) {
+            x = step.forward(x, name(), flow, pass);
+        }
+        flow.put("hidden_states", pass.at(name(), "output", x));
+    }
+}
