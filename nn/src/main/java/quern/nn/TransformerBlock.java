@@ -2,6 +2,7 @@ package quern.nn;
 
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
@@ -46,6 +47,11 @@ public final class TransformerBlock extends Segment {
     @Override
     public List<Linear> linears() {
         return steps.stream().flatMap(s -> s.linears().stream()).toList();
+    }
+
+    @Override
+    public Optional<HandWritten> handWritten(Flow flow, Pass pass) {
+        return FusedBlock.of(steps, flow, pass);
     }
 
     @Override

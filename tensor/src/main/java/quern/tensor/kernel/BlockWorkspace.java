@@ -108,10 +108,10 @@ final class BlockWorkspace implements AutoCloseable {
         this.s = key.shape;
         int d = s.width();
         int n = key.lanes;
-        inputs = new HeapMap(d, List.of(s.mapped()), key.biased.get(0), n);
-        output = new HeapMap(s.queries(), List.of(d), key.biased.get(1), n);
-        ups = new HeapMap(d, List.of(s.up()), key.biased.get(2), n);
-        down = new HeapMap(s.inner(), List.of(d), key.biased.get(3), n);
+        inputs = new HeapMap(d, s.mapped(), key.biased.get(0), n);
+        output = new HeapMap(s.queries(), d, key.biased.get(1), n);
+        ups = new HeapMap(d, s.up(), key.biased.get(2), n);
+        down = new HeapMap(s.inner(), d, key.biased.get(3), n);
         attentionWeight = new float[inputs.inStride];
         attentionBias = new float[inputs.inStride];
         feedForwardWeight = new float[inputs.inStride];
@@ -284,8 +284,7 @@ final class BlockWorkspace implements AutoCloseable {
         HeapRows.load(a.attended(), a.type(), first, l.attended, rows, s.queries(), output.inStride);
         output.backwardWeight(l.attended, l.dx, rows, lane);
         output.backwardInput(l.dx, l.attended, rows);
-        HeapRows.store(
-                l.attended, scratch.dAttended(), a.type(), first, rows, s.queries(), output.inStride);
+        HeapRows.store(l.attended, scratch.dAttended(), a.type(), first, rows, s.queries(), output.inStride);
     }
 
     /** Back through the maps to queries, keys and values. */
@@ -344,11 +343,19 @@ final class BlockWorkspace implements AutoCloseable {
         if (s.rotary()) {
             rotate(l, l.dQkv, a.length(), -1);
         }
-        pieces(l, item, a.length(), (at, element, count) -> HeapRows.store(l.dQkv, at, scratch.dQkv(), a.type(), element, count));
+        pieces(
+                l,
+                item,
+                a.length(),
+                (at, element, count) -> HeapRows.store(l.dQkv, at, scratch.dQkv(), a.type(), element, count));
     }
 
     private void gather(Lane l, Activations a, int item) {
-        pieces(l, item, a.length(), (at, element, count) -> HeapRows.load(a.qkv(), a.type(), element, l.qkv, at, count));
+        pieces(
+                l,
+                item,
+                a.length(),
+                (at, element, count) -> HeapRows.load(a.qkv(), a.type(), element, l.qkv, at, count));
         if (s.rotary()) {
             rotate(l, l.qkv, a.length(), 1);
         }

@@ -26,7 +26,6 @@ final class HeapMap {
 
     final int outStride;
     private final int paddedRows;
-    private final List<Integer> outs;
     private float[] rows;
     private float[] packed;
     private final float[] bias;
@@ -34,11 +33,10 @@ final class HeapMap {
     private final float[][] weightSums;
     private final float[][] biasSums;
 
-    /** Maps of {@code in} features to {@code outs}. */
-    HeapMap(int in, List<Integer> outs, boolean biased, int lanes) {
+    /** Maps of {@code in} features to {@code out} in all. */
+    HeapMap(int in, int out, boolean biased, int lanes) {
         this.in = in;
-        this.outs = List.copyOf(outs);
-        this.out = outs.stream().mapToInt(Integer::intValue).sum();
+        this.out = out;
         this.inStride = Gemm.padColumns(in);
         this.outStride = Gemm.padColumns(out);
         this.paddedRows = Gemm.padRows(out);

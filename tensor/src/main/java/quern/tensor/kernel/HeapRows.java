@@ -10,8 +10,7 @@ final class HeapRows {
     /** Copies {@code count} elements from element {@code from} on. */
     static void load(MemorySegment source, ElementType type, long from, float[] target, int at, int count) {
         if (type == ElementType.FP32) {
-            MemorySegment.copy(
-                    source, ValueLayout.JAVA_FLOAT_UNALIGNED, from * Float.BYTES, target, at, count);
+            MemorySegment.copy(source, ValueLayout.JAVA_FLOAT_UNALIGNED, from * Float.BYTES, target, at, count);
             return;
         }
         int i = 0;
