@@ -1,7 +1,6 @@
 package quern.tensor.kernel;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -23,55 +22,62 @@ public enum BlockActivation {
     /** {@code h = act(x)} over {@code n} elements, a multiple of the vector length. */
     void forward(float[] x, int xAt, float[] h, int hAt, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
-            value(load(x, xAt + i)).intoArray(h, hAt + i);
+            FloatVector v = load(x, xAt + i);
+            v.mul(gain(v)).intoArray(h, hAt + i);
         }
     }
 
     /** {@code h = act(g)·u}. */
     void gated(float[] g, int gAt, float[] u, int uAt, float[] h, int hAt, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
-            value(load(g, gAt + i)).mul(load(u, uAt + i)).intoArray(h, hAt + i);
+            FloatVector v = load(g, gAt + i);
+            v.mul(gain(v)).mul(load(u, uAt + i)).intoArray(h, hAt + i);
         }
     }
 
-    /** {@code dx = dh·act'(x)}, over x. */
-    void backward(float[] x, int xAt, float[] dh, int dhAt, int n) {
+    /** {@code h = act(x)} again, and {@code dx = dh·act'(x)} over x. */
+    void backward(float[] x, int xAt, float[] dh, int dhAt, float[] h, int hAt, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
             FloatVector v = load(x, xAt + i);
-            load(dh, dhAt + i).mul(slope(v)).intoArray(x, xAt + i);
+            FloatVector gain = gain(v);
+            load(dh, dhAt + i).mul(slope(v, gain)).intoArray(x, xAt + i);
+            v.mul(gain).intoArray(h, hAt + i);
         }
     }
 
-    /** {@code dg = dh·u·act'(g)} over g, {@code du = dh·act(g)} over u. */
-    void gatedBackward(float[] g, int gAt, float[] u, int uAt, float[] dh, int dhAt, int n) {
+    /** {@code h = act(g)·u} again, {@code dg = dh·u·act'(g)} over g, {@code du = dh·act(g)} over u. */
+    void gatedBackward(float[] g, int gAt, float[] u, int uAt, float[] dh, int dhAt, float[] h, int hAt, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
             FloatVector v = load(g, gAt + i);
+            FloatVector gain = gain(v);
+            FloatVector act = v.mul(gain);
+            FloatVector up = load(u, uAt + i);
             FloatVector d = load(dh, dhAt + i);
-            d.mul(load(u, uAt + i)).mul(slope(v)).intoArray(g, gAt + i);
-            d.mul(value(v)).intoArray(u, uAt + i);
+            d.mul(up).mul(slope(v, gain)).intoArray(g, gAt + i);
+            d.mul(act).intoArray(u, uAt + i);
+            act.mul(up).intoArray(h, hAt + i);
         }
     }
 
-    private FloatVector value(FloatVector x) {
+    /** act(x)/x. */
+    private FloatVector gain(FloatVector x) {
         if (this == RELU) {
-            // blend and not max, which would turn NaN into 0 on some machines
-            return x.blend(0f, x.compare(VectorOperators.LT, 0f));
+            return one().blend(0f, x.compare(VectorOperators.LT, 0f));
         }
-        return x.mul(sigmoid(this == SILU ? x : argument(x)));
+        return sigmoid(this == SILU ? x : argument(x));
     }
 
-    private FloatVector slope(FloatVector x) {
+    /** act'(x), given the gain. */
+    private FloatVector slope(FloatVector x, FloatVector gain) {
         if (this == RELU) {
-            VectorMask<Float> positive = x.compare(VectorOperators.GT, 0f);
-            return FloatVector.zero(Lanes.FLOATS).blend(1f, positive);
+            return one().blend(0f, x.compare(VectorOperators.LE, 0f));
         }
+        FloatVector rest = x.mul(gain).mul(one().sub(gain));
         if (this == SILU) {
-            FloatVector s = sigmoid(x);
-            return s.add(x.mul(s).mul(one().sub(s)));
+            return gain.add(rest);
         }
-        FloatVector s = sigmoid(argument(x));
         FloatVector inner = x.mul(x).mul(3 * CUBE * TWICE_ROOT).add(TWICE_ROOT);
-        return s.add(x.mul(s).mul(one().sub(s)).mul(inner));
+        return rest.fma(inner, gain);
     }
 
     private static FloatVector argument(FloatVector x) {

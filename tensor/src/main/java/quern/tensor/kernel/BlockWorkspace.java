@@ -181,10 +181,16 @@ final class BlockWorkspace implements AutoCloseable {
         List<HeapMap.Slot> upSlots = heap(w.ups());
         List<HeapMap.Slot> downSlots = heap(List.of(w.down()));
         KernelThreads.run(parts, part -> {
-            inputs.load(inputSlots, type, forForward, part, parts);
-            output.load(outputSlots, type, forForward, part, parts);
-            ups.load(upSlots, type, forForward, part, parts);
-            down.load(downSlots, type, forForward, part, parts);
+            inputs.load(inputSlots, type, part, parts);
+            output.load(outputSlots, type, part, parts);
+            ups.load(upSlots, type, part, parts);
+            down.load(downSlots, type, part, parts);
+        });
+        KernelThreads.run(parts, part -> {
+            inputs.pack(forForward, part, parts);
+            output.pack(forForward, part, parts);
+            ups.pack(forForward, part, parts);
+            down.pack(forForward, part, parts);
         });
         attentionNorm = norm(w.attentionNorm(), type, s.attentionEps(), attentionWeight, attentionBias);
         feedForwardNorm = norm(w.feedForwardNorm(), type, s.feedForwardEps(), feedForwardWeight, feedForwardBias);
@@ -242,7 +248,11 @@ final class BlockWorkspace implements AutoCloseable {
         }
     }
 
-    void clearSums() {
+    void clearSums(Weights gradients) {
+        inputs.beginSums(heap(gradients.inputs()));
+        output.beginSums(heap(List.of(gradients.output())));
+        ups.beginSums(heap(gradients.ups()));
+        down.beginSums(heap(List.of(gradients.down())));
         KernelThreads.run(lanes.length, lane -> {
             inputs.clearSums(lane);
             output.clearSums(lane);
@@ -261,19 +271,19 @@ final class BlockWorkspace implements AutoCloseable {
         Lane l = lanes[lane];
         int stride = inputs.inStride;
         HeapRows.load(a.inner(), a.type(), first, l.up, rows, s.up(), ups.outStride);
-        activate(l, rows);
         HeapRows.load(dy, a.type(), first, l.dx, rows, s.width(), stride);
-        down.backwardWeight(l.hidden, l.dx, rows, lane);
         down.backwardInput(l.dx, l.hidden, rows);
         for (int row = 0; row < rows; row++) {
             int up = row * ups.outStride;
             int hidden = row * down.inStride;
             if (s.gated()) {
-                s.activation().gatedBackward(l.up, up, l.up, up + s.inner(), l.hidden, hidden, s.inner());
+                s.activation()
+                        .gatedBackward(l.up, up, l.up, up + s.inner(), l.hidden, hidden, l.hidden, hidden, s.inner());
             } else {
-                s.activation().backward(l.up, up, l.hidden, hidden, s.inner());
+                s.activation().backward(l.up, up, l.hidden, hidden, l.hidden, hidden, s.inner());
             }
         }
+        down.backwardWeight(l.hidden, l.dx, rows, lane);
         HeapRows.load(a.middle(), a.type(), first, l.x, rows, s.width(), stride);
         feedForwardNorm.forward(l.x, l.normal, rows, stride, l.scratch);
         ups.backwardWeight(l.normal, l.up, rows, lane);
@@ -324,6 +334,10 @@ final class BlockWorkspace implements AutoCloseable {
         l.attention.forward(l.qkv, l.y);
         int share = l.attention.outputStride;
         long first = (long) (item / attentionParts) * a.length();
+        if (attentionParts == 1) {
+            HeapRows.store(l.y, 0, a.attended(), a.type(), first * share, a.length() * share);
+            return;
+        }
         for (int row = 0; row < a.length(); row++) {
             long to = (first + row) * s.queries() + (long) (item % attentionParts) * share;
             HeapRows.store(l.y, row * share, a.attended(), a.type(), to, share);
@@ -335,7 +349,10 @@ final class BlockWorkspace implements AutoCloseable {
         gather(l, a, item);
         int share = l.attention.outputStride;
         long first = (long) (item / attentionParts) * a.length();
-        for (int row = 0; row < a.length(); row++) {
+        if (attentionParts == 1) {
+            HeapRows.load(scratch.dAttended(), a.type(), first * share, l.dy, 0, a.length() * share);
+        }
+        for (int row = 0; row < a.length() && attentionParts > 1; row++) {
             long from = (first + row) * s.queries() + (long) (item % attentionParts) * share;
             HeapRows.load(scratch.dAttended(), a.type(), from, l.dy, row * share, share);
         }
@@ -372,6 +389,10 @@ final class BlockWorkspace implements AutoCloseable {
         long first = (long) (item / attentionParts) * length;
         int queries = s.queries() / attentionParts;
         int keys = s.keys() / attentionParts;
+        if (attentionParts == 1) {
+            piece.at(0, first * s.mapped(), length * s.mapped());
+            return;
+        }
         for (int row = 0; row < length; row++) {
             long element = (first + row) * s.mapped();
             int at = row * l.attention.stride;

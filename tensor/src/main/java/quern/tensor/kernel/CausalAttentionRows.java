@@ -30,6 +30,9 @@ final class CausalAttentionRows {
     private final float[] scores;
     private final float[] scoreGradient;
     private final float[] head;
+    private final float[] headPanels;
+    private final float[] keyRowPanels;
+    private final float[] scoreEights;
     private final float[] keyGradient;
     private final float[] valueGradient;
     private final float[] scratch = new float[Lanes.COUNT];
@@ -50,11 +53,14 @@ final class CausalAttentionRows {
         this.outputStride = heads * width;
         paddedWidth = Gemm.padColumns(width);
         scoreStride = Gemm.padColumns(length);
-        keysPacked = new float[Gemm.packedLength(width, length)];
-        valuesPacked = new float[Gemm.packedLength(width, length)];
+        keysPacked = new float[Gemm.panelsLength(width, length)];
+        valuesPacked = new float[Gemm.panelsLength(width, length)];
         scores = new float[STRIP * scoreStride];
         scoreGradient = new float[STRIP * scoreStride];
         head = new float[STRIP * paddedWidth];
+        headPanels = new float[Gemm.panelsLength(STRIP, width)];
+        keyRowPanels = new float[Gemm.panelsLength(length, width)];
+        scoreEights = new float[Gemm.eightsLength(STRIP, length)];
         keyGradient = new float[Gemm.padRows(length) * paddedWidth];
         valueGradient = new float[Gemm.padRows(length) * paddedWidth];
     }
@@ -71,19 +77,12 @@ final class CausalAttentionRows {
             int keys = (heads + kv) * width;
             int values = (heads + keyValueHeads + kv) * width;
             pack(qkv, keys, keysPacked);
+            Gemm.panels(new Gemm.Rows(qkv, values, stride), length, width, keyRowPanels);
             for (int h = kv * group; h < (kv + 1) * group; h++) {
                 for (int first = 0; first < length; first += STRIP) {
                     int rows = Math.min(STRIP, length - first);
-                    int limit = first + rows;
-                    pattern(qkv, h * width, first, rows, limit);
-                    Gemm.multiply(
-                            Gemm.View.rows(scores, 0, scoreStride),
-                            Gemm.View.rows(qkv, values, stride),
-                            Gemm.View.rows(head, 0, paddedWidth),
-                            Gemm.padRows(rows),
-                            width,
-                            limit,
-                            false);
+                    pattern(qkv, h * width, first, rows, first + rows);
+                    mix(scores, rows, first + rows);
                     copy(head, y, first * outputStride + h * width, outputStride, rows);
                 }
             }
@@ -98,11 +97,12 @@ final class CausalAttentionRows {
             int values = (heads + keyValueHeads + kv) * width;
             pack(qkv, keys, keysPacked);
             pack(qkv, values, valuesPacked);
+            Gemm.panels(new Gemm.Rows(qkv, keys, stride), length, width, keyRowPanels);
             java.util.Arrays.fill(keyGradient, 0);
             java.util.Arrays.fill(valueGradient, 0);
             for (int h = kv * group; h < (kv + 1) * group; h++) {
                 for (int first = 0; first < length; first += STRIP) {
-                    strip(qkv, dy, dQkv, h, keys, first);
+                    strip(qkv, dy, dQkv, h, first);
                 }
             }
             copy(keyGradient, dQkv, keys, stride, length);
@@ -110,17 +110,16 @@ final class CausalAttentionRows {
         }
     }
 
-    private void strip(float[] qkv, float[] dy, float[] dQkv, int h, int keys, int first) {
+    private void strip(float[] qkv, float[] dy, float[] dQkv, int h, int first) {
         int rows = Math.min(STRIP, length - first);
         int limit = first + rows;
         int queries = first * stride + h * width;
         int results = first * outputStride + h * width;
-        Gemm.View strip = Gemm.View.rows(scoreGradient, 0, scoreStride);
         pattern(qkv, h * width, first, rows, limit);
-        Gemm.multiplyPacked(
-                Gemm.View.rows(dy, results, outputStride),
+        Gemm.multiply(
+                new Gemm.Rows(dy, results, outputStride),
                 valuesPacked,
-                strip,
+                new Gemm.Rows(scoreGradient, 0, scoreStride),
                 Gemm.padRows(rows),
                 limit,
                 width,
@@ -128,44 +127,48 @@ final class CausalAttentionRows {
         for (int row = 0; row < rows; row++) {
             softmaxBackward(row * scoreStride, Gemm.padColumns(limit));
         }
-        Gemm.multiply(
-                strip,
-                Gemm.View.rows(qkv, keys, stride),
-                Gemm.View.rows(head, 0, paddedWidth),
-                Gemm.padRows(rows),
-                width,
-                limit,
-                false);
+        mix(scoreGradient, rows, limit);
         copy(head, dQkv, queries, stride, rows);
-        int keyRows = Gemm.padRows(limit);
-        Gemm.multiply(
-                Gemm.View.transposed(scoreGradient, 0, scoreStride),
-                Gemm.View.rows(qkv, queries, stride),
-                Gemm.View.rows(keyGradient, 0, paddedWidth),
-                keyRows,
-                width,
-                rows,
-                true);
-        Gemm.multiply(
-                Gemm.View.transposed(scores, 0, scoreStride),
-                Gemm.View.rows(dy, results, outputStride),
-                Gemm.View.rows(valueGradient, 0, paddedWidth),
-                keyRows,
-                width,
-                rows,
-                true);
+        addTransposed(scoreGradient, new Gemm.Rows(qkv, queries, stride), rows, limit, keyGradient);
+        addTransposed(scores, new Gemm.Rows(dy, results, outputStride), rows, limit, valueGradient);
+    }
+
+    /** {@code head = weights·rows} over the keys before {@code limit}, the rows being those last laid in panels. */
+    private void mix(float[] weights, int rows, int limit) {
+        // A panel's rows lie one after another, so its first rows are those of fewer keys; the panels are as far apart
+        // as
+        // with all of them.
+        for (int panel = 0; panel * Gemm.PANEL < width; panel++) {
+            Gemm.multiplyPanel(
+                    new Gemm.Rows(weights, 0, scoreStride),
+                    keyRowPanels,
+                    panel * Gemm.PANEL * length,
+                    new Gemm.Rows(head, panel * Gemm.PANEL, paddedWidth),
+                    Gemm.padRows(rows),
+                    limit,
+                    false);
+        }
+    }
+
+    /** {@code sums += weightsᵀ·x} for the keys before {@code limit}. */
+    private void addTransposed(float[] weights, Gemm.Rows x, int rows, int limit, float[] sums) {
+        Gemm.eights(new Gemm.Rows(weights, 0, scoreStride), rows, limit, scoreEights);
+        Gemm.panels(x, rows, width, headPanels);
+        Gemm.multiplyTransposed(
+                scoreEights, headPanels, new Gemm.Rows(sums, 0, paddedWidth), Gemm.padRows(limit), width, rows, true);
     }
 
     private void pack(float[] qkv, int at, float[] packed) {
-        Gemm.pack(qkv, at, stride, length, width, packed, 0, Math.ceilDiv(length, Gemm.PANEL));
+        int panels = Math.ceilDiv(length, Gemm.PANEL);
+        Gemm.panelsTransposed(new Gemm.Rows(qkv, at, stride), length, width, 0, panels, packed);
     }
 
     /** The softmax of a strip's scores; zero where a key is later than the query. */
     private void pattern(float[] qkv, int queries, int first, int rows, int limit) {
-        Gemm.multiplyPacked(
-                Gemm.View.rows(qkv, first * stride + queries, stride),
+        Gemm.multiply(
+                new Gemm.Rows(qkv, first * stride + queries, stride),
                 keysPacked,
-                Gemm.View.rows(scores, 0, scoreStride),
+                new Gemm.Rows(scores, 0, scoreStride),
                 Gemm.padRows(rows),
                 limit,
                 width,

@@ -151,7 +151,7 @@ public final class DecoderBlockKernel {
         Kernels.require();
         try (BlockWorkspace w = BlockWorkspace.take(shape, biased(weights))) {
             w.load(weights, a.type, false);
-            w.clearSums();
+            w.clearSums(gradients);
             w.rows(a.tokens(), TILE, (lane, first, rows) -> w.backwardRest(lane, a, dy, scratch, first, rows));
             attention(w, a, (lane, item) -> w.backwardAttention(lane, a, scratch, item));
             w.rows(a.tokens(), TILE, (lane, first, rows) -> w.backwardInputs(lane, a, scratch, dx, first, rows));

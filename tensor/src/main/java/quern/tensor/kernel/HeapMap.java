@@ -26,12 +26,19 @@ final class HeapMap {
 
     final int outStride;
     private final int paddedRows;
-    private float[] rows;
-    private float[] packed;
+    /** The weight as it is stored. */
+    private final float[] rows;
+
+    /** The weight in panels: transposed for the forward, as it is for the backward. */
+    private final float[] panels;
+
     private final float[] bias;
     private final boolean biased;
     private final float[][] weightSums;
     private final float[][] biasSums;
+    private final float[][] dyEights;
+    private final float[][] xPanels;
+    private boolean wanted;
 
     /** Maps of {@code in} features to {@code out} in all. */
     HeapMap(int in, int out, boolean biased, int lanes) {
@@ -45,22 +52,15 @@ final class HeapMap {
         this.weightSums = new float[lanes][];
         this.biasSums = new float[lanes][];
         this.rows = new float[paddedRows * inStride];
+        this.panels = new float[Math.max(Gemm.panelsLength(in, out), Gemm.panelsLength(out, in))];
+        this.dyEights = new float[lanes][];
+        this.xPanels = new float[lanes][];
     }
 
-    /** Takes the slots' values; part {@code part} of {@code parts} of the work. */
-    void load(List<Slot> slots, ElementType type, boolean forForward, int part, int parts) {
-        if (forForward && packed == null) {
-            synchronized (this) {
-                if (packed == null) {
-                    packed = new float[Gemm.packedLength(in, out)];
-                }
-            }
-        }
-        int panels = Math.ceilDiv(out, Gemm.PANEL);
-        int fromPanel = panels * part / parts;
-        int toPanel = panels * (part + 1) / parts;
-        int from = Math.min(out, fromPanel * Gemm.PANEL);
-        int to = Math.min(out, toPanel * Gemm.PANEL);
+    /** Takes the slots' values for a forward or a backward; part {@code part} of {@code parts} of the work. */
+    void load(List<Slot> slots, ElementType type, int part, int parts) {
+        int from = out * part / parts;
+        int to = out * (part + 1) / parts;
         int first = 0;
         for (Slot slot : slots) {
             for (int row = Math.max(from, first); row < Math.min(to, first + slot.out); row++) {
@@ -71,17 +71,27 @@ final class HeapMap {
             }
             first += slot.out;
         }
+    }
+
+    /** Lays what {@link #load} took in panels. */
+    void pack(boolean forForward, int part, int parts) {
+        int count = Math.ceilDiv(forForward ? out : in, Gemm.PANEL);
+        int from = count * part / parts;
+        int to = count * (part + 1) / parts;
+        Gemm.Rows all = new Gemm.Rows(rows, 0, inStride);
         if (forForward) {
-            Gemm.pack(rows, 0, inStride, out, in, packed, fromPanel, toPanel);
+            Gemm.panelsTransposed(all, out, in, from, to, panels);
+        } else {
+            Gemm.panels(all, out, from, to, panels);
         }
     }
 
     /** y = x·Wᵀ + b for rows {@code inStride} and {@code outStride} apart. */
     void forward(float[] x, float[] y, int count) {
-        Gemm.multiplyPacked(
-                Gemm.View.rows(x, 0, inStride),
-                packed,
-                Gemm.View.rows(y, 0, outStride),
+        Gemm.multiply(
+                new Gemm.Rows(x, 0, inStride),
+                panels,
+                new Gemm.Rows(y, 0, outStride),
                 Gemm.padRows(count),
                 out,
                 in,
@@ -99,17 +109,25 @@ final class HeapMap {
     /** dx = dy·W. */
     void backwardInput(float[] dy, float[] dx, int count) {
         Gemm.multiply(
-                Gemm.View.rows(dy, 0, outStride),
-                Gemm.View.rows(rows, 0, inStride),
-                Gemm.View.rows(dx, 0, inStride),
+                new Gemm.Rows(dy, 0, outStride),
+                panels,
+                new Gemm.Rows(dx, 0, inStride),
                 Gemm.padRows(count),
                 in,
                 out,
                 false);
     }
 
-    /** Starts the sums of a lane's gradients at zero. */
+    /** Starts a backward that sums gradients only if some slot's are wanted. */
+    void beginSums(List<Slot> gradients) {
+        wanted = gradients.stream().anyMatch(slot -> slot.weight != null || slot.bias != null);
+    }
+
+    /** Starts a lane's sums at zero. */
     void clearSums(int lane) {
+        if (!wanted) {
+            return;
+        }
         if (weightSums[lane] == null) {
             weightSums[lane] = new float[paddedRows * inStride];
             biasSums[lane] = new float[outStride];
@@ -121,10 +139,19 @@ final class HeapMap {
 
     /** Adds dyᵀ·x, and dy's columns, to a lane's sums. */
     void backwardWeight(float[] x, float[] dy, int count, int lane) {
-        Gemm.multiply(
-                Gemm.View.transposed(dy, 0, outStride),
-                Gemm.View.rows(x, 0, inStride),
-                Gemm.View.rows(weightSums[lane], 0, inStride),
+        if (!wanted) {
+            return;
+        }
+        if (dyEights[lane] == null) {
+            dyEights[lane] = new float[Gemm.eightsLength(DecoderBlockKernel.TILE, out)];
+            xPanels[lane] = new float[Gemm.panelsLength(DecoderBlockKernel.TILE, in)];
+        }
+        Gemm.eights(new Gemm.Rows(dy, 0, outStride), count, out, dyEights[lane]);
+        Gemm.panels(new Gemm.Rows(x, 0, inStride), count, in, xPanels[lane]);
+        Gemm.multiplyTransposed(
+                dyEights[lane],
+                xPanels[lane],
+                new Gemm.Rows(weightSums[lane], 0, inStride),
                 paddedRows,
                 in,
                 count,
@@ -147,6 +174,9 @@ final class HeapMap {
      * @param gradients as many as slots; a null weight or bias is not wanted
      */
     void store(List<Slot> gradients, int part, int parts) {
+        if (!wanted) {
+            return;
+        }
         int from = out * part / parts;
         int to = out * (part + 1) / parts;
         float[] total = weightSums[0];
