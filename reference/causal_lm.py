@@ -172,6 +172,10 @@ def greedy_tokens(name: str, model: PreTrainedModel, prompt_ids: torch.Tensor, p
     # generate fills what a call leaves unset from the model's own settings, where an EOS would end a row.
     model.generation_config = GenerationConfig(do_sample=False, pad_token_id=0)
     settings = GenerationConfig(do_sample=False, max_new_tokens=NEW_TOKENS, pad_token_id=0)
+    # transformers' router loss can't be worked out for the steps of a padded generation, and nobody asks for it there.
+    router_logits = getattr(model.config, "output_router_logits", None)
+    if router_logits:
+        model.config.output_router_logits = False
     with torch.no_grad():
         cached = model.generate(prompt_ids, attention_mask=prompt_mask, generation_config=settings)[:, PROMPT_LENGTH:]
         ids, mask, margin = prompt_ids, prompt_mask, float("inf")
@@ -182,6 +186,8 @@ def greedy_tokens(name: str, model: PreTrainedModel, prompt_ids: torch.Tensor, p
             margin = min(margin, (best[:, 0] - best[:, 1]).min().item())
             ids = torch.cat([ids, last.argmax(-1, keepdim=True)], dim=1)
             mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+    if router_logits:
+        model.config.output_router_logits = router_logits
     if margin >= GREEDY_MARGIN and not torch.equal(ids[:, PROMPT_LENGTH:], cached):
         raise SystemExit(f"{name}: greedy tokens with and without a cache differ")
     return cached, margin

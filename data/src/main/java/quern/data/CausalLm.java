@@ -1,5 +1,6 @@
 package quern.data;
 
+import java.util.Optional;
 import quern.data.internal.DocumentRows;
 import quern.data.internal.PackedWindows;
 
@@ -33,9 +34,15 @@ public final class CausalLm implements Objective {
     }
 
     @Override
-    public BatchSource source(TokenStream tokens, DataConfig data, int rowsPerBatch, long seed, Record config) {
+    public BatchSource source(Input input, Record config) {
+        DataConfig data = input.data();
         return data.packing()
-                ? new PackedWindows(tokens, data.maxLength(), rowsPerBatch, seed)
-                : new DocumentRows(tokens, data.maxLength(), rowsPerBatch, seed);
+                ? new PackedWindows(input.tokens(), data.maxLength(), input.rowsPerBatch(), input.seed())
+                : new DocumentRows(input.tokens(), data.maxLength(), input.rowsPerBatch(), input.seed());
+    }
+
+    @Override
+    public Optional<BatchSource> evaluation(Input input, Record config) {
+        return Optional.empty();
     }
 }

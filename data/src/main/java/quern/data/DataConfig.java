@@ -14,7 +14,7 @@ import quern.recipe.Shorthand;
  *
  * @param path files, folders or glob patterns ({@code .txt} and {@code .jsonl}, and {@code .gz} or {@code .zst} of
  *     each), read in sorted order
- * @param source a built-in corpus: {@code tales}, generated from a seed
+ * @param source a built-in corpus generated from a seed: {@code tales}, or {@code shapes}, captions of images
  * @param field the key that holds the text in each line of a {@code .jsonl} file
  * @param textUnit what counts as a document in a {@code .txt} file
  * @param validationShare the share held out, in [0, 1): of the documents when there are several, else of the
@@ -26,6 +26,8 @@ import quern.recipe.Shorthand;
  *     otherwise nothing
  * @param talesMegabytes size of the generated corpus, in units of 10^6 bytes
  * @param talesSeed seed of the generated corpus
+ * @param shapesPairs captions in the generated corpus of shapes
+ * @param shapesSeed seed of the generated corpus of shapes
  */
 public record DataConfig(
         @Doc("Files, folders or glob patterns of text (.txt, .jsonl, and .gz or .zst of each).")
@@ -33,7 +35,8 @@ public record DataConfig(
         @Shorthand
         List<String> path,
 
-        @Doc("A built-in corpus instead of a path: tales.") Optional<String> source,
+        @Doc("A built-in corpus instead of a path: tales, or shapes (captions of images).")
+        Optional<String> source,
 
         @Doc("The key that holds the text in each line of a .jsonl file.") @Default("text")
         String field,
@@ -63,9 +66,18 @@ public record DataConfig(
         @Range(min = 0, minExclusive = true, max = 10_000)
         double talesMegabytes,
 
-        @Doc("Seed of the generated corpus.") @Default("1") long talesSeed) {
-    /** The one built-in corpus. */
+        @Doc("Seed of the generated corpus.") @Default("1") long talesSeed,
+
+        @Doc("The number of captions in the generated corpus of shapes.") @Default("2000") @Range(min = 1)
+        int shapesPairs,
+
+        @Doc("Seed of the generated corpus of shapes.") @Default("1")
+        long shapesSeed) {
+    /** The built-in corpus of tales. */
     public static final String TALES = "tales";
+
+    /** The built-in corpus of captions, whose images {@link ContrastiveTextImage} paints. */
+    public static final String SHAPES = "shapes";
 
     /** Refuses contradicting or meaningless values; messages start with the key. */
     public DataConfig {
@@ -78,9 +90,9 @@ public record DataConfig(
                             ? "path: no text is named; give path: FILE, FOLDER or GLOB, or source: " + TALES
                             : "source: path and source are both given; keep one of them");
         }
-        if (source.isPresent() && !source.get().equals(TALES)) {
-            throw new IllegalArgumentException(
-                    "source: '" + source.get() + "' is not a built-in corpus; there is one, '" + TALES + "'");
+        if (source.isPresent() && !source.get().equals(TALES) && !source.get().equals(SHAPES)) {
+            throw new IllegalArgumentException("source: '" + source.get() + "' is not a built-in corpus; there are '"
+                    + TALES + "' and '" + SHAPES + "'");
         }
         for (String entry : path) {
             if (entry.isBlank()) {
@@ -104,7 +116,19 @@ public record DataConfig(
     /** Text from files, folders or globs, everything else at its default. */
     public static DataConfig files(String... path) {
         return new DataConfig(
-                List.of(path), Optional.empty(), "text", TextUnit.FILE, 0.1, 0, 256, true, Optional.empty(), 3, 1);
+                List.of(path),
+                Optional.empty(),
+                "text",
+                TextUnit.FILE,
+                0.1,
+                0,
+                256,
+                true,
+                Optional.empty(),
+                3,
+                1,
+                2000,
+                1);
     }
 
     /** The generated corpus of the given size in megabytes, everything else at its default. */
@@ -120,6 +144,8 @@ public record DataConfig(
                 true,
                 Optional.empty(),
                 megabytes,
+                1,
+                2000,
                 1);
     }
 
@@ -136,7 +162,9 @@ public record DataConfig(
                 packing,
                 documentSeparator,
                 talesMegabytes,
-                talesSeed);
+                talesSeed,
+                shapesPairs,
+                shapesSeed);
     }
 
     /** The same with packing on or off. */
@@ -152,7 +180,9 @@ public record DataConfig(
                 on,
                 documentSeparator,
                 talesMegabytes,
-                talesSeed);
+                talesSeed,
+                shapesPairs,
+                shapesSeed);
     }
 
     /** The same with another held-out share. */
@@ -168,7 +198,9 @@ public record DataConfig(
                 packing,
                 documentSeparator,
                 talesMegabytes,
-                talesSeed);
+                talesSeed,
+                shapesPairs,
+                shapesSeed);
     }
 
     /** The same with another unit for {@code .txt} files. */
@@ -184,7 +216,9 @@ public record DataConfig(
                 packing,
                 documentSeparator,
                 talesMegabytes,
-                talesSeed);
+                talesSeed,
+                shapesPairs,
+                shapesSeed);
     }
 
     /** The same with another text key for {@code .jsonl} files. */
@@ -200,7 +234,9 @@ public record DataConfig(
                 packing,
                 documentSeparator,
                 talesMegabytes,
-                talesSeed);
+                talesSeed,
+                shapesPairs,
+                shapesSeed);
     }
 
     /** The same with a text put after each document. */
@@ -216,6 +252,8 @@ public record DataConfig(
                 packing,
                 Optional.of(text),
                 talesMegabytes,
-                talesSeed);
+                talesSeed,
+                shapesPairs,
+                shapesSeed);
     }
 }

@@ -62,12 +62,19 @@ public final class Documents implements Iterable<Document> {
         };
     }
 
+    /** The documents of a built-in corpus; {@code null} when the text comes from files. */
+    private static Iterator<String> generated(DataConfig config) {
+        return switch (config.source().orElse("")) {
+            case DataConfig.TALES -> new Tales(config.talesSeed()).iterator(Math.round(config.talesMegabytes() * 1e6));
+            case DataConfig.SHAPES -> new Shapes(config.shapesSeed()).iterator(config.shapesPairs());
+            default -> null;
+        };
+    }
+
     /** One pass over the documents. It closes itself at its end. */
     public final class Cursor implements Iterator<Document>, AutoCloseable {
         private final Iterator<Path> remaining = files.iterator();
-        private final Iterator<String> tales = config.source().isPresent()
-                ? new Tales(config.talesSeed()).iterator(Math.round(config.talesMegabytes() * 1e6))
-                : null;
+        private final Iterator<String> generated = generated(config);
         private DocumentReader reader;
         private Document next;
         private boolean ended;
@@ -106,7 +113,7 @@ public final class Documents implements Iterable<Document> {
         }
 
         private Document advance() {
-            Document document = tales != null ? nextTale() : nextFromFiles();
+            Document document = generated != null ? nextGenerated() : nextFromFiles();
             if (document != null) {
                 if (document.last()) {
                     documents++;
@@ -117,8 +124,10 @@ public final class Documents implements Iterable<Document> {
             return document;
         }
 
-        private Document nextTale() {
-            return tales.hasNext() ? new Document(DataConfig.TALES, 0, tales.next(), true, true) : null;
+        private Document nextGenerated() {
+            return generated.hasNext()
+                    ? new Document(config.source().orElseThrow(), 0, generated.next(), true, true)
+                    : null;
         }
 
         private Document nextFromFiles() {

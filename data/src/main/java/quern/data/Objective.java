@@ -1,5 +1,7 @@
 package quern.data;
 
+import java.util.List;
+import java.util.Optional;
 import quern.recipe.Technique;
 
 /** A technique of kind {@code objective}: arranges tokens into inputs and targets. */
@@ -16,13 +18,36 @@ public interface Objective extends Technique {
     String task();
 
     /**
-     * The batches of a stream.
+     * Tokens that stand for something in this objective's rows; a tokenizer that the recipe trains learns them unless
+     * its block lists its own.
+     */
+    default List<String> specialTokens() {
+        return List.of();
+    }
+
+    /**
+     * What an objective arranges.
      *
      * @param tokens what to learn from
+     * @param tokenizer what made the tokens
      * @param data row length and packing
      * @param rowsPerBatch rows in a batch
-     * @param seed of the order; the run's own
+     * @param seed of the order and of whatever the objective draws
+     */
+    record Input(TokenStream tokens, Tokenizer tokenizer, DataConfig data, int rowsPerBatch, long seed) {}
+
+    /**
+     * The batches of a stream.
+     *
      * @param config this technique's own record
      */
-    BatchSource source(TokenStream tokens, DataConfig data, int rowsPerBatch, long seed, Record config);
+    BatchSource source(Input input, Record config);
+
+    /**
+     * The batches by which a held-out text is judged: one epoch of them. Empty for an objective that is judged by every
+     * token after the first, in windows that do not overlap.
+     */
+    default Optional<BatchSource> evaluation(Input input, Record config) {
+        return Optional.of(source(input, config));
+    }
 }

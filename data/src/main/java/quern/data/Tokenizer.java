@@ -5,10 +5,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 import quern.data.internal.Hash;
 import quern.data.internal.Json;
 import quern.data.internal.NativeTokenizers;
@@ -32,6 +35,8 @@ public final class Tokenizer {
     private final Map<String, Integer> ids;
     private final String[] tokens;
     private final OptionalInt endOfText;
+    private final Map<SpecialToken, Integer> special;
+    private final Set<Integer> specialIds;
     private final String fingerprint;
 
     private Tokenizer(String source, JsonNode root, String json, String configJson, JsonNode config) {
@@ -41,6 +46,8 @@ public final class Tokenizer {
         this.ids = vocabulary(source, root);
         this.tokens = byId(source, ids);
         this.endOfText = endOfText(config);
+        this.special = special(config);
+        this.specialIds = specialIds(root, special);
         this.fingerprint = new Hash().add(json).hex();
     }
 
@@ -114,10 +121,39 @@ public final class Tokenizer {
         return tokens;
     }
 
-    private OptionalInt endOfText(JsonNode config) {
-        JsonNode named = config.path("eos_token");
+    private static String named(JsonNode config, String key) {
+        JsonNode named = config.path(key);
         // Older files hold the token as an object with its content.
-        String token = named.isObject() ? named.path("content").asString("") : named.asString("");
+        return named.isObject() ? named.path("content").asString("") : named.asString("");
+    }
+
+    private Map<SpecialToken, Integer> special(JsonNode config) {
+        Map<SpecialToken, Integer> found = new EnumMap<>(SpecialToken.class);
+        for (SpecialToken token : SpecialToken.values()) {
+            String name = named(config, token.key());
+            Integer id = name.isEmpty() ? null : ids.get(name);
+            for (String usual : token.names()) {
+                id = id == null ? ids.get(usual) : id;
+            }
+            if (id != null) {
+                found.put(token, id);
+            }
+        }
+        return found;
+    }
+
+    private static Set<Integer> specialIds(JsonNode root, Map<SpecialToken, Integer> special) {
+        Set<Integer> ids = new HashSet<>(special.values());
+        for (JsonNode added : root.path("added_tokens")) {
+            if (added.path("special").asBoolean(false)) {
+                ids.add(added.path("id").asInt(-1));
+            }
+        }
+        return Set.copyOf(ids);
+    }
+
+    private OptionalInt endOfText(JsonNode config) {
+        String token = named(config, "eos_token");
         if (!token.isEmpty() && ids.containsKey(token)) {
             return OptionalInt.of(ids.get(token));
         }
@@ -179,12 +215,28 @@ public final class Tokenizer {
         return endOfText;
     }
 
+    /** The id of a token with a part of its own, where the tokenizer has one. */
+    public OptionalInt special(SpecialToken token) {
+        Integer id = special.get(token);
+        return id == null ? OptionalInt.empty() : OptionalInt.of(id);
+    }
+
+    /** Whether the id is one of the tokens that the tokenizer calls special, which stand for no text. */
+    public boolean isSpecial(int id) {
+        return specialIds.contains(id);
+    }
+
     /** The token of an id as the vocabulary spells it; the empty string for a gap in the ids. */
     public String token(int id) {
         if (id < 0 || id >= tokens.length) {
             throw new IllegalArgumentException("token id " + id + " is outside the vocabulary of " + tokens.length);
         }
         return tokens[id] == null ? "" : tokens[id];
+    }
+
+    /** Whether the vocabulary has a token of this spelling. */
+    public boolean has(String token) {
+        return ids.containsKey(token);
     }
 
     /** The id of a token as the vocabulary spells it. */

@@ -77,6 +77,13 @@ public record TokenizerJson(
         root.put("tokenizer_class", "PreTrainedTokenizerFast");
         root.put("clean_up_tokenization_spaces", false);
         endOfText.ifPresent(token -> root.put("bos_token", token).put("eos_token", token));
+        for (SpecialToken part : SpecialToken.values()) {
+            part.names().stream()
+                    .filter(specialTokens::contains)
+                    .findFirst()
+                    .filter(token -> !root.has(part.key()))
+                    .ifPresent(token -> root.put(part.key(), token));
+        }
         unknown.ifPresent(token -> root.put("unk_token", token));
         return Json.write(root);
     }

@@ -32,12 +32,12 @@ class OrderTest {
 
     private static BatchSource packed(TokenStream tokens, int length, int rows, long seed) {
         DataConfig config = DataConfig.files("x").withMaxLength(length);
-        return new CausalLm().source(tokens, config, rows, seed, new CausalLm.Config());
+        return new CausalLm().source(new Objective.Input(tokens, null, config, rows, seed), new CausalLm.Config());
     }
 
     private static BatchSource byDocument(TokenStream tokens, int length, int rows, long seed) {
         DataConfig config = DataConfig.files("x").withMaxLength(length).withPacking(false);
-        return new CausalLm().source(tokens, config, rows, seed, new CausalLm.Config());
+        return new CausalLm().source(new Objective.Input(tokens, null, config, rows, seed), new CausalLm.Config());
     }
 
     @ParameterizedTest

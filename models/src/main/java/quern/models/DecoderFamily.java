@@ -42,7 +42,7 @@ public interface DecoderFamily<C extends Record & ModelConfig> extends ModelFami
             case TOKEN_CLASSIFICATION ->
                 List.of(new TokenClassificationHead(
                         tokenClassifier(),
-                        weights.linear(tokenClassifier(), width, labels, true, std),
+                        weights.linear(tokenClassifier(), width, labels, settings.tokenBias(), std),
                         settings.dropout()));
             case QUESTION_ANSWERING ->
                 List.of(new QuestionAnsweringHead("qa_outputs", weights.linear("qa_outputs", width, 2, true, std), 0));

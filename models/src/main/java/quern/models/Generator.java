@@ -2,10 +2,14 @@ package quern.models;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
+import quern.nn.DecoderPositions;
 import quern.nn.Flow;
 import quern.nn.KeyValueCache;
+import quern.nn.Network;
 import quern.nn.Pass;
+import quern.nn.Positions;
 import quern.recipe.QuernException;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -18,6 +22,9 @@ import quern.tensor.Tensor;
 /**
  * Adds tokens to prompts. Prompts of several lengths are padded on the left and hidden there, so a row gets the tokens it
  * would get alone. With a cache every step costs one token's work; the tokens are the same without.
+ *
+ * <p>A model with an encoder reads the prompt there, and what it writes stands by itself: it begins with the decoder's first
+ * token, which is not among the new ones.
  *
  * <p>A text may grow past the model's context: the model then sees the newest half of it, encoded afresh, until the
  * window is full again. That holds for learned and rotary positions alike. (For rows of several lengths the window moves
@@ -79,9 +86,9 @@ public final class Generator {
         if (decoder == null && !config.stopStrings().isEmpty()) {
             throw new IllegalArgumentException("stop strings need a decoder");
         }
-        if (model.spec().task() != Task.CAUSAL_LM) {
+        if (model.spec().task() != Task.CAUSAL_LM && model.spec().task() != Task.SEQ2SEQ_LM) {
             throw QuernException.badInput(
-                    "the model is a %s, which writes no text; generation needs a causal language model",
+                    "the model is a %s, which writes no text; generation needs a causal or encoder-decoder language model",
                     model.spec().architecture().name());
         }
         this.model = model;
@@ -139,13 +146,23 @@ public final class Generator {
         private final long[][] tokens;
         private final StopReason[] reasons;
         private final int[] lengths;
+        /** What a decoder beside an encoder reads; {@code null} for other models, whose prompts are in the columns. */
+        private final EncodedSource source;
+
         private final RandomStreams streams = new RandomStreams(config.seed());
         private int length;
         private int windowStart;
         private KeyValueCache cache;
 
-        Run(List<long[]> prompts, Listener listener) {
+        Run(List<long[]> given, Listener listener) {
             this.listener = listener;
+            List<long[]> prompts = given;
+            if (model.config() instanceof EncoderDecoderConfig encoderDecoder) {
+                source = new EncodedSource(model, given);
+                prompts = Collections.nCopies(given.size(), new long[] {encoderDecoder.decoderStart()});
+            } else {
+                source = null;
+            }
             rows = prompts.size();
             promptLength = prompts.stream().mapToInt(p -> p.length).max().orElse(0);
             padded = prompts.stream().anyMatch(p -> p.length < promptLength);
@@ -178,6 +195,9 @@ public final class Generator {
                 if (cache != null) {
                     cache.close();
                 }
+                if (source != null) {
+                    source.close();
+                }
             }
             List<Generated> result = new ArrayList<>();
             for (int row = 0; row < rows; row++) {
@@ -205,6 +225,10 @@ public final class Generator {
                     cache = null;
                 }
             }
+            if (cache != null && !keepsCache(cache.length(), length - windowStart)) {
+                cache.close();
+                cache = null;
+            }
             Pass pass = Pass.evaluation().withLastLogitsOnly();
             int from = windowStart;
             if (config.useCache()) {
@@ -214,11 +238,26 @@ public final class Generator {
                 from += (int) cache.length();
                 pass.withCache(cache);
             }
-            Flow flow = new Flow().put("input_ids", columns(from).to(model.device()));
+            Tensor columns = columns(from).to(model.device());
+            if (source != null) {
+                Flow flow = new Flow().put(DecoderPositions.INPUT, columns);
+                source.put(flow);
+                return last(source.decoder(), flow, pass);
+            }
+            Flow flow = new Flow().put("input_ids", columns);
             if (padded && windowStart < Arrays.stream(firsts).max().orElse(0)) {
                 flow.put("attention_mask", mask().to(model.device()));
             }
-            return model.network().infer(flow, pass).get("logits").select(1, 0).to(DType.FP32);
+            return last(model.network(), flow, pass);
+        }
+
+        private static Tensor last(Network network, Flow flow, Pass pass) {
+            return network.infer(flow, pass).get("logits").select(1, 0).to(DType.FP32);
+        }
+
+        private boolean keepsCache(long before, long now) {
+            return model.network().segments().stream()
+                    .allMatch(s -> !(s instanceof Positions positions) || positions.keepsCache(before, now));
         }
 
         private Tensor columns(int from) {

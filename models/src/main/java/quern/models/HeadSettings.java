@@ -19,6 +19,7 @@ import quern.recipe.QuernException;
  * @param padToken {@code pad_token_id}
  * @param classifierDropout {@code classifier_dropout}, the rate before a head, where set
  * @param hiddenDropout {@code hidden_dropout}, where set
+ * @param tokenBias {@code token_classification_bias}: whether decoders' head over tokens has a bias
  * @param initializerRange standard deviation of a new head's weights
  */
 public record HeadSettings(
@@ -28,6 +29,7 @@ public record HeadSettings(
         OptionalLong padToken,
         Optional<Double> classifierDropout,
         Optional<Double> hiddenDropout,
+        boolean tokenBias,
         double initializerRange) {
     /** Keys that say what the labels are. */
     static final Set<String> KEYS = Set.of("num_labels", "problem_type", "id2label", "label2id");
@@ -43,6 +45,7 @@ public record HeadSettings(
                 spec.field("pad_token_id") instanceof Number n ? OptionalLong.of(n.longValue()) : OptionalLong.empty(),
                 number(spec, "classifier_dropout"),
                 number(spec, "hidden_dropout"),
+                !Boolean.FALSE.equals(spec.field("token_classification_bias")),
                 number(spec, "initializer_range").orElse(0.02));
     }
 

@@ -5,9 +5,9 @@ import java.util.OptionalLong;
 /** What a new parameter is filled with. */
 public sealed interface Initialization {
     /** Zeros, as biases have. */
-    Initialization ZEROS = new Constant(0);
+    Constant ZEROS = new Constant(0);
     /** Ones, as norm weights have. */
-    Initialization ONES = new Constant(1);
+    Constant ONES = new Constant(1);
 
     /** Normal numbers around 0. */
     static Initialization normal(double std) {
@@ -19,4 +19,7 @@ public sealed interface Initialization {
 
     /** Normal numbers around 0, and zeros in the row of the padding token where there is one. */
     record Normal(double std, OptionalLong zeroRow) implements Initialization {}
+
+    /** Normal numbers around 0, drawn again where they are more than {@code cutoff} standard deviations away. */
+    record TruncatedNormal(double std, double cutoff) implements Initialization {}
 }

@@ -10,6 +10,8 @@ import quern.models.internal.Checkpoint;
 import quern.models.internal.CheckpointWeights;
 import quern.models.internal.Json;
 import quern.models.internal.NewWeights;
+import quern.models.internal.ShapesOnly;
+import quern.models.internal.StoredTies;
 import quern.nn.Flow;
 import quern.nn.Network;
 import quern.nn.Pass;
@@ -84,8 +86,9 @@ public final class LanguageModel implements AutoCloseable {
         Map<String, Object> fields = Files.exists(generation) ? Json.read(generation) : new LinkedHashMap<>();
         try (SafetensorsFolder files = SafetensorsFolder.open(folder)) {
             CheckpointKeys keys = spec.keys();
-            Checkpoint checkpoint = new Checkpoint(files, spec.shapes(), keys);
-            Network network = spec.build(new CheckpointWeights(checkpoint, keys, dtype, device));
+            StoredTies stored = new StoredTies(files, keys);
+            Checkpoint checkpoint = new Checkpoint(files, spec.shapes(new ShapesOnly(stored)), keys);
+            Network network = spec.build(new CheckpointWeights(checkpoint, keys, stored, dtype, device));
             LanguageModel model = new LanguageModel(spec, network, dtype, device, fields);
             for (String key : List.of("bos_token_id", "eos_token_id", "pad_token_id")) {
                 Object id = spec.field(key);
@@ -187,7 +190,7 @@ public final class LanguageModel implements AutoCloseable {
                     "a sequence of %d tokens, but the model was made for %d positions; shorten it",
                     ids.size(1), config().contextLength());
         }
-        return TaskInputs.flow(spec.task(), batch, device);
+        return TaskInputs.flow(spec, batch, device);
     }
 
     private static Map<String, Tensor> batch(Tensor inputIds, Tensor attentionMask) {

@@ -1,6 +1,7 @@
 package quern.models;
 
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -15,7 +16,10 @@ public record ModelCard(String title, String description, Map<String, String> fa
     /** The card as Markdown with Hugging Face's front matter. */
     String text(ModelSpec spec, long parameterCount, String dtype) {
         StringBuilder text = new StringBuilder();
-        text.append("---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- quern\n---\n\n");
+        text.append("---\nlibrary_name: transformers\n");
+        pipeline(spec.task())
+                .ifPresent(tag -> text.append("pipeline_tag: ").append(tag).append('\n'));
+        text.append("tags:\n- quern\n---\n\n");
         text.append("# ").append(oneLine(title)).append("\n\n");
         if (!description.isBlank()) {
             text.append(description.strip()).append("\n\n");
@@ -29,17 +33,33 @@ public record ModelCard(String title, String description, Map<String, String> fa
         }
         text.append("## Configuration\n\n| | |\n|---|---|\n");
         new TreeMap<>(spec.settings()).forEach((key, value) -> row(text, "`" + key + "`", String.valueOf(value)));
+        boolean causal = spec.task() == Task.CAUSAL_LM;
+        String type = causal ? "AutoModelForCausalLM" : spec.architecture().name();
         text.append("""
 
                 ## Use
 
-                    from transformers import AutoModelForCausalLM, AutoTokenizer
-                    model = AutoModelForCausalLM.from_pretrained("FOLDER")
+                    from transformers import %s
+                    model = %s.from_pretrained("FOLDER")
                     tokenizer = AutoTokenizer.from_pretrained("FOLDER")
-
-                or `quern generate FOLDER --prompt "…"`.
-                """);
+                """.formatted(causal ? type + ", AutoTokenizer" : "AutoTokenizer, " + type, type));
+        if (causal) {
+            text.append("\nor `quern generate FOLDER --prompt \"…\"`.\n");
+        }
         return text.toString();
+    }
+
+    /** What a hub calls the task. */
+    private static Optional<String> pipeline(Task task) {
+        return switch (task) {
+            case CAUSAL_LM -> Optional.of("text-generation");
+            case MASKED_LM, PRE_TRAINING -> Optional.of("fill-mask");
+            case SEQUENCE_CLASSIFICATION, NEXT_SENTENCE, REWARD -> Optional.of("text-classification");
+            case TOKEN_CLASSIFICATION -> Optional.of("token-classification");
+            case QUESTION_ANSWERING -> Optional.of("question-answering");
+            case MODEL -> Optional.of("feature-extraction");
+            case SEQ2SEQ_LM, CONTRASTIVE -> Optional.empty();
+        };
     }
 
     private static void row(StringBuilder text, String name, String value) {

@@ -44,6 +44,22 @@ public interface ModelFamily<C extends Record & ModelConfig> extends Technique {
     /** As {@link #normalise}, but only for new models, whose recipe may leave out more than a file does. */
     default void completeRecipe(Map<String, Object> settings) {}
 
+    /**
+     * What keys that a {@code config.json} may leave out are then, for those whose {@code null} means something else.
+     * Recipes know them not.
+     */
+    default Map<String, Object> fileDefaults() {
+        return Map.of();
+    }
+
+    /**
+     * Puts the ids of a tokenizer's special tokens into a new model's settings, where they aren't written.
+     *
+     * @param ids by the keys of {@code config.json}, {@code null} where there is no such token. Those that are settings of
+     *     the family are put there already
+     */
+    default void completeTokens(Map<String, Object> settings, Map<String, Object> ids) {}
+
     /** How the parameters lie in a checkpoint. */
     CheckpointKeys keys();
 

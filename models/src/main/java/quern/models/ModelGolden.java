@@ -8,6 +8,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
+import quern.nn.DecoderInputs;
+import quern.nn.DecoderPositions;
 import quern.nn.Flow;
 import quern.nn.Pass;
 import quern.nn.Tape;
@@ -29,8 +32,8 @@ public final class ModelGolden implements AutoCloseable {
     /** A gradient far below the model's largest is compared on this share of the latter's scale. */
     private static final double GRADIENT_FLOOR = 1e-3;
 
-    private static final List<String> INPUTS =
-            List.of("input_ids", "attention_mask", "token_type_ids", "task_type_ids", "position_ids", "pixel_values");
+    private static final List<String> INPUTS = List.of(
+            "input_ids", "attention_mask", "token_type_ids", "task_type_ids", "pixel_values", DecoderPositions.INPUT);
 
     private static final List<String> LABELS =
             List.of("labels", "next_sentence_label", "start_positions", "end_positions");
@@ -94,6 +97,11 @@ public final class ModelGolden implements AutoCloseable {
         return t;
     }
 
+    /** Whether the case has a tensor of that name. */
+    boolean has(String name) {
+        return tensors.containsKey(name);
+    }
+
     /** The expected losses before each of ten AdamW steps. */
     public double[] adamwLosses() {
         float[] losses = tensor("adamw_losses").toFloats();
@@ -111,7 +119,7 @@ public final class ModelGolden implements AutoCloseable {
      */
     public double lossAndGradients(LanguageModel model, Pass pass) {
         try (Scope scope = Scope.open()) {
-            Flow inputs = model.lossInputs(batch(true));
+            Flow inputs = model.lossInputs(batch(model, true));
             try (Tape tape = model.network().forward(inputs, pass)) {
                 double loss = tape.get("loss").item();
                 tape.backward(Map.of("loss", Tensor.full(1, DType.FP32, model.device(), 1)));
@@ -121,7 +129,7 @@ public final class ModelGolden implements AutoCloseable {
     }
 
     /** The case's inputs, with or without its labels. */
-    private Map<String, Tensor> batch(boolean labelled) {
+    private Map<String, Tensor> batch(LanguageModel model, boolean labelled) {
         Map<String, Tensor> batch = new LinkedHashMap<>();
         for (String name : INPUTS) {
             if (tensors.containsKey(name)) {
@@ -134,13 +142,17 @@ public final class ModelGolden implements AutoCloseable {
                     batch.put(name, tensor(name));
                 }
             }
+        } else if (model.config() instanceof EncoderDecoderConfig config && tensors.containsKey("labels")) {
+            batch.putIfAbsent(
+                    DecoderPositions.INPUT,
+                    DecoderInputs.shiftRight(tensor("labels"), config.decoderStart(), config.padding()));
         }
         return batch;
     }
 
     /** The outputs that the case has, in fp32, by the case's names. */
     private Map<String, Tensor> outputs(LanguageModel model) {
-        Flow flow = model.outputs(batch(false));
+        Flow flow = model.outputs(batch(model, false));
         Map<String, Tensor> outputs = new LinkedHashMap<>();
         for (String name : OUTPUTS) {
             if (tensors.containsKey(name)) {
@@ -222,7 +234,7 @@ public final class ModelGolden implements AutoCloseable {
     public long greedyDifferences(LanguageModel model, boolean useCache) {
         long[] expected = tensor("greedy_ids").toLongs();
         int steps = (int) tensor("greedy_ids").size(1);
-        List<long[]> prompts = prompts();
+        List<long[]> prompts = prompts(model);
         GenerationConfig config = new GenerationConfig(steps, false, 1, 0, 1, 1, List.of(), List.of(), 0, useCache);
         List<Generator.Generated> rows = new Generator(model, config, null).generate(prompts);
         long different = 0;
@@ -235,17 +247,19 @@ public final class ModelGolden implements AutoCloseable {
         return different;
     }
 
-    private List<long[]> prompts() {
-        long[] ids = tensor("prompt_ids").toLongs();
-        long[] mask = tensor("prompt_mask").toLongs();
-        int width = (int) tensor("prompt_ids").size(1);
+    /** The prompts without their padding; those of a model with an encoder are its inputs. */
+    private List<long[]> prompts(LanguageModel model) {
+        boolean encoder = model.spec().task() == Task.SEQ2SEQ_LM;
+        Tensor all = tensor(encoder ? "input_ids" : "prompt_ids");
+        long[] ids = all.toLongs();
+        long[] mask = tensor(encoder ? "attention_mask" : "prompt_mask").toLongs();
+        int width = (int) all.size(1);
         List<long[]> prompts = new ArrayList<>();
         for (int start = 0; start < ids.length; start += width) {
-            int first = start;
-            while (mask[first] == 0) {
-                first++;
-            }
-            prompts.add(Arrays.copyOfRange(ids, first, start + width));
+            prompts.add(IntStream.range(start, start + width)
+                    .filter(i -> mask[i] != 0)
+                    .mapToLong(i -> ids[i])
+                    .toArray());
         }
         return prompts;
     }
@@ -290,7 +304,7 @@ public final class ModelGolden implements AutoCloseable {
                 .reduce(0, Math::max);
         checks.add(GoldenCheck.of("grads", worst, golden.tolerance("grads")));
         model.parameters().forEach(Parameter::clearGrad);
-        if (tensors.containsKey("greedy_ids")) {
+        if (has("greedy_ids")) {
             checks.add(GoldenCheck.of("greedy_cached", greedyDifferences(model, true), 0));
             checks.add(GoldenCheck.of("greedy_uncached", greedyDifferences(model, false), 0));
         }

@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import quern.models.internal.Json;
@@ -38,7 +39,8 @@ public final class ModelSnapshot implements AutoCloseable {
         DType dtype = options.dtype().orElse(model.dtype());
         ModelSpec spec = model.spec();
         this.config = Json.format(spec.toJson(dtype));
-        this.generationConfig = Json.format(model.generationFields());
+        boolean writesText = spec.task() == Task.CAUSAL_LM || spec.task() == Task.SEQ2SEQ_LM;
+        this.generationConfig = writesText ? Json.format(model.generationFields()) : null;
         this.card = options.card()
                 .map(c -> c.text(spec, model.parameterCount(), dtype.torch()).getBytes(StandardCharsets.UTF_8))
                 .orElse(null);
@@ -68,14 +70,28 @@ public final class ModelSnapshot implements AutoCloseable {
             x = same && copies ? x.copy() : x.contiguous();
             Tensor kept = x.keep();
             held.add(kept);
-            entries.add(
-                    new SafetensorsFile.Entry(keys.onDisk(p.name()), dtype.safetensors(), kept.shape(), kept.memory()));
+            List<CheckpointKeys.Part> parts = keys.parts(p.name(), kept.shape());
+            if (parts.isEmpty()) {
+                entries.add(new SafetensorsFile.Entry(
+                        keys.onDisk(p.name()), dtype.safetensors(), kept.shape(), kept.memory()));
+                return;
+            }
+            long at = 0;
+            for (CheckpointKeys.Part part : parts) {
+                long bytes = Arrays.stream(part.shape()).reduce(1, Math::multiplyExact) * dtype.bytes();
+                entries.add(new SafetensorsFile.Entry(
+                        part.name(),
+                        dtype.safetensors(),
+                        part.shape(),
+                        kept.memory().asSlice(at, bytes)));
+                at += bytes;
+            }
         }
     }
 
     /**
-     * Writes {@code config.json}, the weights, {@code generation_config.json} and, where given, {@code README.md} into
-     * a folder, made when it is missing, each file durable and whole.
+     * Writes {@code config.json}, the weights, {@code generation_config.json} of a model that writes text and, where
+     * given, {@code README.md} into a folder, made when it is missing, each file durable and whole.
      *
      * @throws quern.recipe.QuernException refused when the disk is full, failed on other errors
      */
@@ -87,7 +103,9 @@ public final class ModelSnapshot implements AutoCloseable {
         }
         SafetensorsFolder.write(folder, entries, Map.of("format", "pt"), maxShardBytes);
         DurableFiles.write(folder.resolve(ModelSpec.FILE), config);
-        DurableFiles.write(folder.resolve(GenerationConfig.FILE), generationConfig);
+        if (generationConfig != null) {
+            DurableFiles.write(folder.resolve(GenerationConfig.FILE), generationConfig);
+        }
         if (card != null) {
             DurableFiles.write(folder.resolve("README.md"), card);
         }

@@ -90,6 +90,7 @@ public final class ModelSpec {
                 settings.putIfAbsent(key, id);
             }
         });
+        family.completeTokens(settings, tokens.fields());
         Record config = bind(family, written, settings, model.position().toString());
         int size = ((ModelConfig) config).vocabSize();
         if (size < vocabularySize) {
@@ -145,6 +146,11 @@ public final class ModelSpec {
         Map<String, Object> settings = new LinkedHashMap<>();
         Map<String, Object> other = new LinkedHashMap<>();
         Map<String, Object> spelled = renamed(fields, family, file.toString());
+        family.fileDefaults().forEach((key, value) -> {
+            if (!spelled.containsKey(key)) {
+                spelled.put(key, value);
+            }
+        });
         family.normalise(spelled, file.toString());
         Set<String> known = keys(family.config());
         spelled.forEach((key, value) -> {
@@ -313,6 +319,7 @@ public final class ModelSpec {
                 }
                 yield map;
             }
+            case Block block -> block.plain();
             default -> value;
         };
     }
@@ -320,6 +327,8 @@ public final class ModelSpec {
     /** The content of {@code config.json} for weights of this dtype, keys sorted. */
     public Map<String, Object> toJson(DType dtype) {
         Map<String, Object> json = new TreeMap<>(otherFields);
+        // A key left out would be read as its default again.
+        family.fileDefaults().keySet().forEach(key -> json.put(key, null));
         json.putAll(settings());
         json.put("architectures", List.of(architecture.name()));
         if (HAS_LABELS.contains(task())) {
@@ -360,11 +369,14 @@ public final class ModelSpec {
 
     /** What the parameters are called and how large they are, in the order of the network; no memory is taken. */
     public Shapes shapes() {
-        ShapesOnly weights = new ShapesOnly();
+        return shapes(new ShapesOnly());
+    }
+
+    Shapes shapes(ShapesOnly weights) {
         try (Network network = build(weights)) {
             Map<String, long[]> shapes = new LinkedHashMap<>();
             network.parameters().forEach(p -> shapes.put(p.name(), p.value().shape()));
-            return new Shapes(shapes, new LinkedHashMap<>(weights.ties()));
+            return new Shapes(shapes, new LinkedHashMap<>(weights.ties()), weights.optional());
         }
     }
 
@@ -373,8 +385,9 @@ public final class ModelSpec {
      *
      * @param parameters name to shape, in memory
      * @param ties names that stand for another parameter: tied name to owner's name
+     * @param optional names that files may lack
      */
-    public record Shapes(Map<String, long[]> parameters, Map<String, String> ties) {
+    public record Shapes(Map<String, long[]> parameters, Map<String, String> ties, Set<String> optional) {
         /** The number of weights, tied ones once. */
         public long count() {
             return parameters.values().stream()

@@ -1,5 +1,7 @@
 package quern.models;
 
+import java.util.List;
+
 /**
  * The keys of a class whose body is called otherwise than in most classes of its family: the bare body, which has no
  * prefix, or an older name that was kept.
@@ -35,8 +37,20 @@ final class PrefixedKeys implements CheckpointKeys {
     }
 
     @Override
+    public List<Part> parts(String name, long... shape) {
+        return keys.parts(familys(name), shape).stream()
+                .map(part -> new Part(own(part.name()), part.shape()))
+                .toList();
+    }
+
+    @Override
     public boolean isTransposed(String name) {
         return keys.isTransposed(familys(name));
+    }
+
+    @Override
+    public List<String> olderNames(String diskName) {
+        return keys.olderNames(familys(diskName)).stream().map(this::own).toList();
     }
 
     @Override

@@ -13,20 +13,23 @@ final class TaskInputs {
 
     /**
      * A flow of the batch on {@code device}: every tensor under its own name, but {@code labels} of language models as
-     * {@code targets} and {@code weights}, which weigh every counted label the same.
+     * {@code targets} and {@code weights}, which weigh every counted label the same. The pairs of a contrastive
+     * model have no labels: row i of the texts belongs to image i.
      */
-    static Flow flow(Task task, Map<String, Tensor> batch, Device device) {
+    static Flow flow(ModelSpec spec, Map<String, Tensor> batch, Device device) {
         Flow flow = new Flow();
         batch.forEach((name, tensor) -> flow.put(name, tensor.to(device)));
         Tensor labels = flow.find("labels");
+        if (spec.task() == Task.CONTRASTIVE) {
+            return pairs(flow);
+        }
         if (labels == null) {
             return flow;
         }
-        return switch (task) {
+        return switch (spec.task()) {
             case CAUSAL_LM -> targets(without(flow, "labels"), shiftLeft(labels));
-            case MASKED_LM, PRE_TRAINING -> targets(without(flow, "labels"), labels);
-            case SEQ2SEQ_LM,
-                    NEXT_SENTENCE,
+            case MASKED_LM, PRE_TRAINING, SEQ2SEQ_LM -> targets(without(flow, "labels"), labels);
+            case NEXT_SENTENCE,
                     SEQUENCE_CLASSIFICATION,
                     TOKEN_CLASSIFICATION,
                     QUESTION_ANSWERING,
@@ -46,6 +49,15 @@ final class TaskInputs {
         Tensor counted = targets.ge(0).to(DType.FP32);
         return flow.put("targets", targets)
                 .put("weights", counted.div(counted.sum().clampMin(1)));
+    }
+
+    /** As many images as texts are pairs, which weigh the same. */
+    private static Flow pairs(Flow flow) {
+        Tensor images = flow.get("pixel_values");
+        long pairs = images.size(0);
+        return flow.get("input_ids").size(0) == pairs
+                ? flow.put("weights", Tensor.full(1.0 / pairs, DType.FP32, images.device(), pairs))
+                : flow;
     }
 
     /** Targets [B, T] of causal prediction: {@code targets[t] = labels[t+1]}, and -100 at the end. */

@@ -2,9 +2,11 @@ package quern.models;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 import quern.nn.DenseLinear;
 import quern.nn.Linear;
@@ -22,6 +24,7 @@ public abstract class Weights {
     private final DType dtype;
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final Map<String, String> ties = new LinkedHashMap<>();
+    private final Set<String> optional = new LinkedHashSet<>();
     private UnaryOperator<String> names = UnaryOperator.identity();
 
     /** Weights in one dtype. */
@@ -62,10 +65,21 @@ public abstract class Weights {
 
     /** A slot from {@code in} to {@code out} features, its matrix drawn with {@code std}, its bias 0. */
     public final Linear linear(String name, long in, long out, boolean bias, double std) {
-        Parameter weight = parameter(name + ".weight", Initialization.normal(std), out, in);
+        return linear(name, in, out, bias, Initialization.normal(std));
+    }
+
+    /** A slot from {@code in} to {@code out} features whose bias is 0. */
+    public final Linear linear(String name, long in, long out, boolean bias, Initialization initialization) {
+        Parameter weight = parameter(name + ".weight", initialization, out, in);
         return new Linear(
                 names.apply(name),
                 new DenseLinear(weight, bias ? parameter(name + ".bias", Initialization.ZEROS, out) : null));
+    }
+
+    /** As above with a bias that was asked for before. */
+    public final Linear linear(String name, long in, long out, Parameter bias, double std) {
+        Parameter weight = parameter(name + ".weight", Initialization.normal(std), out, in);
+        return new Linear(names.apply(name), new DenseLinear(weight, bias));
     }
 
     /** A slot without bias whose matrix is another's: an output projection tied to the embedding. */
@@ -75,8 +89,41 @@ public abstract class Weights {
 
     /** As above, with a bias of its own or {@code null}. */
     public final Linear tied(String name, Parameter weight, Parameter bias) {
-        ties.put(names.apply(name + ".weight"), weight.name());
+        tie(name + ".weight", weight);
         return new Linear(names.apply(name), new DenseLinear(weight, bias));
+    }
+
+    /** Says that {@code name} stands for a parameter with another name; files may have either or both. */
+    public final void tie(String name, Parameter owner) {
+        ties.put(names.apply(name), owner.name());
+    }
+
+    /**
+     * Whether the parameter {@code name} is to be {@code owner}: for a new model what its settings say; for that of a
+     * folder also what the files hold, since some models' settings leave it open.
+     */
+    public final boolean isTied(String name, String owner, boolean configured) {
+        return isStoredTied(names.apply(name), names.apply(owner), configured);
+    }
+
+    /** As above, by the names of the class that is built. */
+    protected boolean isStoredTied(String name, String owner, boolean configured) {
+        return configured;
+    }
+
+    /**
+     * A tensor that is read but never trained. Files may lack it: then it is what {@code initialization} says.
+     */
+    public final Parameter buffer(String familyName, Initialization.Constant initialization, long... shape) {
+        optional.add(names.apply(familyName));
+        Parameter p = parameter(familyName, initialization, shape);
+        p.setTrainable(false);
+        return p;
+    }
+
+    /** Names of parameters that files may lack. */
+    public final Set<String> optional() {
+        return optional;
     }
 
     /** A parameter that was asked for before, by the same name: what a head shares with the body. */
@@ -100,6 +147,11 @@ public abstract class Weights {
     /** A layer norm without bias. */
     public final Norm layerNormWithoutBias(String name, long width, double eps) {
         return new Norm.LayerNorm(parameter(name + ".weight", Initialization.ONES, width), null, eps);
+    }
+
+    /** A layer norm over each head of queries or keys, without bias, with a row of weights for each head. */
+    public final Norm headLayerNorm(String name, long heads, long headWidth, double eps) {
+        return new Norm.LayerNorm(parameter(name + ".weight", Initialization.ONES, heads, headWidth), null, eps);
     }
 
     /** A root-mean-square norm whose factor is {@code 1 + weight}. */

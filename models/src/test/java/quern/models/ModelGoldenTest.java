@@ -18,6 +18,7 @@ import quern.nn.TransformerBlock;
 import quern.recipe.GoldenCase;
 import quern.recipe.GoldenCheck;
 import quern.tensor.Parameter;
+import quern.tensor.RandomStream;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
 
@@ -35,7 +36,7 @@ class ModelGoldenTest {
                     try (ModelGolden golden = new ModelGolden(c);
                             LanguageModel model = golden.load()) {
                         List<GoldenCheck> checks = golden.check(model, scratch.resolve(c.name()));
-                        assertEquals(6, checks.size());
+                        assertEquals(golden.has("greedy_ids") ? 6 : 4, checks.size());
                         for (GoldenCheck check : checks) {
                             assertTrue(check.ok(), check::toString);
                         }
@@ -74,7 +75,10 @@ class ModelGoldenTest {
                                 .next()
                                 .parameters()
                                 .getFirst();
-                        matrix.value().detach().mul_(1.1);
+                        Tensor noise =
+                                Tensor.randn(new RandomStream(1), matrix.value().shape());
+                        // Not a common factor, which a norm behind the matrix would take out again.
+                        matrix.value().detach().mul_(noise.mul(0.2).add(1));
                         Set<String> failed = golden.check(model, scratch.resolve(c.name())).stream()
                                 .filter(check -> !check.ok())
                                 .map(GoldenCheck::check)

@@ -121,13 +121,13 @@ class RopeParametersTest {
     @Test
     void whatIsMissingOrUnknownIsNamed() {
         assertEquals(
-                "here: rope_type: unknown type 'yarm' (did you mean 'yarn'?); known: default, dynamic, linear, llama3, yarn",
+                "here: rope_type: unknown type 'yarm' (did you mean 'yarn'?); known: default, dynamic, linear, llama3, longrope, yarn",
                 message("yarm", Map.of()));
         assertEquals("here: factor: missing; rope_type dynamic needs it", message("dynamic", Map.of()));
         assertEquals(
                 "here: high_freq_factor: missing; rope_type llama3 needs it",
                 message("llama3", Map.of("factor", 2.0, "low_freq_factor", 1.0)));
-        assertTrue(message("default", Map.of("partial_rotary_factor", 0.5)).startsWith("here: partial_rotary_factor:"));
+        assertTrue(message("default", Map.of("partial_rotary_factor", 1.5)).startsWith("here: partial_rotary_factor:"));
         assertTrue(message("default", Map.of("fator", 0.5)).contains("did you mean 'factor'?"));
     }
 

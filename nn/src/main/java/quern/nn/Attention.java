@@ -11,6 +11,11 @@ import quern.tensor.Tensor;
  * fused kernel, unless a probe or dropout needs the pattern itself.
  */
 public final class Attention {
+    /** So low that a score added to it is lost in rounding, and high enough that kernels may multiply it. */
+    private static final double BLIND = -1e30;
+
+    private static final double BLIND_FP16 = -6e4;
+
     private Attention() {}
 
     /**
@@ -23,7 +28,7 @@ public final class Attention {
 
     /**
      * An additive mask [B, 1, T, S] from a padding mask over keys (int64 [B, S], 0 = hidden) and a causal mask [T, S].
-     * A row without a visible key is given every key of equal weight zero-mask, so that it stays finite.
+     * A row without a visible key looks at every key alike, so that it stays finite.
      */
     public static Tensor paddedMask(Tensor attentionMask_BS, Tensor mask_TS) {
         Tensor hidden = attentionMask_BS.eq(0).unsqueeze(1).unsqueeze(1);
@@ -32,7 +37,7 @@ public final class Attention {
                 Tensor.full(Double.NEGATIVE_INFINITY, mask_TS.dtype(), mask_TS.device(), 1),
                 mask_TS.unsqueeze(0).unsqueeze(0));
         Tensor blind = full.amax(true, -1).eq(Double.NEGATIVE_INFINITY);
-        return full.maskedFill(blind, 0);
+        return full.maskedFill(blind, mask_TS.dtype() == DType.FP16 ? BLIND_FP16 : BLIND);
     }
 
     /** As below without a cap on scores. */

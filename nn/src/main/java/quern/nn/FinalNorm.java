@@ -2,15 +2,23 @@ package quern.nn;
 
 import java.util.List;
 import quern.tensor.Parameter;
+import quern.tensor.Tensor;
 
 /** The normalisation after the last block. */
 public final class FinalNorm extends Segment {
     private final Norm norm;
+    private final double dropout;
 
     /** A segment of one norm. */
     public FinalNorm(String name, Norm norm) {
+        this(name, norm, 0);
+    }
+
+    /** A norm with dropout behind it. */
+    public FinalNorm(String name, Norm norm, double dropout) {
         super(name);
         this.norm = norm;
+        this.dropout = dropout;
     }
 
     @Override
@@ -30,6 +38,7 @@ public final class FinalNorm extends Segment {
 
     @Override
     public void forward(Flow flow, Pass pass) {
-        flow.put("hidden_states", norm.forward(flow.get("hidden_states"), pass));
+        Tensor x = norm.forward(flow.get("hidden_states"), pass);
+        flow.put("hidden_states", SelfAttention.drop(x, dropout, "output_dropout", name(), pass));
     }
 }

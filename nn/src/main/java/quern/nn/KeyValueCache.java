@@ -1,7 +1,10 @@
 package quern.nn;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
 
@@ -27,6 +30,7 @@ public final class KeyValueCache implements AutoCloseable {
     }
 
     private final List<Layer> layers = new ArrayList<>();
+    private final Map<Integer, KeysValues> sources = new HashMap<>();
 
     /** The number of positions seen before the present call. */
     public long length() {
@@ -89,6 +93,20 @@ public final class KeyValueCache implements AutoCloseable {
         return held(l);
     }
 
+    /**
+     * Keys and values that stay as they are for the whole generation, those of a source text: computed at the layer's
+     * first call.
+     */
+    public KeysValues once(int layer, Supplier<KeysValues> source) {
+        KeysValues known = sources.get(layer);
+        if (known == null) {
+            KeysValues made = source.get();
+            known = new KeysValues(made.keys().keep(), made.values().keep());
+            sources.put(layer, known);
+        }
+        return known;
+    }
+
     private Layer layer(int layer) {
         while (layers.size() <= layer) {
             layers.add(new Layer());
@@ -138,5 +156,10 @@ public final class KeyValueCache implements AutoCloseable {
             }
         }
         layers.clear();
+        for (KeysValues source : sources.values()) {
+            source.keys().close();
+            source.values().close();
+        }
+        sources.clear();
     }
 }

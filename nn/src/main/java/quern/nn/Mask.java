@@ -14,8 +14,32 @@ import quern.tensor.Tensor;
  * @param alibi biases by distance; {@code null} for none
  */
 public record Mask(boolean ahead, OptionalInt reach, Alibi alibi) {
-    /** Attention with linear biases (Press et al. 2022, arXiv:2108.12409): slope · position of the key, a slope a head. */
-    public record Alibi(float[] slopes, boolean roundedToBf16) {
+    /**
+     * Attention with linear biases (Press et al. 2022, arXiv:2108.12409): factor · slope · position of the key, a slope a
+     * head.
+     *
+     * @param roundedToBf16 whether slope · position is rounded to bf16, as Falcon was trained
+     */
+    public record Alibi(float[] slopes, boolean roundedToBf16, double factor) {
+        /** The paper's slopes: a geometric series for a power of 2 of heads, and between two powers every other one of the next. */
+        public static Alibi of(int heads) {
+            int power = Integer.highestOneBit(heads);
+            float[] slopes = new float[heads];
+            for (int i = 0; i < heads; i++) {
+                slopes[i] = i < power ? slope(power, i + 1) : slope(2 * power, 2 * (i - power) + 1);
+            }
+            return new Alibi(slopes, false, 1);
+        }
+
+        private static float slope(int heads, int exponent) {
+            return (float) Math.pow((float) Math.pow(2, -8.0 / heads), exponent);
+        }
+
+        /** The same, slope · position rounded to bf16 and then multiplied. */
+        public Alibi roundedAndMultipliedBy(double factor) {
+            return new Alibi(slopes, true, factor);
+        }
+
         /** [B or 1, H, 1, S] for keys at these positions, int64 [B, S] or [S]. */
         Tensor biases(Tensor positions, DType dtype) {
             Tensor slopes_H11 = Tensor.of(slopes, slopes.length, 1, 1).to(positions.device());
@@ -25,7 +49,9 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi) {
             Tensor biases = roundedToBf16
                     ? slopes_H11.to(DType.BF16).mul(positions_B11S.to(DType.BF16))
                     : slopes_H11.mul(positions_B11S);
-            return biases.to(dtype);
+            return factor == 1
+                    ? biases.to(dtype)
+                    : biases.to(DType.FP32).mul(factor).to(dtype);
         }
     }
 

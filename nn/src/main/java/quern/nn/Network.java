@@ -14,10 +14,15 @@ import quern.tensor.Tensor;
 /** A model as the list of segments it visits, in order; a segment may stand in the list several times. */
 public final class Network implements AutoCloseable {
     private final List<Segment> visits;
-    private final List<SegmentHook> hooks = new ArrayList<>();
+    private final List<SegmentHook> hooks;
 
     /** A network that visits these segments in this order. */
     public Network(List<Segment> visits) {
+        this(visits, new ArrayList<>());
+    }
+
+    private Network(List<Segment> visits, List<SegmentHook> hooks) {
+        this.hooks = hooks;
         this.visits = List.copyOf(visits);
         Map<String, Parameter> byName = new LinkedHashMap<>();
         Map<String, Segment> segments = new LinkedHashMap<>();
@@ -33,6 +38,14 @@ public final class Network implements AutoCloseable {
                 }
             }
         }
+    }
+
+    /**
+     * The visits from number {@code from} up to, not including, {@code to} as a network of their own, with the same
+     * segments and hooks: an encoder without its decoder. Its parameters are this network's, which closes them.
+     */
+    public Network part(int from, int to) {
+        return new Network(visits.subList(from, to), hooks);
     }
 
     /** The visits in order. */

@@ -12,7 +12,8 @@ import quern.tensor.Tensor;
 /**
  * Works out, once a pass, what every block needs to know about positions: {@code position_ids}, additive masks, and
  * rotary tables {@code NAME_cos} and {@code NAME_sin} for each kind of layer. With an {@code attention_mask} (int64 [B,
- * S], over cached tokens too) padded keys are hidden and positions count from each row's first real token.
+ * S], over cached tokens too) padded keys are hidden. Positions count from each row's first real token unless {@link
+ * PositionIds} says otherwise.
  */
 public final class Positions extends Segment {
     /** Inverse frequencies for the present total length, and a factor on cos and sin. */
@@ -24,6 +25,14 @@ public final class Positions extends Segment {
         default double attentionScaling() {
             return 1;
         }
+
+        /**
+         * Whether keys that were turned when the text had {@code before} positions serve one of {@code now}; where they
+         * don't, a generation has to turn them anew.
+         */
+        default boolean keepsKeys(long before, long now) {
+            return true;
+        }
     }
 
     /** What the attention of most models reads: a mask and rotary tables. */
@@ -34,6 +43,7 @@ public final class Positions extends Segment {
     private final DType dtype;
     private final Map<String, Mask> masks;
     private final Map<String, RotaryFrequencies> rotaries;
+    private final PositionIds ids;
 
     /**
      * A causal {@code mask}, and with {@code rotary} the tables {@code rotary_cos} and {@code rotary_sin}.
@@ -42,28 +52,49 @@ public final class Positions extends Segment {
      * @param rotary null for models without rotary positions
      */
     public Positions(String name, DType dtype, RotaryFrequencies rotary) {
-        this(name, dtype, Map.of(MASK, Mask.causal()), rotary == null ? Map.of() : Map.of(ROTARY, rotary));
+        this(
+                name,
+                dtype,
+                Map.of(MASK, Mask.causal()),
+                rotary == null ? Map.of() : Map.of(ROTARY, rotary),
+                PositionIds.firstRealToken());
     }
 
-    private Positions(String name, DType dtype, Map<String, Mask> masks, Map<String, RotaryFrequencies> rotaries) {
+    private Positions(
+            String name,
+            DType dtype,
+            Map<String, Mask> masks,
+            Map<String, RotaryFrequencies> rotaries,
+            PositionIds ids) {
         super(name);
         this.dtype = dtype;
         this.masks = masks;
         this.rotaries = rotaries;
+        this.ids = ids;
     }
 
     /** The same with {@code mask} under this name, beside or in place of what is there. */
     public Positions withMask(String name, Mask mask) {
         Map<String, Mask> more = new LinkedHashMap<>(masks);
         more.put(name, mask);
-        return new Positions(name(), dtype, more, rotaries);
+        return new Positions(name(), dtype, more, rotaries, ids);
     }
 
     /** The same with tables {@code NAME_cos} and {@code NAME_sin}. */
     public Positions withRotary(String name, RotaryFrequencies rotary) {
         Map<String, RotaryFrequencies> more = new LinkedHashMap<>(rotaries);
         more.put(name, rotary);
-        return new Positions(name(), dtype, masks, more);
+        return new Positions(name(), dtype, masks, more, ids);
+    }
+
+    /** The same with positions counted in another way. */
+    public Positions withPositionIds(PositionIds other) {
+        return new Positions(name(), dtype, masks, rotaries, other);
+    }
+
+    /** Whether a cache of {@code before} positions serves a text of {@code now}. */
+    public boolean keepsCache(long before, long now) {
+        return rotaries.values().stream().allMatch(r -> r.keepsKeys(before, now));
     }
 
     @Override
@@ -96,9 +127,7 @@ public final class Positions extends Segment {
         long t = ids_BT.size(1);
         long past = pass.cache() == null ? 0 : pass.cache().length();
         Tensor padding_BS = flow.find("attention_mask");
-        Tensor positions = padding_BS == null
-                ? Tensor.arange(past + t, DType.INT64, device).narrow(0, past, t)
-                : padding_BS.cumsum(-1).sub(1).clampMin(0).narrow(1, past, t);
+        Tensor positions = ids.of(ids_BT, padding_BS, past);
         flow.put("position_ids", positions);
         masks.forEach((name, mask) -> flow.put(name, mask.of(t, past, padding_BS, dtype, device)));
         rotaries.forEach((name, rotary) -> {

@@ -64,6 +64,17 @@ public final class Residual {
         return new Residual((x, s) -> s.norm(n, x.add(s.branch(f, x))), f, n);
     }
 
+    /** {@code n(x) + f(n(x))}: the stream goes on from what the norm gives, as BLOOM may have it. */
+    public static Residual fromNorm(Norm n, Branch f) {
+        return new Residual(
+                (x, s) -> {
+                    Tensor h = s.norm(n, x);
+                    return h.add(s.branch(f, h));
+                },
+                n,
+                f);
+    }
+
     /** {@code x + f(n(x)) + g(n(x))}: two branches side by side behind one norm, as GPT-J has it. */
     public static Residual parallel(Norm n, Branch f, Branch g) {
         return new Residual(

@@ -2,6 +2,7 @@ package quern.nn;
 
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.function.UnaryOperator;
 import quern.tensor.DType;
 import quern.tensor.Tensor;
 
@@ -67,6 +68,33 @@ public interface SequencePooling {
             @Override
             public List<String> readsIfPresent() {
                 return List.of("input_ids", "attention_mask");
+            }
+        };
+    }
+
+    /** The first token with the highest id, where the first CLIP models end a text. */
+    static SequencePooling highestToken() {
+        return atFirst(ids -> ids);
+    }
+
+    /** The first {@code token}; a row's first token where it has none. */
+    static SequencePooling firstOf(long token) {
+        return atFirst(ids -> ids.eq(token).to(DType.INT64));
+    }
+
+    private static SequencePooling atFirst(UnaryOperator<Tensor> score) {
+        return new SequencePooling() {
+            @Override
+            public Tensor pool(Tensor hidden_BTD, Flow flow) {
+                Tensor at_B = score.apply(flow.get("input_ids")).argmax(-1);
+                Tensor index_B1D =
+                        at_B.view(hidden_BTD.size(0), 1, 1).expand(hidden_BTD.size(0), 1, hidden_BTD.size(2));
+                return hidden_BTD.gather(1, index_B1D).squeeze(1);
+            }
+
+            @Override
+            public List<String> readsIfPresent() {
+                return List.of("input_ids");
             }
         };
     }

@@ -10,7 +10,7 @@ import quern.tensor.Tensor;
 
 /**
  * Token vectors, with learned position vectors added where the model has them. The {@code with…} methods give variants;
- * the steps come in this order: lookup, factor, projection, positions, norm, dropout.
+ * the steps come in this order: lookup, factor, projection, types, positions, norm, dropout.
  */
 public final class TokenEmbedding extends Segment {
     private static final class Options {
@@ -18,6 +18,9 @@ public final class TokenEmbedding extends Segment {
         Linear projection;
         Norm norm;
         long positionOffset;
+        String ids = "input_ids";
+        OptionalLong positionPaddingRow = OptionalLong.empty();
+        List<Types> types = List.of();
 
         Options() {}
 
@@ -26,8 +29,13 @@ public final class TokenEmbedding extends Segment {
             projection = o.projection;
             norm = o.norm;
             positionOffset = o.positionOffset;
+            ids = o.ids;
+            positionPaddingRow = o.positionPaddingRow;
+            types = o.types;
         }
     }
+
+    private record Types(String ids, Parameter table_KD) {}
 
     private final Parameter tokens_VD;
     private final Parameter positions_PD;
@@ -87,9 +95,37 @@ public final class TokenEmbedding extends Segment {
         return with(o -> o.positionOffset = offset);
     }
 
+    /** Looks up the tokens called {@code name} in the flow instead of {@code input_ids}. */
+    public TokenEmbedding withIds(String name) {
+        return with(o -> o.ids = name);
+    }
+
+    /** Lookups of this row of the position table add nothing to its gradient (RoBERTa). */
+    public TokenEmbedding withPositionPaddingRow(OptionalLong row) {
+        return with(o -> o.positionPaddingRow = row);
+    }
+
+    /**
+     * A vector by each token's type is added (BERT's two texts).
+     *
+     * @param ids the name of int64 [B, T] in the flow; type 0 when it isn't there
+     * @param table_KD a row a type
+     */
+    public TokenEmbedding withTypes(String ids, Parameter table_KD) {
+        return with(o -> {
+            o.types = new ArrayList<>(o.types);
+            o.types.add(new Types(ids, table_KD));
+        });
+    }
+
+    @Override
+    public List<String> readsIfPresent() {
+        return options.types.stream().map(Types::ids).toList();
+    }
+
     @Override
     public List<String> reads() {
-        return positions_PD == null ? List.of("input_ids") : List.of("input_ids", "position_ids");
+        return positions_PD == null ? List.of(options.ids) : List.of(options.ids, "position_ids");
     }
 
     @Override
@@ -103,6 +139,7 @@ public final class TokenEmbedding extends Segment {
         if (positions_PD != null) {
             all.add(positions_PD);
         }
+        options.types.forEach(t -> all.add(t.table_KD));
         if (options.projection != null) {
             all.addAll(options.projection.parameters());
         }
@@ -120,24 +157,33 @@ public final class TokenEmbedding extends Segment {
     @Override
     public void forward(Flow flow, Pass pass) {
         Tensor weight = pass.value(tokens_VD);
-        Tensor ids = flow.get("input_ids");
-        Tensor x = paddingRow.isPresent()
-                ? Functional.embedding(weight, ids, paddingRow.getAsLong())
-                : Functional.embedding(weight, ids);
+        Tensor ids = flow.get(options.ids);
+        Tensor x = lookup(weight, ids, paddingRow);
         if (options.factor != 1) {
             x = x.mul(options.factor);
         }
         if (options.projection != null) {
             x = options.projection.forward(x, pass);
         }
+        for (Types types : options.types) {
+            Tensor table_KD = pass.value(types.table_KD);
+            Tensor typeIds = flow.find(types.ids);
+            x = x.add(typeIds == null ? table_KD.select(0, 0) : Functional.embedding(table_KD, typeIds));
+        }
         if (positions_PD != null) {
             Tensor rows = flow.get("position_ids");
             rows = options.positionOffset == 0 ? rows : rows.add(options.positionOffset);
-            x = x.add(Functional.embedding(pass.value(positions_PD), rows));
+            x = x.add(lookup(pass.value(positions_PD), rows, options.positionPaddingRow));
         }
         if (options.norm != null) {
             x = options.norm.forward(x, pass);
         }
         flow.put("hidden_states", SelfAttention.drop(x, dropout, "embedding_dropout", name(), pass));
+    }
+
+    private static Tensor lookup(Tensor table, Tensor ids, OptionalLong paddingRow) {
+        return paddingRow.isPresent()
+                ? Functional.embedding(table, ids, paddingRow.getAsLong())
+                : Functional.embedding(table, ids);
     }
 }

@@ -4,6 +4,9 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.Functional;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
@@ -13,16 +16,27 @@ import quern.tensor.Tensor;
  */
 public final class TransformerBlock extends Segment {
     private final List<Residual> steps;
+    private final double layerDrop;
 
     /** A block from its steps. */
     public TransformerBlock(String name, List<Residual> steps) {
+        this(name, steps, 0);
+    }
+
+    private TransformerBlock(String name, List<Residual> steps, double layerDrop) {
         super(name);
         this.steps = List.copyOf(steps);
+        this.layerDrop = layerDrop;
     }
 
     /** A block from its steps. */
     public TransformerBlock(String name, Residual... steps) {
         this(name, List.of(steps));
+    }
+
+    /** The same, left out of a share {@code p} of training steps (LayerDrop, Fan et al. 2020, arXiv:1909.11556). */
+    public TransformerBlock withLayerDrop(double p) {
+        return new TransformerBlock(name(), steps, p);
     }
 
     @Override
@@ -57,9 +71,23 @@ public final class TransformerBlock extends Segment {
     @Override
     public void forward(Flow flow, Pass pass) {
         Tensor x = flow.get("hidden_states");
+        if (isDropped(pass)) {
+            flow.put("hidden_states", pass.at(name(), "output", x.mul(1)));
+            return;
+        }
         for (Residual step : steps) {
             x = step.forward(x, name(), flow, pass);
         }
         flow.put("hidden_states", pass.at(name(), "output", x));
+    }
+
+    private boolean isDropped(Pass pass) {
+        if (!pass.isTraining() || layerDrop == 0) {
+            return false;
+        }
+        Tensor one = Tensor.full(1, DType.FP32, Device.CPU, 1);
+        return Functional.dropout(one, layerDrop, pass.random("layer_drop/" + name()))
+                        .item()
+                == 0;
     }
 }

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import quern.data.Batch;
+import quern.data.BatchSource;
 import quern.data.TokenStream;
 import quern.data.Windows;
 import quern.models.LanguageModel;
@@ -110,6 +111,13 @@ final class PlanTrial {
 
     /** Seconds for the whole validation text, from its first batches. */
     private double evaluate(LanguageModel model, TokenStream text) {
+        if (preparation.evaluationBatches().isPresent()) {
+            BatchSource source = preparation.evaluationBatches().get();
+            long few = Math.min(2, source.batchesPerEpoch());
+            long start = System.nanoTime();
+            ValidationLoss.measure(model.network(), model.device(), source, few, done -> {});
+            return (System.nanoTime() - start) / 1e9 * source.batchesPerEpoch() / few;
+        }
         int rows = recipe.perDeviceEvalBatchSize();
         int length = preparation.data().maxLength();
         Windows windows = Windows.over(text, length, rows);

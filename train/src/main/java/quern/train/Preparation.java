@@ -2,6 +2,7 @@ package quern.train;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -10,6 +11,7 @@ import quern.data.BatchSource;
 import quern.data.DataConfig;
 import quern.data.Documents;
 import quern.data.Objective;
+import quern.data.SpecialToken;
 import quern.data.TokenStore;
 import quern.data.TokenStream;
 import quern.data.Tokenizer;
@@ -39,6 +41,11 @@ import quern.tensor.Parameter;
  * {@code quern plan} shows and {@code quern train} trains.
  */
 public final class Preparation {
+    /** What an evaluation draws is the same in every run, so that runs can be compared. */
+    private static final long EVALUATION_SEED = 0;
+
+    private static final String SPECIAL_TOKENS = "special_tokens";
+
     private final Block block;
     private final Recipe recipe;
     private final DataConfig data;
@@ -47,6 +54,7 @@ public final class Preparation {
     private final ModelSpec spec;
     private final Optional<Path> startFolder;
     private final BatchSource batches;
+    private final Optional<BatchSource> evaluationBatches;
     private final OptimizerTechnique optimizer;
     private final Record optimizerConfig;
     private final Schedule schedule;
@@ -97,7 +105,7 @@ public final class Preparation {
                     recipe.model().text("family"),
                     recipe.model().position("family"));
         }
-        this.tokenizer = runTokenizer.map(Tokenizer::load).orElseGet(() -> tokenizer(notes));
+        this.tokenizer = runTokenizer.map(Tokenizer::load).orElseGet(() -> tokenizer(objective, notes));
         this.spec = startFolder
                 .map(folder -> ModelSpec.read(folder, recipe.model().without("path")))
                 .orElseGet(() -> ModelSpec.fromRecipe(
@@ -125,8 +133,14 @@ public final class Preparation {
         }
         this.store = TokenStore.prepare(data, tokenizer, notes);
         checkEvaluation();
-        this.batches =
-                objective.source(store.train(), data, recipe.perDeviceTrainBatchSize(), recipe.seed(), objectiveConfig);
+        this.batches = objective.source(
+                new Objective.Input(store.train(), tokenizer, data, recipe.perDeviceTrainBatchSize(), recipe.seed()),
+                objectiveConfig);
+        this.evaluationBatches = validation()
+                .flatMap(text -> objective.evaluation(
+                        new Objective.Input(text, tokenizer, data, recipe.perDeviceEvalBatchSize(), EVALUATION_SEED),
+                        objectiveConfig));
+        checkObjective(objective, task);
         this.maxSteps = recipe.maxSteps() > 0
                 ? recipe.maxSteps()
                 : Math.max(1, (long) Math.ceil(recipe.numTrainEpochs().orElseThrow()
@@ -176,6 +190,19 @@ public final class Preparation {
         }
     }
 
+    private void checkObjective(Objective objective, Task task) {
+        if (recipe.sampleSteps() > 0 && task != Task.CAUSAL_LM) {
+            throw QuernException.badInput(
+                    "%s: sample_steps: a model trained by objective %s writes no text; leave it out",
+                    block.position("sample_steps"), objective.id());
+        }
+        if (evaluationBatches.isPresent() && recipe.metricForBestModel().equals(ValidationLoss.BITS_PER_BYTE)) {
+            throw QuernException.badInput(
+                    "%s: metric_for_best_model: objective %s does not predict the whole text, so there is no %s; use eval_loss",
+                    block.position("metric_for_best_model"), objective.id(), ValidationLoss.BITS_PER_BYTE);
+        }
+    }
+
     private void checkOptimizerKeys() {
         for (String key : List.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon")) {
             if (block.has(key) && !optimizer.settings().contains(key)) {
@@ -185,7 +212,7 @@ public final class Preparation {
         }
     }
 
-    private Tokenizer tokenizer(Consumer<String> notes) {
+    private Tokenizer tokenizer(Objective objective, Consumer<String> notes) {
         if (recipe.tokenizer().isEmpty()) {
             return Tokenizer.load(startFolder.orElseThrow(() -> QuernException.badInput(
                     "%s: tokenizer: missing; give tokenizer: bpe, tokenizer: char or tokenizer: {path: FOLDER}",
@@ -213,14 +240,29 @@ public final class Preparation {
         }
         TokenizerTrainer trainer =
                 Techniques.find(TokenizerTrainer.class, "tokenizer", choice.text("type"), choice.position("type"));
-        Record config = choice.without("type").bind(trainer.config());
+        Record config =
+                withSpecialTokens(choice.without("type"), trainer, objective).bind(trainer.config());
         notes.accept("training a %s tokenizer".formatted(trainer.id()));
         return Tokenizer.of(trainer.train(Documents.open(data).texts(), config));
     }
 
+    /** With the tokens that the objective needs, where the tokenizer can learn some and the recipe names none. */
+    private static Block withSpecialTokens(Block settings, TokenizerTrainer trainer, Objective objective) {
+        boolean learns = Arrays.stream(trainer.config().getRecordComponents())
+                .anyMatch(c -> c.getName().equals("specialTokens"));
+        if (!learns || settings.has(SPECIAL_TOKENS) || objective.specialTokens().isEmpty()) {
+            return settings;
+        }
+        List<String> tokens = new ArrayList<>(objective.specialTokens());
+        trainer.usualSpecialTokens().stream()
+                .filter(token -> !tokens.contains(token))
+                .forEach(tokens::add);
+        return settings.with(SPECIAL_TOKENS, tokens);
+    }
+
     private static SpecialTokens specialTokens(Tokenizer tokenizer) {
         OptionalInt end = tokenizer.endOfText();
-        return new SpecialTokens(end, end, OptionalInt.empty());
+        return new SpecialTokens(end, end, tokenizer.special(SpecialToken.PAD_TOKEN));
     }
 
     /** The recipe as it was read. */
@@ -269,6 +311,11 @@ public final class Preparation {
     /** The batches of training. */
     public BatchSource batches() {
         return batches;
+    }
+
+    /** The batches by which the held-out text is judged, where the objective has its own. */
+    Optional<BatchSource> evaluationBatches() {
+        return evaluationBatches;
     }
 
     /** The learning rate of each step. */

@@ -1,42 +1,56 @@
 package quern.train;
 
+import java.util.Arrays;
 import quern.data.Batch;
 import quern.nn.Flow;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Tensor;
 
-/** A batch as the tensors that a language model reads; they belong to the open scope. */
+/** A batch as the tensors that a model reads; they belong to the open scope. */
 final class TokenTensors {
     private TokenTensors() {}
 
     /**
-     * {@code input_ids}, {@code targets} and {@code weights} [B, T].
+     * What a model reads and what its loss needs: {@code input_ids} [B, T], {@code targets} and {@code weights} in the
+     * shape of the labels, and the batch's other values under their own names.
      *
      * @param weight the weight of every counted token's loss
+     * @param rowWeight the weight of every row's, where a row as a whole has a label
      */
-    static Flow flow(Batch batch, double weight, Device device) {
+    static Flow flow(Batch batch, double weight, double rowWeight, Device device) {
         float[] weights = new float[batch.labels().length];
         for (int i = 0; i < weights.length; i++) {
             weights[i] = batch.labels()[i] == Batch.NOT_COUNTED ? 0 : (float) weight;
         }
-        return ids(batch, device)
-                .put("targets", ids(batch.labels(), batch, device))
+        Flow flow = unweighted(batch, device)
                 .put(
                         "weights",
-                        Tensor.of(weights, batch.rows(), batch.columns()).to(device));
+                        Tensor.of(weights, batch.rows(), batch.labelColumns()).to(device));
+        if (batch.others().containsKey("next_sentence_label")) {
+            flow.put("next_sentence_weights", Tensor.full(rowWeight, DType.FP32, device, batch.rows()));
+        }
+        return flow;
     }
 
-    /** {@code input_ids} and {@code targets}. */
+    /** As above without weights. */
     static Flow unweighted(Batch batch, Device device) {
-        return ids(batch, device).put("targets", ids(batch.labels(), batch, device));
+        Flow flow = new Flow()
+                .put("input_ids", whole(batch.inputIds(), device, batch.rows(), batch.columns()))
+                .put("targets", whole(batch.labels(), device, batch.rows(), batch.labelColumns()));
+        batch.others().forEach((name, values) -> flow.put(name, tensor(values, device)));
+        return flow;
     }
 
-    private static Flow ids(Batch batch, Device device) {
-        return new Flow().put("input_ids", ids(batch.inputIds(), batch, device));
+    private static Tensor tensor(Batch.Values values, Device device) {
+        long[] shape = Arrays.stream(values.shape()).asLongStream().toArray();
+        return switch (values) {
+            case Batch.Values.Ints ints -> whole(ints.values(), device, shape);
+            case Batch.Values.Floats floats -> Tensor.of(floats.values(), shape).to(device);
+        };
     }
 
-    private static Tensor ids(int[] values, Batch batch, Device device) {
-        return Tensor.of(values, batch.rows(), batch.columns()).to(DType.INT64).to(device);
+    private static Tensor whole(int[] values, Device device, long... shape) {
+        return Tensor.of(values, shape).to(DType.INT64).to(device);
     }
 }

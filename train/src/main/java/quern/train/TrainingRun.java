@@ -12,6 +12,8 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
+import quern.data.BatchSource;
+import quern.data.Windows;
 import quern.models.GenerationConfig;
 import quern.models.Generator;
 import quern.models.LanguageModel;
@@ -411,12 +413,19 @@ public final class TrainingRun implements AutoCloseable {
     private Trainer.Evaluation evaluation(quern.data.TokenStream text) {
         int rows = recipe.perDeviceEvalBatchSize();
         int length = preparation.data().maxLength();
+        Optional<BatchSource> own = preparation.evaluationBatches();
         return new Trainer.Evaluation() {
             @Override
             public Map<String, Double> measure(LongConsumer batchesDone) {
                 long start = System.nanoTime();
-                ValidationLoss loss =
-                        ValidationLoss.measure(model.network(), model.device(), text, length, rows, batchesDone);
+                ValidationLoss loss = own.isPresent()
+                        ? ValidationLoss.measure(
+                                model.network(),
+                                model.device(),
+                                own.get(),
+                                own.get().batchesPerEpoch(),
+                                batchesDone)
+                        : ValidationLoss.measure(model.network(), model.device(), text, length, rows, batchesDone);
                 if (!Double.isFinite(loss.loss())) {
                     throw QuernException.refused(
                             "step %d: the validation loss is %s; the last checkpoint stands; lower learning_rate, or resume with precision: fp32",
@@ -429,7 +438,8 @@ public final class TrainingRun implements AutoCloseable {
 
             @Override
             public long batches() {
-                return quern.data.Windows.over(text, length, rows).batches();
+                return own.map(BatchSource::batchesPerEpoch)
+                        .orElseGet(() -> Windows.over(text, length, rows).batches());
             }
         };
     }

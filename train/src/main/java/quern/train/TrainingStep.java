@@ -53,13 +53,14 @@ final class TrainingStep {
                     "step %d: none of the %d tokens of its batch counts, so there is nothing to learn; check the data's max_length and packing",
                     step + 1, batches.stream().mapToLong(Batch::realTokens).sum());
         }
+        long rows = batches.stream().mapToLong(Batch::rows).sum();
         boolean accumulates = batches.size() > 1;
         prepareGradients(accumulates);
         double loss = 0;
         for (int i = 0; i < batches.size(); i++) {
             Batch batch = batches.get(i);
             if (batch.countedTokens() > 0) {
-                loss += forwardBackward(step, i, batch, 1.0 / counted);
+                loss += forwardBackward(step, i, batch, 1.0 / counted, 1.0 / rows);
             }
         }
         GradientClipping.Measurement measured = clipping.measure(parameters);
@@ -84,10 +85,10 @@ final class TrainingStep {
         }
     }
 
-    private double forwardBackward(long step, int micro, Batch batch, double weight) {
+    private double forwardBackward(long step, int micro, Batch batch, double weight, double rowWeight) {
         Pass pass = Pass.training(random.seed("dropout", step, micro));
         try (Scope scope = Scope.open();
-                Tape tape = network.forward(TokenTensors.flow(batch, weight, device), pass)) {
+                Tape tape = network.forward(TokenTensors.flow(batch, weight, rowWeight, device), pass)) {
             double loss = tape.get("loss").item();
             if (!Double.isFinite(loss)) {
                 String where = tape.firstNonFinite()

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.LongConsumer;
 import quern.data.Batch;
+import quern.data.BatchSource;
 import quern.data.TokenStream;
 import quern.data.Windows;
 import quern.nn.Flow;
@@ -14,18 +15,22 @@ import quern.tensor.Device;
 import quern.tensor.Scope;
 
 /**
- * The loss of a language model on a text: the mean negative log-probability, in nats, of every token but the first, read
- * in windows that do not overlap.
+ * The loss of a model on a text. Of a causal language model: the mean negative log-probability, in nats, of every token
+ * but the first, read in windows that do not overlap. Of others: the mean of their objective's loss over a fixed epoch of
+ * its batches.
  *
  * @param loss nats a token
  * @param perplexity {@code e^loss}
- * @param bitsPerByte the whole text's negative log-probability in bits over its bytes in UTF-8
+ * @param bitsPerByte the whole text's negative log-probability in bits over its bytes in UTF-8; NaN where the objective
+ *     doesn't predict the whole text
  * @param tokens predicted tokens
  * @param bytes bytes of the text
  */
 public record ValidationLoss(double loss, double perplexity, double bitsPerByte, long tokens, long bytes) {
+    static final String BITS_PER_BYTE = "eval_bits_per_byte";
+
     /** The names of {@link #metrics}. */
-    static final List<String> METRICS = List.of("eval_loss", "eval_perplexity", "eval_bits_per_byte");
+    static final List<String> METRICS = List.of("eval_loss", "eval_perplexity", BITS_PER_BYTE);
 
     /**
      * Measures a model on a stream.
@@ -53,12 +58,40 @@ public record ValidationLoss(double loss, double perplexity, double bitsPerByte,
                 loss, Math.exp(loss), sum / Math.log(2) / Math.max(1, text.textBytes()), counted, text.textBytes());
     }
 
+    /**
+     * Measures a model on the first batches of an objective.
+     *
+     * @param progress hears how many batches are done
+     */
+    static ValidationLoss measure(
+            Network network, Device device, BatchSource source, long batches, LongConsumer progress) {
+        long counted = 0;
+        long rows = 0;
+        for (long i = 0; i < batches; i++) {
+            Batch batch = source.batch(i);
+            counted += batch.countedTokens();
+            rows += batch.rows();
+        }
+        double loss = 0;
+        for (long i = 0; i < batches; i++) {
+            Batch batch = source.batch(i);
+            try (Scope scope = Scope.open()) {
+                Flow inputs = TokenTensors.flow(batch, 1.0 / Math.max(1, counted), 1.0 / Math.max(1, rows), device);
+                loss += network.infer(inputs, Pass.evaluation()).get("loss").item();
+            }
+            progress.accept(i + 1);
+        }
+        return new ValidationLoss(loss, Math.exp(loss), Double.NaN, counted, 0);
+    }
+
     /** The figures under the names of training metrics. */
     Map<String, Double> metrics() {
         Map<String, Double> m = new LinkedHashMap<>();
         m.put(METRICS.get(0), loss);
         m.put(METRICS.get(1), perplexity);
-        m.put(METRICS.get(2), bitsPerByte);
+        if (!Double.isNaN(bitsPerByte)) {
+            m.put(METRICS.get(2), bitsPerByte);
+        }
         return m;
     }
 }

@@ -125,6 +125,7 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
                 .add(tokenizer.endOfText());
         if (config.source().isPresent()) {
             hash.add(config.talesMegabytes()).add(config.talesSeed()).add(TaleWriter.EDITION);
+            hash.add(config.shapesPairs()).add(config.shapesSeed()).add(Scene.EDITION);
         }
         for (Path file : files) {
             addFile(hash, file);

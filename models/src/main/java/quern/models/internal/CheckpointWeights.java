@@ -14,18 +14,29 @@ import quern.tensor.Tensor;
 public final class CheckpointWeights extends Weights {
     private final Checkpoint checkpoint;
     private final CheckpointKeys keys;
+    private final StoredTies stored;
     private final Device device;
 
     /** Parameters of a checkpoint, converted to {@code dtype}. */
-    public CheckpointWeights(Checkpoint checkpoint, CheckpointKeys keys, DType dtype, Device device) {
+    public CheckpointWeights(
+            Checkpoint checkpoint, CheckpointKeys keys, StoredTies stored, DType dtype, Device device) {
         super(dtype);
         this.checkpoint = checkpoint;
         this.keys = keys;
+        this.stored = stored;
         this.device = device;
     }
 
     @Override
+    protected boolean isStoredTied(String name, String owner, boolean configured) {
+        return stored.isTied(name, owner, configured);
+    }
+
+    @Override
     protected Tensor value(String name, Initialization initialization, long... shape) {
+        if (!checkpoint.contains(name) && initialization instanceof Initialization.Constant constant) {
+            return Tensor.full(constant.value(), dtype(), device, shape);
+        }
         SafetensorsFile.Entry entry = checkpoint.entry(name);
         String file = checkpoint.folder().toString();
         DType stored = DType.ofSafetensors(entry.dtype(), file, entry.name());

@@ -32,7 +32,19 @@ public final class NewWeights extends Weights {
                 x.normal_(0, n.std(), new RandomStream(streams.seed("init/" + name)));
                 n.zeroRow().ifPresent(row -> x.select(0, row).zero_());
             }
+            case Initialization.TruncatedNormal n -> truncated(x, n, new RandomStream(streams.seed("init/" + name)));
         }
         return x.to(dtype()).to(device);
+    }
+
+    private static void truncated(Tensor x, Initialization.TruncatedNormal n, RandomStream random) {
+        double limit = n.cutoff() * n.std();
+        x.normal_(0, n.std(), random);
+        Tensor outside = x.abs().gt(limit);
+        while (outside.to(DType.INT64).sum().item() > 0) {
+            Tensor again = Tensor.empty(DType.FP32, Device.CPU, x.shape()).normal_(0, n.std(), random);
+            x.copy_(Tensor.where(outside, again, x));
+            outside = x.abs().gt(limit);
+        }
     }
 }

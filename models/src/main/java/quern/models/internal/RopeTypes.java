@@ -1,5 +1,6 @@
 package quern.models.internal;
 
+import java.util.List;
 import quern.models.RopeParameters;
 import quern.nn.Positions;
 import quern.tensor.Tensor;
@@ -17,6 +18,7 @@ public final class RopeTypes {
             case "linear" -> new Linear(headWidth, p.ropeTheta(), p.factor().orElseThrow());
             case "dynamic" -> new Dynamic(headWidth, p.ropeTheta(), p.factor().orElseThrow(), contextLength);
             case "yarn" -> new Yarn(headWidth, contextLength, p);
+            case "longrope" -> new LongRope(headWidth, contextLength, p);
             case "llama3" -> new Llama3(headWidth, contextLength, p);
             default -> new Default(headWidth, p.ropeTheta());
         };
@@ -43,8 +45,8 @@ public final class RopeTypes {
     }
 
     /**
-     * A base that grows with the sequence once it is longer than the model's context ("dynamic NTK"). Keys that a
-     * cache holds keep the base of the moment they were made, as in transformers.
+     * A base that grows with the sequence once it is longer than the model's context ("dynamic NTK"). Every
+     * longer text then has another base, so keys turned before serve no longer; transformers keeps them all the same.
      */
     record Dynamic(int width, double theta, double factor, int contextLength) implements Positions.RotaryFrequencies {
         @Override
@@ -52,6 +54,11 @@ public final class RopeTypes {
             double n = Math.max(length, contextLength);
             double base = theta * Math.pow(factor * n / contextLength - (factor - 1), width / (width - 2.0));
             return tensor(inverse(base, width));
+        }
+
+        @Override
+        public boolean keepsKeys(long before, long now) {
+            return now <= contextLength || now == before;
         }
     }
 
@@ -129,12 +136,47 @@ public final class RopeTypes {
         }
     }
 
+    /**
+     * LongRoPE, Ding et al. 2024, arXiv:2402.13753: each frequency is divided by a factor of its own, one for texts within
+     * the original context and one for longer texts.
+     */
+    record LongRope(int width, int contextLength, RopeParameters p) implements Positions.RotaryFrequencies {
+        private int original() {
+            return p.originalMaxPositionEmbeddings().orElse(contextLength);
+        }
+
+        @Override
+        public Tensor inverseFrequencies(long length) {
+            List<Double> factors = (length > original() ? p.longFactor() : p.shortFactor()).orElseThrow();
+            float[] f = new float[width / 2];
+            for (int i = 0; i < f.length; i++) {
+                f[i] = 1 / (factors.get(i).floatValue() * power(p.ropeTheta(), i, width));
+            }
+            return tensor(f);
+        }
+
+        @Override
+        public double attentionScaling() {
+            if (p.attentionFactor().isPresent()) {
+                return p.attentionFactor().get();
+            }
+            double factor = p.factor().orElse((double) contextLength / original());
+            return factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original()));
+        }
+
+        @Override
+        public boolean keepsKeys(long before, long now) {
+            return before > original() == now > original();
+        }
+    }
+
     private static float power(double theta, int i, int width) {
         return (float) Math.pow(theta, (float) (2 * i) / width);
     }
 
+    /** An odd width has a frequency more than pairs: one dimension beyond it turns too, as in transformers. */
     private static float[] inverse(double theta, int width) {
-        float[] f = new float[width / 2];
+        float[] f = new float[Math.ceilDiv(width, 2)];
         for (int i = 0; i < f.length; i++) {
             f[i] = 1 / power(theta, i, width);
         }

@@ -107,6 +107,7 @@ public record Config(
                     "%s: heads are %d wide; rotary positions turn pairs, so the width must be even"
                             .formatted(headDim.isPresent() ? "head_dim" : "num_attention_heads", head));
         }
+        ropeParameters.requireWholeHeads();
         if (padTokenId.isPresent() && (padTokenId.get() >= vocabSize || padTokenId.get() < -vocabSize)) {
             throw new IllegalArgumentException(
                     "pad_token_id: %d is outside the vocabulary of %d".formatted(padTokenId.get(), vocabSize));
@@ -125,10 +126,7 @@ public record Config(
 
     @Override
     public int contextLength() {
-        // Only this type stretches a context beyond the one config.json states.
-        return ropeParameters.ropeType().equals("dynamic")
-                ? (int) (maxPositionEmbeddings * ropeParameters.factor().orElseThrow())
-                : maxPositionEmbeddings;
+        return ropeParameters.contextLength(maxPositionEmbeddings);
     }
 
     int headWidth() {

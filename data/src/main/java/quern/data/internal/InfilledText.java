@@ -1,0 +1,90 @@
+package quern.data.internal;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.stream.IntStream;
+import quern.data.SpecialToken;
+import quern.data.TextInfilling;
+import quern.data.Tokenizer;
+
+/** Hides spans of a text behind one mask each; a function of the text and the key alone. */
+public final class InfilledText implements RewrittenRows.Rewriting {
+    private static final double UNIT = 0x1p-53;
+
+    private final TextInfilling.Config config;
+    private final int mask;
+    private final int[] first;
+    private final int[] last;
+
+    /** Spans of these shares, in rows that {@code tokenizer} frames. */
+    public InfilledText(TextInfilling.Config config, Tokenizer tokenizer, int mask) {
+        this.config = config;
+        this.mask = mask;
+        OptionalInt cls = tokenizer.special(SpecialToken.CLS_TOKEN);
+        OptionalInt sep = tokenizer.special(SpecialToken.SEP_TOKEN);
+        boolean framed = cls.isPresent() && sep.isPresent();
+        this.first = framed ? new int[] {cls.getAsInt()} : new int[0];
+        this.last = framed
+                ? new int[] {sep.getAsInt()}
+                : tokenizer.endOfText().stream().toArray();
+    }
+
+    /** Tokens that frame a row. */
+    public int frame() {
+        return first.length + last.length;
+    }
+
+    @Override
+    public RewrittenRows.Pair of(int[] row, long key) {
+        int[] text = last.length == 0 ? row : RewrittenRows.without(row, last[0]);
+        return new RewrittenRows.Pair(
+                RewrittenRows.joined(first, hidden(text, key), last), RewrittenRows.joined(first, text, last));
+    }
+
+    private int[] hidden(int[] text, long key) {
+        int share = (int) Math.min(text.length, Math.round(text.length * config.maskRatio()));
+        List<Integer> spans = spanLengths(share, text.length - share + 1, key);
+        int kept = text.length - share;
+        int gaps = kept + 1;
+        IntStream.Builder source = IntStream.builder();
+        int at = 0;
+        int span = 0;
+        for (int gap = 0; gap < gaps; gap++) {
+            // Spans stand in different gaps between kept tokens, any choice of gaps as likely.
+            if (Mix.below(Mix.hash(key, 1), gap, gaps - gap) < spans.size() - span) {
+                source.add(mask);
+                at += spans.get(span++);
+            }
+            if (gap < kept) {
+                source.add(text[at++]);
+            }
+        }
+        return source.build().toArray();
+    }
+
+    /** Poisson numbers whose sum is {@code share}, at most {@code gaps} of them and at most {@code share}. */
+    private List<Integer> spanLengths(int share, int gaps, long key) {
+        List<Integer> lengths = new ArrayList<>();
+        int left = share;
+        int most = Math.min(gaps, share);
+        for (int i = 0; left > 0; i++) {
+            int length = lengths.size() == most - 1 ? left : Math.min(left, poisson(Mix.hash(Mix.hash(key, 0), i)));
+            lengths.add(length);
+            left -= length;
+        }
+        return lengths;
+    }
+
+    /** A Poisson number by Knuth's product of uniform numbers. */
+    private int poisson(long key) {
+        double limit = Math.exp(-config.poissonLambda());
+        double product = 1;
+        int n = -1;
+        while (product > limit) {
+            n++;
+            product *= (Mix.hash(key, n) >>> 11) * UNIT;
+        }
+        return n;
+    }
+}

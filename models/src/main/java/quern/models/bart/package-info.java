@@ -1,0 +1,2 @@
+/** BART. */
+package quern.models.bart;

@@ -1,0 +1,2 @@
+/** BERT, and what the families that follow it share with it. */
+package quern.models.bert;

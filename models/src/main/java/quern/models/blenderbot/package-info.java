@@ -1,0 +1,2 @@
+/** Blenderbot. */
+package quern.models.blenderbot;

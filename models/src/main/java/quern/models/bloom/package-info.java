@@ -1,0 +1,2 @@
+/** BLOOM. */
+package quern.models.bloom;

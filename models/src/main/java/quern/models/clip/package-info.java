@@ -1,0 +1,2 @@
+/** CLIP. */
+package quern.models.clip;

@@ -1,0 +1,113 @@
+package quern.models.cohere;
+
+import java.util.Optional;
+import java.util.OptionalLong;
+import quern.models.ConfigChecks;
+import quern.models.ModelConfig;
+import quern.models.RopeParameters;
+import quern.recipe.Default;
+import quern.recipe.Doc;
+import quern.recipe.Range;
+
+/** Cohere's settings with the names and defaults of transformers' {@code CohereConfig}; sizes have no defaults. */
+public record Config(
+        @Doc("The number of tokens; the tokenizer's when absent.") @Range(min = 1)
+        int vocabSize,
+
+        @Doc("The width of the residual stream.") @Range(min = 1)
+        int hiddenSize,
+
+        @Doc("The width inside the feed-forward part; in recipes 8/3 of hidden_size, rounded up to 64s, when absent.")
+        @Range(min = 1)
+        int intermediateSize,
+
+        @Doc("The factor on the logits.") @Default("0.0625") double logitScale,
+
+        @Doc("The number of blocks.") @Range(min = 1) int numHiddenLayers,
+        @Doc("The number of query heads.") @Range(min = 1) int numAttentionHeads,
+
+        @Doc("The number of key and value heads; divides num_attention_heads, and equals it when absent.")
+        @Range(min = 1)
+        Optional<Integer> numKeyValueHeads,
+
+        @Doc("The width of a head; hidden_size / num_attention_heads when absent.") @Range(min = 2)
+        Optional<Integer> headDim,
+
+        @Doc("The activation of the gate.") @Default("silu") String hiddenAct,
+
+        @Doc("The positions the model is made for.") @Default("8192") @Range(min = 1)
+        int maxPositionEmbeddings,
+
+        @Doc("The standard deviation of new weights.") @Default("0.02") @Range(min = 0)
+        double initializerRange,
+
+        @Doc("Added to the variance in layer norms.") @Default("1e-5") @Range(min = 0, minExclusive = true)
+        double layerNormEps,
+
+        @Doc("Share the embedding's matrix with the head.") @Default("true")
+        boolean tieWordEmbeddings,
+
+        @Doc("The rotary positions.") @Default("{rope_theta: 500000}")
+        RopeParameters ropeParameters,
+
+        @Doc("Biases in the attention's maps.") @Default("false")
+        boolean attentionBias,
+
+        @Doc("Dropout on attention patterns.") @Default("0") @Range(min = 0, max = 1, maxExclusive = true)
+        double attentionDropout,
+
+        @Doc("Layer norms on queries and keys, with a weight for each head.") @Default("false")
+        boolean useQkNorm,
+
+        @Doc("Dropout after the embedding and on what each part adds to the residual stream.")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        Optional<Double> dropout,
+
+        @Doc("The padding token, whose embedding is not trained as an input.")
+        Optional<Integer> padTokenId)
+        implements ModelConfig {
+
+    /** Checks that the sizes fit together. */
+    public Config {
+        ModelConfig.checkActivation("hidden_act", hiddenAct);
+        if (headDim.isEmpty()) {
+            ConfigChecks.heads("num_attention_heads", numAttentionHeads, "hidden_size", hiddenSize);
+        }
+        ConfigChecks.keyValueHeads(
+                "num_key_value_heads",
+                numKeyValueHeads.orElse(numAttentionHeads),
+                "num_attention_heads",
+                numAttentionHeads);
+        int head = headDim.orElse(hiddenSize / numAttentionHeads);
+        ConfigChecks.rotaryWidth(headDim.isPresent() ? "head_dim" : "num_attention_heads", head, head);
+        ropeParameters.requireWholeHeads();
+        ConfigChecks.padding(padTokenId, vocabSize);
+    }
+
+    @Override
+    public int width() {
+        return hiddenSize;
+    }
+
+    @Override
+    public int layers() {
+        return numHiddenLayers;
+    }
+
+    @Override
+    public int contextLength() {
+        return ropeParameters.contextLength(maxPositionEmbeddings);
+    }
+
+    int headWidth() {
+        return headDim.orElse(hiddenSize / numAttentionHeads);
+    }
+
+    int keyValueHeads() {
+        return numKeyValueHeads.orElse(numAttentionHeads);
+    }
+
+    OptionalLong paddingRow() {
+        return ConfigChecks.paddingRow(padTokenId, vocabSize);
+    }
+}

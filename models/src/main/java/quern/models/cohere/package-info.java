@@ -1,0 +1,2 @@
+/** Cohere. */
+package quern.models.cohere;

@@ -1,0 +1,2 @@
+/** ERNIE. */
+package quern.models.ernie;

@@ -1,0 +1,16 @@
+package quern.models.ernie45;
+
+import quern.models.CheckpointKeys;
+
+/** ERNIE 4.5's names, the same in memory and in files. */
+final class HfKeys implements CheckpointKeys {
+    @Override
+    public String basePrefix() {
+        return "model.";
+    }
+
+    @Override
+    public boolean isBuffer(String diskName) {
+        return diskName.endsWith("rotary_emb.inv_freq");
+    }
+}

@@ -1,0 +1,2 @@
+/** ERNIE 4.5. */
+package quern.models.ernie45;

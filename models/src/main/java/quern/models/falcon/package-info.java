@@ -1,0 +1,2 @@
+/** Falcon. */
+package quern.models.falcon;

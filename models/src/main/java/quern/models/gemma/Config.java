@@ -1,0 +1,87 @@
+package quern.models.gemma;
+
+import java.util.Optional;
+import quern.models.RopeParameters;
+import quern.models.RotaryDecoderConfig;
+import quern.recipe.Default;
+import quern.recipe.Doc;
+import quern.recipe.Range;
+
+/**
+ * Settings of Gemma with the names and defaults of transformers' {@code GemmaConfig}, except that the sizes have no defaults.
+ */
+public record Config(
+        @Doc("The number of tokens; the tokenizer's when absent.") @Range(min = 1)
+        int vocabSize,
+
+        @Doc("The width of the residual stream.") @Range(min = 1)
+        int hiddenSize,
+
+        @Doc("The width inside the feed-forward part; in recipes 8/3 of hidden_size, rounded up to 64s, when absent.")
+        @Range(min = 1)
+        int intermediateSize,
+
+        @Doc("The number of blocks.") @Range(min = 1) int numHiddenLayers,
+
+        @Doc("The number of query heads.") @Range(min = 1) int numAttentionHeads,
+
+        @Doc("The number of key and value heads; divides num_attention_heads, and equals it when absent.")
+        @Range(min = 1)
+        Optional<Integer> numKeyValueHeads,
+
+        @Doc("The width of a head; hidden_size / num_attention_heads when absent.") @Range(min = 2)
+        Optional<Integer> headDim,
+
+        @Doc("The activation of the gate.") @Default("gelu_pytorch_tanh")
+        String hiddenAct,
+
+        @Doc("The positions the model is made for.") @Default("8192") @Range(min = 1)
+        int maxPositionEmbeddings,
+
+        @Doc("The standard deviation of new weights.") @Default("0.02") @Range(min = 0)
+        double initializerRange,
+
+        @Doc("Added to the mean square in norms.") @Default("1e-6") @Range(min = 0, minExclusive = true)
+        double rmsNormEps,
+
+        @Doc("The padding token, whose embedding is not trained as an input.")
+        Optional<Integer> padTokenId,
+
+        @Doc("Share the embedding's matrix with the head.") @Default("true")
+        boolean tieWordEmbeddings,
+
+        @Doc("The rotary positions.") @Default("{}") RopeParameters ropeParameters,
+
+        @Doc("Biases in the attention's maps.") @Default("false")
+        boolean attentionBias,
+
+        @Doc("Dropout on attention patterns.") @Default("0") @Range(min = 0, max = 1, maxExclusive = true)
+        double attentionDropout,
+
+        @Doc(
+                "Dropout after the embedding and on what each part adds to the residual stream; transformers ignores the key.")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        Optional<Double> dropout)
+        implements RotaryDecoderConfig {
+
+    /** Checks that the sizes fit together. */
+    public Config {
+        RotaryDecoderConfig.check(
+                "hidden_act",
+                hiddenAct,
+                hiddenSize,
+                numAttentionHeads,
+                numKeyValueHeads,
+                headDim,
+                ropeParameters,
+                padTokenId,
+                vocabSize);
+        ropeParameters.requireWholeHeads();
+    }
+
+    @Override
+    public String gateActivation() {
+        // Files of the first release say gelu and mean its approximation.
+        return hiddenAct.equals("gelu") ? "gelu_pytorch_tanh" : hiddenAct;
+    }
+}

@@ -1,0 +1,2 @@
+/** Gemma. */
+package quern.models.gemma;

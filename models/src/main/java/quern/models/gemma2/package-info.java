@@ -1,0 +1,2 @@
+/** Gemma 2. */
+package quern.models.gemma2;

@@ -1,0 +1,96 @@
+package quern.models.glm;
+
+import java.util.Optional;
+import java.util.OptionalLong;
+import quern.models.ConfigChecks;
+import quern.models.ModelConfig;
+import quern.models.RopeParameters;
+import quern.recipe.Default;
+import quern.recipe.Doc;
+import quern.recipe.Range;
+
+/** GLM's settings with the names and defaults of transformers' {@code GlmConfig}; sizes have no defaults. */
+public record Config(
+        @Doc("The number of tokens; the tokenizer's when absent.") @Range(min = 1)
+        int vocabSize,
+
+        @Doc("The width of the residual stream.") @Range(min = 1)
+        int hiddenSize,
+
+        @Doc("The width inside the feed-forward part; in recipes 8/3 of hidden_size, rounded up to 64s, when absent.")
+        @Range(min = 1)
+        int intermediateSize,
+
+        @Doc("The number of blocks.") @Range(min = 1) int numHiddenLayers,
+        @Doc("The number of query heads.") @Range(min = 1) int numAttentionHeads,
+
+        @Doc(
+                "The number of key and value heads; divides num_attention_heads. In recipes as many as query heads when absent.")
+        @Default("2")
+        @Range(min = 1)
+        int numKeyValueHeads,
+
+        @Doc("The width of a head; in recipes hidden_size / num_attention_heads when absent.")
+        @Default("128")
+        @Range(min = 2)
+        int headDim,
+
+        @Doc("The activation of the gate.") @Default("silu") String hiddenAct,
+
+        @Doc("Dropout on attention patterns.") @Default("0") @Range(min = 0, max = 1, maxExclusive = true)
+        double attentionDropout,
+
+        @Doc("The positions the model is made for.") @Default("131072") @Range(min = 1)
+        int maxPositionEmbeddings,
+
+        @Doc("The standard deviation of new weights.") @Default("0.02") @Range(min = 0)
+        double initializerRange,
+
+        @Doc("Added to the mean square in norms.") @Default("1.5625e-7") @Range(min = 0, minExclusive = true)
+        double rmsNormEps,
+
+        @Doc("Share the embedding's matrix with the head.") @Default("false")
+        boolean tieWordEmbeddings,
+
+        @Doc("The rotary positions; half of each head turns unless partial_rotary_factor says otherwise.")
+        @Default("{partial_rotary_factor: 0.5}")
+        RopeParameters ropeParameters,
+
+        @Doc("Biases in the maps to queries, keys and values.") @Default("true")
+        boolean attentionBias,
+
+        @Doc("Dropout after the embedding and on what each part adds to the residual stream.")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        Optional<Double> dropout,
+
+        @Doc("The padding token, whose embedding is not trained as an input.")
+        Optional<Integer> padTokenId)
+        implements ModelConfig {
+
+    /** Checks that the sizes fit together. */
+    public Config {
+        ModelConfig.checkActivation("hidden_act", hiddenAct);
+        ConfigChecks.keyValueHeads("num_key_value_heads", numKeyValueHeads, "num_attention_heads", numAttentionHeads);
+        ConfigChecks.rotaryWidth("rope_parameters", ropeParameters.turningDimensions(headDim), headDim);
+        ConfigChecks.padding(padTokenId, vocabSize);
+    }
+
+    @Override
+    public int width() {
+        return hiddenSize;
+    }
+
+    @Override
+    public int layers() {
+        return numHiddenLayers;
+    }
+
+    @Override
+    public int contextLength() {
+        return ropeParameters.contextLength(maxPositionEmbeddings);
+    }
+
+    OptionalLong paddingRow() {
+        return ConfigChecks.paddingRow(padTokenId, vocabSize);
+    }
+}

@@ -1,0 +1,16 @@
+package quern.models.glm;
+
+import quern.models.CheckpointKeys;
+
+/** GLM's names, the same in memory and in files. */
+final class HfKeys implements CheckpointKeys {
+    @Override
+    public String basePrefix() {
+        return "model.";
+    }
+
+    @Override
+    public boolean isBuffer(String diskName) {
+        return diskName.endsWith("rotary_emb.inv_freq");
+    }
+}

@@ -1,0 +1,2 @@
+/** GLM. */
+package quern.models.glm;

@@ -1,0 +1,2 @@
+/** GPT-J. */
+package quern.models.gptj;

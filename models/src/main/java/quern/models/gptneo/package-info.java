@@ -1,0 +1,2 @@
+/** GPT-Neo. */
+package quern.models.gptneo;

@@ -1,0 +1,2 @@
+/** GPT-NeoX. */
+package quern.models.gptneox;

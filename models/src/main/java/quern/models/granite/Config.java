@@ -1,0 +1,99 @@
+package quern.models.granite;
+
+import java.util.Optional;
+import quern.models.RopeParameters;
+import quern.models.RotaryDecoderConfig;
+import quern.recipe.Default;
+import quern.recipe.Doc;
+import quern.recipe.Range;
+
+/**
+ * Settings of Granite with the names and defaults of transformers' {@code GraniteConfig}, except that the sizes have no defaults.
+ */
+public record Config(
+        @Doc("The number of tokens; the tokenizer's when absent.") @Range(min = 1)
+        int vocabSize,
+
+        @Doc("The width of the residual stream.") @Range(min = 1)
+        int hiddenSize,
+
+        @Doc("The width inside the feed-forward part; in recipes 8/3 of hidden_size, rounded up to 64s, when absent.")
+        @Range(min = 1)
+        int intermediateSize,
+
+        @Doc("The number of blocks.") @Range(min = 1) int numHiddenLayers,
+
+        @Doc("The number of query heads.") @Range(min = 1) int numAttentionHeads,
+
+        @Doc("The number of key and value heads; divides num_attention_heads, and equals it when absent.")
+        @Range(min = 1)
+        Optional<Integer> numKeyValueHeads,
+
+        @Doc("The width of a head; hidden_size / num_attention_heads when absent.") @Range(min = 2)
+        Optional<Integer> headDim,
+
+        @Doc("The activation of the gate.") @Default("silu") String hiddenAct,
+
+        @Doc("The positions the model is made for.") @Default("2048") @Range(min = 1)
+        int maxPositionEmbeddings,
+
+        @Doc("The standard deviation of new weights.") @Default("0.02") @Range(min = 0)
+        double initializerRange,
+
+        @Doc("Added to the mean square in norms.") @Default("1e-6") @Range(min = 0, minExclusive = true)
+        double rmsNormEps,
+
+        @Doc("The padding token, whose embedding is not trained as an input.")
+        Optional<Integer> padTokenId,
+
+        @Doc("Share the embedding's matrix with the head.") @Default("false")
+        boolean tieWordEmbeddings,
+
+        @Doc("The rotary positions.") @Default("{}") RopeParameters ropeParameters,
+
+        @Doc("Biases in the attention's maps.") @Default("false")
+        boolean attentionBias,
+
+        @Doc("Dropout on attention patterns.") @Default("0") @Range(min = 0, max = 1, maxExclusive = true)
+        double attentionDropout,
+
+        @Doc(
+                "Dropout after the embedding and on what each part adds to the residual stream; transformers ignores the key.")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        Optional<Double> dropout,
+
+        @Doc("Biases in the feed-forward part.") @Default("false")
+        boolean mlpBias,
+
+        @Doc("The factor on token vectors.") @Default("1") double embeddingMultiplier,
+
+        @Doc("Logits are divided by this.") @Default("1") @Range(min = 0, minExclusive = true)
+        double logitsScaling,
+
+        @Doc("The factor on what each part adds to the residual stream.") @Default("1")
+        double residualMultiplier,
+
+        @Doc("The factor on scores, in place of one over the root of the width of a head.") @Default("1")
+        double attentionMultiplier)
+        implements RotaryDecoderConfig {
+
+    /** Checks that the sizes fit together. */
+    public Config {
+        RotaryDecoderConfig.check(
+                "hidden_act",
+                hiddenAct,
+                hiddenSize,
+                numAttentionHeads,
+                numKeyValueHeads,
+                headDim,
+                ropeParameters,
+                padTokenId,
+                vocabSize);
+        ropeParameters.requireWholeHeads();
+    }
+
+    @Override
+    public String gateActivation() {
+        return hiddenAct;
+    }
+}

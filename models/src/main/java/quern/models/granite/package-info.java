@@ -1,0 +1,2 @@
+/** Granite. */
+package quern.models.granite;

@@ -1,0 +1,2 @@
+/** Mistral. */
+package quern.models.mistral;

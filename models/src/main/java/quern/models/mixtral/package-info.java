@@ -1,0 +1,2 @@
+/** Mixtral. */
+package quern.models.mixtral;

@@ -1,0 +1,2 @@
+/** ModernBERT. */
+package quern.models.modernbert;

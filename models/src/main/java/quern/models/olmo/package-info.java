@@ -1,0 +1,2 @@
+/** OLMo. */
+package quern.models.olmo;

@@ -1,0 +1,2 @@
+/** OLMo 2. */
+package quern.models.olmo2;

@@ -1,0 +1,2 @@
+/** OPT. */
+package quern.models.opt;

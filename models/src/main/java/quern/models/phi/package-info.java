@@ -1,0 +1,2 @@
+/** Phi. */
+package quern.models.phi;

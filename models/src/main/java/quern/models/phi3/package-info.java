@@ -1,0 +1,2 @@
+/** Phi-3. */
+package quern.models.phi3;

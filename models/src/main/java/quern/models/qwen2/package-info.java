@@ -1,0 +1,2 @@
+/** Qwen 2. */
+package quern.models.qwen2;

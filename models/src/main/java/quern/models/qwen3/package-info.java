@@ -1,0 +1,2 @@
+/** Qwen 3. */
+package quern.models.qwen3;

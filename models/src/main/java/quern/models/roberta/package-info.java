@@ -1,0 +1,2 @@
+/** RoBERTa. */
+package quern.models.roberta;

@@ -1,0 +1,2 @@
+/** T5. */
+package quern.models.t5;
