@@ -21,7 +21,7 @@ def small(config_class, **changes):
         num_hidden_layers=2,
         num_attention_heads=3,
         intermediate_size=40,
-        max_position_embeddings=32,
+        max_position_embeddings=40,
         layer_norm_eps=1e-12,
         **NO_DROPOUT,
     )
@@ -64,7 +64,7 @@ def first_release(folder: Path) -> None:
         older[name] = tensor
     older["cls.seq_relationship.weight"] = torch.zeros(2, 24)
     older["cls.seq_relationship.bias"] = torch.zeros(2)
-    older["bert.embeddings.position_ids"] = torch.arange(32).unsqueeze(0)
+    older["bert.embeddings.position_ids"] = torch.arange(40).unsqueeze(0)
     safetensors.torch.save_file(older, path, metadata={"format": "pt"})
 
 

@@ -76,6 +76,11 @@ public final class BpeTrainer implements TokenizerTrainer {
     }
 
     @Override
+    public List<String> usualSpecialTokens() {
+        return Config.of(Integer.MAX_VALUE).specialTokens();
+    }
+
+    @Override
     public TokenizerJson train(Iterable<String> documents, Record config) {
         Config own = (Config) config;
         Optional<String> endOfText =

@@ -3,6 +3,7 @@ package quern.data;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -19,18 +20,32 @@ public final class CharacterTrainer implements TokenizerTrainer {
     /**
      * @param unkToken the token for characters that the training text lacks
      * @param maxVocabSize refuses text with more distinct characters than this
+     * @param specialTokens tokens that stand for themselves in the text, numbered after the unknown token
      */
     public record Config(
             @Doc("The token for characters that the training text lacks.") @Default("<unk>")
             String unkToken,
 
             @Doc("Refuses text with more distinct characters than this.") @Default("65536") @Range(min = 2)
-            int maxVocabSize) {
+            int maxVocabSize,
+
+            @Doc("Tokens that stand for themselves in the text.") @Default("[]")
+            List<String> specialTokens) {
         /** Refuses an unknown token that is empty or a single character of text. */
         public Config {
             if (unkToken.codePointCount(0, unkToken.length()) < 2) {
                 throw new IllegalArgumentException(
                         "unk_token: '" + unkToken + "' could be text; use a longer name such as <unk>");
+            }
+            specialTokens = List.copyOf(specialTokens);
+            for (String token : specialTokens) {
+                if (token.codePointCount(0, token.length()) < 2 || token.equals(unkToken)) {
+                    throw new IllegalArgumentException(
+                            "special_tokens: '" + token + "' is text or the unknown token; use a longer name");
+                }
+            }
+            if (new LinkedHashSet<>(specialTokens).size() != specialTokens.size()) {
+                throw new IllegalArgumentException("special_tokens: a token is listed twice in " + specialTokens);
             }
             if (maxVocabSize < 2) {
                 throw new IllegalArgumentException("max_vocab_size: " + maxVocabSize + " is below 2");
@@ -39,7 +54,7 @@ public final class CharacterTrainer implements TokenizerTrainer {
 
         /** The defaults. */
         public static Config defaults() {
-            return new Config("<unk>", 65_536);
+            return new Config("<unk>", 65_536, List.of());
         }
     }
 
@@ -73,12 +88,14 @@ public final class CharacterTrainer implements TokenizerTrainer {
         }
         List<String> vocabulary = new ArrayList<>();
         vocabulary.add(own.unkToken());
+        vocabulary.addAll(own.specialTokens());
+        List<String> special = List.copyOf(vocabulary);
         seen.stream().forEach(c -> vocabulary.add(Character.toString(c)));
         return new TokenizerJson(
                 vocabulary,
                 List.of(),
-                List.of(own.unkToken()),
-                Optional.empty(),
+                special,
+                BpeTrainer.END_OF_TEXT_NAMES.stream().filter(special::contains).findFirst(),
                 Optional.of(own.unkToken()),
                 parts(own.unkToken()));
     }

@@ -1,5 +1,6 @@
 package quern.data;
 
+import java.util.List;
 import quern.recipe.Technique;
 
 /** A technique of kind {@code tokenizer}: learns a vocabulary from text. */
@@ -7,6 +8,11 @@ public interface TokenizerTrainer extends Technique {
     @Override
     default String kind() {
         return "tokenizer";
+    }
+
+    /** The special tokens that it learns when its block names none. */
+    default List<String> usualSpecialTokens() {
+        return List.of();
     }
 
     /**

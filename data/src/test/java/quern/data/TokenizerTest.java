@@ -201,10 +201,10 @@ class TokenizerTest {
     void trainerSettingsThatCanNotBeMetAreRefused() {
         assertThrows(IllegalArgumentException.class, () -> new BpeTrainer.Config(256, 2, List.of("<a>")));
         assertThrows(IllegalArgumentException.class, () -> new BpeTrainer.Config(300, 2, List.of("<a>", "<a>")));
-        assertThrows(IllegalArgumentException.class, () -> new CharacterTrainer.Config("x", 100));
+        assertThrows(IllegalArgumentException.class, () -> new CharacterTrainer.Config("x", 100, List.of()));
         QuernException tooMany = assertThrows(
                 QuernException.class,
-                () -> new CharacterTrainer().train(List.of("abc"), new CharacterTrainer.Config("<unk>", 3)));
+                () -> new CharacterTrainer().train(List.of("abc"), new CharacterTrainer.Config("<unk>", 3, List.of())));
         assertEquals(ExitCode.BAD_INPUT, tooMany.exitCode());
     }
 

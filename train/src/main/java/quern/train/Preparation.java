@@ -44,6 +44,8 @@ public final class Preparation {
     /** What an evaluation draws is the same in every run, so that runs can be compared. */
     private static final long EVALUATION_SEED = 0;
 
+    private static final String SPECIAL_TOKENS = "special_tokens";
+
     private final Block block;
     private final Recipe recipe;
     private final DataConfig data;
@@ -244,18 +246,18 @@ public final class Preparation {
         return Tokenizer.of(trainer.train(Documents.open(data).texts(), config));
     }
 
-    /** The tokens that the objective needs, where the tokenizer can learn some and the recipe names none. */
+    /** With the tokens that the objective needs, where the tokenizer can learn some and the recipe names none. */
     private static Block withSpecialTokens(Block settings, TokenizerTrainer trainer, Objective objective) {
         boolean learns = Arrays.stream(trainer.config().getRecordComponents())
                 .anyMatch(c -> c.getName().equals("specialTokens"));
-        if (!learns
-                || settings.has("special_tokens")
-                || objective.specialTokens().isEmpty()) {
+        if (!learns || settings.has(SPECIAL_TOKENS) || objective.specialTokens().isEmpty()) {
             return settings;
         }
         List<String> tokens = new ArrayList<>(objective.specialTokens());
-        tokens.add("<|endoftext|>");
-        return settings.with("special_tokens", tokens);
+        trainer.usualSpecialTokens().stream()
+                .filter(token -> !tokens.contains(token))
+                .forEach(tokens::add);
+        return settings.with(SPECIAL_TOKENS, tokens);
     }
 
     private static SpecialTokens specialTokens(Tokenizer tokenizer) {

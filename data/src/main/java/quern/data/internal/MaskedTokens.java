@@ -25,7 +25,7 @@ public final class MaskedTokens {
     /** The refusal of a tokenizer that lacks a token which an objective needs. */
     static QuernException missing(String token, String objective) {
         return QuernException.badInput(
-                "objective: %s: the tokenizer has no %s; use a tokenizer with one, or train bpe with special_tokens [\"[PAD]\", \"[CLS]\", \"[SEP]\", \"[MASK]\"]",
+                "objective: %s: the tokenizer has no %s; use a tokenizer with one, or train one with special_tokens [\"[PAD]\", \"[CLS]\", \"[SEP]\", \"[MASK]\"]",
                 objective, token);
     }
 
