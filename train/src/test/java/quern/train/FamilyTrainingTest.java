@@ -54,6 +54,10 @@ class FamilyTrainingTest {
     private Stream<DynamicTest> tests(ModelFamily<?> family) {
         List<DynamicTest> tests = new ArrayList<>();
         for (Objective objective : objectives()) {
+            if (Task.of(objective.task()) == Task.CONTRASTIVE) {
+                // Its texts are captions, not this one: RewritingObjectivesTest trains it.
+                continue;
+            }
             golden(family, Task.of(objective.task())).ifPresent(golden -> {
                 String name = family.id() + "-" + objective.id();
                 tests.add(DynamicTest.dynamicTest(name, () -> learns(name, objective, golden)));
