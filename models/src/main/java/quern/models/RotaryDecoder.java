@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.OptionalInt;
 import java.util.function.IntFunction;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import quern.nn.Activation;
 import quern.nn.FeedForward;
 import quern.nn.FinalNorm;
@@ -13,6 +14,7 @@ import quern.nn.Linear;
 import quern.nn.Mask;
 import quern.nn.Norm;
 import quern.nn.Positions;
+import quern.nn.Residual;
 import quern.nn.Segment;
 import quern.nn.SelfAttention;
 import quern.nn.TokenEmbedding;
@@ -58,20 +60,27 @@ public final class RotaryDecoder {
         return window.isEmpty() ? positions : positions.withMask(SLIDING_MASK, Mask.slidingWindow(window.getAsInt()));
     }
 
-    /** {@code model.embed_tokens} with dropout at this rate. */
-    public TokenEmbedding embedding(double dropout) {
+    /** {@code model.embed_tokens}. */
+    public TokenEmbedding embedding() {
         String name = "model.embed_tokens";
         return new TokenEmbedding(
                 name,
                 w.embedding(name, c.vocabSize(), c.hiddenSize(), c.initializerRange(), c.paddingRow()),
                 null,
-                dropout,
+                c.embeddingDropout(),
                 c.paddingRow());
     }
 
     /** The name of a block. */
-    public String block(int layer) {
+    public String name(int layer) {
         return "model.layers." + layer;
+    }
+
+    /** A block of these steps, with the settings' dropout on what joins the residual stream. */
+    public TransformerBlock block(int layer, Residual... steps) {
+        return new TransformerBlock(
+                name(layer),
+                Stream.of(steps).map(s -> s.withDropout(c.residualDropout())).toList());
     }
 
     /** A linear slot of a block. */
@@ -86,7 +95,7 @@ public final class RotaryDecoder {
 
     /** Attention of {@code q_proj}, {@code k_proj}, {@code v_proj} and {@code o_proj}, over the block's window. */
     public SelfAttention attention(int layer, boolean inputBias, boolean outputBias, double scale) {
-        String name = block(layer) + ".self_attn";
+        String name = name(layer) + ".self_attn";
         int d = c.hiddenSize();
         long queries = (long) c.numAttentionHeads() * c.headWidth();
         long keys = (long) c.keyValueHeads() * c.headWidth();
@@ -104,18 +113,18 @@ public final class RotaryDecoder {
     public SelfAttention attention(int layer, List<Linear> inputs, Linear output, double scale) {
         SelfAttention.Shape shape = new SelfAttention.Shape(
                 c.numAttentionHeads(), c.keyValueHeads(), c.headWidth(), scale, c.attentionDropout(), true);
-        SelfAttention attention = new SelfAttention(block(layer), layer, shape, inputs, output);
+        SelfAttention attention = new SelfAttention(name(layer), layer, shape, inputs, output);
         OptionalInt window = c.window(layer);
         return window.isEmpty() ? attention : attention.withSlidingWindow(SLIDING_MASK, window.getAsInt());
     }
 
     /** The gated part of {@code gate_proj}, {@code up_proj} and {@code down_proj}. */
     public FeedForward feedForward(int layer, boolean bias) {
-        String name = block(layer) + ".mlp";
+        String name = name(layer) + ".mlp";
         int d = c.hiddenSize();
         int inner = c.intermediateSize();
         return new FeedForward(
-                block(layer),
+                name(layer),
                 linear(name + ".gate_proj", d, inner, bias),
                 linear(name + ".up_proj", d, inner, bias),
                 linear(name + ".down_proj", inner, d, bias),

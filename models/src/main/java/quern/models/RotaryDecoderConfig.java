@@ -1,6 +1,5 @@
 package quern.models;
 
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -10,9 +9,6 @@ import java.util.OptionalLong;
  * are those of {@code config.json}.
  */
 public interface RotaryDecoderConfig extends ModelConfig {
-    /** Widths of gated feed-forward parts in recipes are multiples of this. */
-    long MULTIPLE = 64;
-
     /** The width of the residual stream. */
     int hiddenSize();
 
@@ -39,6 +35,19 @@ public interface RotaryDecoderConfig extends ModelConfig {
 
     /** Dropout on attention patterns. */
     double attentionDropout();
+
+    /** Dropout where the family's own settings have none. */
+    Optional<Double> dropout();
+
+    /** The rate of dropout after the embedding. */
+    default double embeddingDropout() {
+        return dropout().orElse(0.0);
+    }
+
+    /** The rate of dropout on what each part adds to the residual stream. */
+    default double residualDropout() {
+        return dropout().orElse(0.0);
+    }
 
     /** The standard deviation of new weights. */
     double initializerRange();
@@ -107,30 +116,13 @@ public interface RotaryDecoderConfig extends ModelConfig {
         ConfigChecks.keyValueHeads("num_key_value_heads", keyValueHeads.orElse(heads), "num_attention_heads", heads);
         int head = headDim.orElse(hiddenSize / heads);
         int turned = rope.rotaryWidth(head);
-        if (turned % 2 != 0 || turned < 2) {
+        int pairs = rope.turningDimensions(head);
+        if (pairs % 2 != 0 || pairs < 2 || pairs > head) {
             throw new IllegalArgumentException(
                     "%s: heads are %d wide and %d dimensions turn; rotary positions turn pairs, so their number must be even"
                             .formatted(headDim.isPresent() ? "head_dim" : "num_attention_heads", head, turned));
         }
         rope.requireWidth(turned);
         ConfigChecks.padding(padTokenId, vocabSize);
-    }
-
-    /**
-     * What a recipe may leave out: the feed-forward width is 8/3 of the stream's, rounded up to 64s, each query head has its
-     * own keys, and heads share the stream's width.
-     */
-    static void completeRecipe(Map<String, Object> settings) {
-        if (!(settings.get("hidden_size") instanceof Number width)) {
-            return;
-        }
-        long inner = Math.ceilDiv(8 * width.longValue(), 3);
-        settings.putIfAbsent("intermediate_size", Math.ceilDiv(inner, MULTIPLE) * MULTIPLE);
-        if (settings.get("num_attention_heads") instanceof Number heads && heads.longValue() > 0) {
-            settings.putIfAbsent("num_key_value_heads", heads);
-            if (width.longValue() % heads.longValue() == 0) {
-                settings.putIfAbsent("head_dim", width.longValue() / heads.longValue());
-            }
-        }
     }
 }

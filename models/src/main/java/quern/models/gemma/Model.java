@@ -5,9 +5,9 @@ import java.util.Map;
 import quern.models.Architectures;
 import quern.models.CheckpointKeys;
 import quern.models.DecoderFamily;
+import quern.models.RecipeDefaults;
 import quern.models.RopeParameters;
 import quern.models.RotaryDecoder;
-import quern.models.RotaryDecoderConfig;
 import quern.models.RotaryDecoderKeys;
 import quern.models.Task;
 import quern.models.Weights;
@@ -48,7 +48,8 @@ public final class Model implements DecoderFamily<Config> {
 
     @Override
     public void completeRecipe(Map<String, Object> settings) {
-        RotaryDecoderConfig.completeRecipe(settings);
+        RecipeDefaults.gatedWidth(settings);
+        RecipeDefaults.evenHeads(settings);
     }
 
     @Override
@@ -65,17 +66,17 @@ public final class Model implements DecoderFamily<Config> {
     public List<Segment> body(Config c, Weights w, Task task) {
         RotaryDecoder parts = new RotaryDecoder(c, w);
         return parts.body(
-                parts.embedding(0).withFactor(Math.sqrt(c.hiddenSize())),
+                parts.embedding().withFactor(Math.sqrt(c.hiddenSize())),
                 layer -> block(c, w, parts, layer),
                 w.offsetRmsNorm("model.norm", c.hiddenSize(), c.rmsNormEps()));
     }
 
     /** {@code x += attention(norm(x)); x += mlp(norm(x))}. */
     private static TransformerBlock block(Config c, Weights w, RotaryDecoder parts, int layer) {
-        String name = parts.block(layer);
+        String name = parts.name(layer);
         int d = c.hiddenSize();
-        return new TransformerBlock(
-                name,
+        return parts.block(
+                layer,
                 Residual.preNorm(
                         w.offsetRmsNorm(name + ".input_layernorm", d, c.rmsNormEps()),
                         parts.attention(layer, c.attentionBias(), c.attentionBias())),

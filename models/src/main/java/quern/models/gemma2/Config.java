@@ -61,8 +61,13 @@ public record Config(
         @Doc("Dropout on attention patterns.") @Default("0") @Range(min = 0, max = 1, maxExclusive = true)
         double attentionDropout,
 
-        @Doc("Scores are divided by the root of this.") @Default("256") @Range(min = 0, minExclusive = true)
-        double queryPreAttnScalar,
+        @Doc(
+                "Dropout after the embedding and on what each part adds to the residual stream; transformers ignores the key.")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        Optional<Double> dropout,
+
+        @Doc("Scores are divided by the root of this.") @Default("256") @Range(min = 1)
+        int queryPreAttnScalar,
 
         @Doc("How many of the newest tokens a query of a sliding block sees.") @Default("4096") @Range(min = 1)
         int slidingWindow,

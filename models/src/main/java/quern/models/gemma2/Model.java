@@ -5,9 +5,9 @@ import java.util.Map;
 import quern.models.Architectures;
 import quern.models.CheckpointKeys;
 import quern.models.DecoderFamily;
+import quern.models.RecipeDefaults;
 import quern.models.RopeParameters;
 import quern.models.RotaryDecoder;
-import quern.models.RotaryDecoderConfig;
 import quern.models.RotaryDecoderKeys;
 import quern.models.Task;
 import quern.models.Weights;
@@ -53,7 +53,8 @@ public final class Model implements DecoderFamily<Config> {
 
     @Override
     public void completeRecipe(Map<String, Object> settings) {
-        RotaryDecoderConfig.completeRecipe(settings);
+        RecipeDefaults.gatedWidth(settings);
+        RecipeDefaults.evenHeads(settings);
         if (settings.get("head_dim") instanceof Number width) {
             settings.putIfAbsent("query_pre_attn_scalar", width);
         }
@@ -85,20 +86,20 @@ public final class Model implements DecoderFamily<Config> {
     public List<Segment> body(Config c, Weights w, Task task) {
         RotaryDecoder parts = new RotaryDecoder(c, w);
         return parts.body(
-                parts.embedding(0).withFactor(Math.sqrt(c.hiddenSize())),
+                parts.embedding().withFactor(Math.sqrt(c.hiddenSize())),
                 layer -> block(c, w, parts, layer),
                 w.offsetRmsNorm("model.norm", c.hiddenSize(), c.rmsNormEps()));
     }
 
     /** {@code x += norm(attention(norm(x))); x += norm(mlp(norm(x)))}. */
     private static TransformerBlock block(Config c, Weights w, RotaryDecoder parts, int layer) {
-        String name = parts.block(layer);
+        String name = parts.name(layer);
         int d = c.hiddenSize();
         double eps = c.rmsNormEps();
         SelfAttention attention =
                 parts.attention(layer, c.attentionBias(), c.attentionBias(), 1 / Math.sqrt(c.queryPreAttnScalar()));
-        return new TransformerBlock(
-                name,
+        return parts.block(
+                layer,
                 Residual.sandwich(
                         w.offsetRmsNorm(name + ".input_layernorm", d, eps),
                         c.attnLogitSoftcapping().map(attention::withSoftCap).orElse(attention),

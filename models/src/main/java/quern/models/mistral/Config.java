@@ -56,7 +56,12 @@ public record Config(
         Optional<Integer> slidingWindow,
 
         @Doc("Dropout on attention patterns.") @Default("0") @Range(min = 0, max = 1, maxExclusive = true)
-        double attentionDropout)
+        double attentionDropout,
+
+        @Doc(
+                "Dropout after the embedding and on what each part adds to the residual stream; transformers ignores the key.")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        Optional<Double> dropout)
         implements RotaryDecoderConfig {
 
     /** Checks that the sizes fit together. */

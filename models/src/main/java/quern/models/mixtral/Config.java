@@ -56,6 +56,11 @@ public record Config(
         @Doc("Dropout on attention patterns.") @Default("0") @Range(min = 0, max = 1, maxExclusive = true)
         double attentionDropout,
 
+        @Doc(
+                "Dropout after the embedding and on what each part adds to the residual stream; transformers ignores the key.")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        Optional<Double> dropout,
+
         @Doc("Experts that each token goes to.") @Default("2") @Range(min = 1)
         int numExpertsPerTok,
 

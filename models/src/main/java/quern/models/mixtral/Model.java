@@ -8,9 +8,9 @@ import quern.models.CheckpointKeys;
 import quern.models.DecoderFamily;
 import quern.models.HeadSettings;
 import quern.models.Initialization;
+import quern.models.RecipeDefaults;
 import quern.models.RopeParameters;
 import quern.models.RotaryDecoder;
-import quern.models.RotaryDecoderConfig;
 import quern.models.Task;
 import quern.models.Weights;
 import quern.nn.MixtureOfExperts;
@@ -56,7 +56,8 @@ public final class Model implements DecoderFamily<Config> {
 
     @Override
     public void completeRecipe(Map<String, Object> settings) {
-        RotaryDecoderConfig.completeRecipe(settings);
+        RecipeDefaults.gatedWidth(settings);
+        RecipeDefaults.evenHeads(settings);
     }
 
     @Override
@@ -73,16 +74,16 @@ public final class Model implements DecoderFamily<Config> {
     public List<Segment> body(Config c, Weights w, Task task) {
         RotaryDecoder parts = new RotaryDecoder(c, w);
         return parts.body(
-                parts.embedding(0),
+                parts.embedding(),
                 layer -> block(c, w, parts, layer),
                 w.rmsNorm("model.norm", c.hiddenSize(), c.rmsNormEps()));
     }
 
     /** {@code x += attention(norm(x)); x += mlp(norm(x))}. */
     private static TransformerBlock block(Config c, Weights w, RotaryDecoder parts, int layer) {
-        String name = parts.block(layer);
-        return new TransformerBlock(
-                name,
+        String name = parts.name(layer);
+        return parts.block(
+                layer,
                 Residual.preNorm(
                         w.rmsNorm(name + ".input_layernorm", c.hiddenSize(), c.rmsNormEps()),
                         parts.attention(layer, false, false)),
@@ -97,12 +98,12 @@ public final class Model implements DecoderFamily<Config> {
     }
 
     private static MixtureOfExperts experts(Config c, Weights w, RotaryDecoder parts, int layer) {
-        String name = parts.block(layer) + ".mlp";
+        String name = parts.name(layer) + ".mlp";
         int d = c.hiddenSize();
         int inner = c.intermediateSize();
         Initialization init = Initialization.normal(c.initializerRange());
         return new MixtureOfExperts(
-                parts.block(layer),
+                parts.name(layer),
                 layer,
                 parts.linear(name + ".gate", d, c.numLocalExperts(), false),
                 w.parameter(name + ".experts.gate_up_proj", init, c.numLocalExperts(), 2L * inner, d),

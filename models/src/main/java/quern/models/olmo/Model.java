@@ -5,9 +5,9 @@ import java.util.Map;
 import quern.models.Architectures;
 import quern.models.CheckpointKeys;
 import quern.models.DecoderFamily;
+import quern.models.RecipeDefaults;
 import quern.models.RopeParameters;
 import quern.models.RotaryDecoder;
-import quern.models.RotaryDecoderConfig;
 import quern.models.RotaryDecoderKeys;
 import quern.models.Task;
 import quern.models.Weights;
@@ -51,7 +51,8 @@ public final class Model implements DecoderFamily<Config> {
 
     @Override
     public void completeRecipe(Map<String, Object> settings) {
-        RotaryDecoderConfig.completeRecipe(settings);
+        RecipeDefaults.gatedWidth(settings);
+        RecipeDefaults.evenHeads(settings);
     }
 
     @Override
@@ -67,15 +68,14 @@ public final class Model implements DecoderFamily<Config> {
     @Override
     public List<Segment> body(Config c, Weights w, Task task) {
         RotaryDecoder parts = new RotaryDecoder(c, w);
-        return parts.body(parts.embedding(0), layer -> block(c, w, parts, layer), NORM);
+        return parts.body(parts.embedding(), layer -> block(c, w, parts, layer), NORM);
     }
 
     /** {@code x += attention(norm(x)); x += mlp(norm(x))}. */
     private static TransformerBlock block(Config c, Weights w, RotaryDecoder parts, int layer) {
-        String name = parts.block(layer);
         SelfAttention attention = parts.attention(layer, c.attentionBias(), c.attentionBias());
-        return new TransformerBlock(
-                name,
+        return parts.block(
+                layer,
                 Residual.preNorm(NORM, c.clipQkv().map(attention::withClip).orElse(attention)),
                 Residual.preNorm(NORM, parts.feedForward(layer, false)));
     }

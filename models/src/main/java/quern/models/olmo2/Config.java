@@ -54,6 +54,11 @@ public record Config(
         @Doc("Dropout on attention patterns.") @Default("0") @Range(min = 0, max = 1, maxExclusive = true)
         double attentionDropout,
 
+        @Doc(
+                "Dropout after the embedding and on what each part adds to the residual stream; transformers ignores the key.")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        Optional<Double> dropout,
+
         @Doc("Added to the mean square in norms.") @Default("1e-5") @Range(min = 0, minExclusive = true)
         double rmsNormEps)
         implements RotaryDecoderConfig {

@@ -5,9 +5,9 @@ import java.util.Map;
 import quern.models.Architectures;
 import quern.models.CheckpointKeys;
 import quern.models.DecoderFamily;
+import quern.models.RecipeDefaults;
 import quern.models.RopeParameters;
 import quern.models.RotaryDecoder;
-import quern.models.RotaryDecoderConfig;
 import quern.models.RotaryDecoderKeys;
 import quern.models.Task;
 import quern.models.Weights;
@@ -48,7 +48,8 @@ public final class Model implements DecoderFamily<Config> {
 
     @Override
     public void completeRecipe(Map<String, Object> settings) {
-        RotaryDecoderConfig.completeRecipe(settings);
+        RecipeDefaults.gatedWidth(settings);
+        RecipeDefaults.evenHeads(settings);
     }
 
     @Override
@@ -65,22 +66,22 @@ public final class Model implements DecoderFamily<Config> {
     public List<Segment> body(Config c, Weights w, Task task) {
         RotaryDecoder parts = new RotaryDecoder(c, w);
         return parts.body(
-                parts.embedding(0),
+                parts.embedding(),
                 layer -> block(c, w, parts, layer),
                 w.rmsNorm("model.norm", c.hiddenSize(), c.rmsNormEps()));
     }
 
     /** {@code x += norm(attention(x)); x += norm(mlp(x))}. */
     private static TransformerBlock block(Config c, Weights w, RotaryDecoder parts, int layer) {
-        String name = parts.block(layer);
+        String name = parts.name(layer);
         int d = c.hiddenSize();
         double eps = c.rmsNormEps();
         SelfAttention attention = parts.attention(layer, c.attentionBias(), c.attentionBias())
                 .withProjectionNorms(
                         w.rmsNorm(name + ".self_attn.q_norm", (long) c.numAttentionHeads() * c.headWidth(), eps),
                         w.rmsNorm(name + ".self_attn.k_norm", (long) c.keyValueHeads() * c.headWidth(), eps));
-        return new TransformerBlock(
-                name,
+        return parts.block(
+                layer,
                 Residual.normedBranch(attention, w.rmsNorm(name + ".post_attention_layernorm", d, eps)),
                 Residual.normedBranch(
                         parts.feedForward(layer, false), w.rmsNorm(name + ".post_feedforward_layernorm", d, eps)));

@@ -39,13 +39,18 @@ public record Config(
         @Range(min = 0, max = 1, maxExclusive = true)
         double residPdrop,
 
-        @Doc("Dropout after the embedding; transformers ignores the key.")
+        @Doc("Dropout after the embedding; transformers has the key but no such dropout.")
         @Default("0")
         @Range(min = 0, max = 1, maxExclusive = true)
         double embdPdrop,
 
         @Doc("Dropout on attention patterns.") @Default("0") @Range(min = 0, max = 1, maxExclusive = true)
         double attentionDropout,
+
+        @Doc(
+                "Dropout after the embedding and on what each part adds to the residual stream; transformers ignores the key.")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        Optional<Double> dropout,
 
         @Doc("The activation of the gate.") @Default("silu") String hiddenAct,
 
@@ -103,5 +108,15 @@ public record Config(
     @Override
     public OptionalInt window(int layer) {
         return slidingWindow.map(OptionalInt::of).orElse(OptionalInt.empty());
+    }
+
+    @Override
+    public double embeddingDropout() {
+        return embdPdrop;
+    }
+
+    @Override
+    public double residualDropout() {
+        return residPdrop;
     }
 }

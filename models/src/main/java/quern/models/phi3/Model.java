@@ -6,9 +6,9 @@ import java.util.Map;
 import quern.models.Architectures;
 import quern.models.CheckpointKeys;
 import quern.models.DecoderFamily;
+import quern.models.RecipeDefaults;
 import quern.models.RopeParameters;
 import quern.models.RotaryDecoder;
-import quern.models.RotaryDecoderConfig;
 import quern.models.RotaryDecoderKeys;
 import quern.models.Task;
 import quern.models.Weights;
@@ -46,6 +46,7 @@ public final class Model implements DecoderFamily<Config> {
 
     @Override
     public void normalise(Map<String, Object> settings, String where) {
+        RecipeDefaults.spreadDropout(settings, "resid_pdrop", "embd_pdrop", "attention_dropout");
         RopeParameters.normalise(settings, where);
         if (settings.get("rope_parameters") instanceof Map<?, ?> found
                 && List.of("su", "yarn").contains(String.valueOf(found.get("rope_type")))) {
@@ -59,7 +60,8 @@ public final class Model implements DecoderFamily<Config> {
 
     @Override
     public void completeRecipe(Map<String, Object> settings) {
-        RotaryDecoderConfig.completeRecipe(settings);
+        RecipeDefaults.gatedWidth(settings);
+        RecipeDefaults.evenHeads(settings);
     }
 
     @Override
@@ -76,14 +78,14 @@ public final class Model implements DecoderFamily<Config> {
     public List<Segment> body(Config c, Weights w, Task task) {
         RotaryDecoder parts = new RotaryDecoder(c, w);
         return parts.body(
-                parts.embedding(c.embdPdrop()),
+                parts.embedding(),
                 layer -> block(c, w, parts, layer),
                 w.rmsNorm("model.norm", c.hiddenSize(), c.rmsNormEps()));
     }
 
     /** {@code x += dropout(attention(norm(x))); x += dropout(mlp(norm(x)))}. */
     private static TransformerBlock block(Config c, Weights w, RotaryDecoder parts, int layer) {
-        String name = parts.block(layer);
+        String name = parts.name(layer);
         int d = c.hiddenSize();
         long queries = (long) c.numAttentionHeads() * c.headWidth();
         long keys = (long) c.keyValueHeads() * c.headWidth();
@@ -97,12 +99,10 @@ public final class Model implements DecoderFamily<Config> {
                 parts.linear(name + ".mlp.gate_up_proj", d, 2L * c.intermediateSize(), false),
                 parts.linear(name + ".mlp.down_proj", c.intermediateSize(), d, false),
                 parts.activation());
-        return new TransformerBlock(
-                name,
-                Residual.preNorm(w.rmsNorm(name + ".input_layernorm", d, c.rmsNormEps()), attention)
-                        .withDropout(c.residPdrop()),
-                Residual.preNorm(w.rmsNorm(name + ".post_attention_layernorm", d, c.rmsNormEps()), feedForward)
-                        .withDropout(c.residPdrop()));
+        return parts.block(
+                layer,
+                Residual.preNorm(w.rmsNorm(name + ".input_layernorm", d, c.rmsNormEps()), attention),
+                Residual.preNorm(w.rmsNorm(name + ".post_attention_layernorm", d, c.rmsNormEps()), feedForward));
     }
 
     @Override

@@ -68,6 +68,11 @@ public record Config(
         @Doc("Dropout on attention patterns.") @Default("0") @Range(min = 0, max = 1, maxExclusive = true)
         double attentionDropout,
 
+        @Doc(
+                "Dropout after the embedding and on what each part adds to the residual stream; transformers ignores the key.")
+        @Range(min = 0, max = 1, maxExclusive = true)
+        Optional<Double> dropout,
+
         @Doc("The padding token, whose embedding is not trained as an input.")
         Optional<Integer> padTokenId)
         implements RotaryDecoderConfig {

@@ -5,9 +5,9 @@ import java.util.Map;
 import quern.models.Architectures;
 import quern.models.CheckpointKeys;
 import quern.models.DecoderFamily;
+import quern.models.RecipeDefaults;
 import quern.models.RopeParameters;
 import quern.models.RotaryDecoder;
-import quern.models.RotaryDecoderConfig;
 import quern.models.RotaryDecoderKeys;
 import quern.models.Task;
 import quern.models.Weights;
@@ -49,7 +49,8 @@ public final class Model implements DecoderFamily<Config> {
 
     @Override
     public void completeRecipe(Map<String, Object> settings) {
-        RotaryDecoderConfig.completeRecipe(settings);
+        RecipeDefaults.gatedWidth(settings);
+        RecipeDefaults.evenHeads(settings);
     }
 
     @Override
@@ -66,16 +67,16 @@ public final class Model implements DecoderFamily<Config> {
     public List<Segment> body(Config c, Weights w, Task task) {
         RotaryDecoder parts = new RotaryDecoder(c, w);
         return parts.body(
-                parts.embedding(0),
+                parts.embedding(),
                 layer -> block(c, w, parts, layer),
                 w.rmsNorm("model.norm", c.hiddenSize(), c.rmsNormEps()));
     }
 
     /** {@code x += attention(norm(x)); x += mlp(norm(x))}. */
     private static TransformerBlock block(Config c, Weights w, RotaryDecoder parts, int layer) {
-        String name = parts.block(layer);
-        return new TransformerBlock(
-                name,
+        String name = parts.name(layer);
+        return parts.block(
+                layer,
                 Residual.preNorm(
                         w.rmsNorm(name + ".input_layernorm", c.hiddenSize(), c.rmsNormEps()),
                         parts.attention(layer, c.attentionBias(), c.attentionBias())
