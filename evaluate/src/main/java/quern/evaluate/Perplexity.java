@@ -4,6 +4,7 @@ import java.util.function.LongConsumer;
 import quern.data.TokenStream;
 import quern.data.Windows;
 import quern.models.LanguageModel;
+import quern.models.Task;
 import quern.recipe.QuernException;
 import quern.train.ValidationLoss;
 
@@ -43,6 +44,11 @@ public record Perplexity(double loss, double perplexity, double bitsPerByte, lon
      *     a tokenizer with more tokens than the model knows; failed when the result is not finite
      */
     public static Perplexity of(LanguageModel model, TokenStream text, int maxLength, int rows, LongConsumer progress) {
+        if (model.spec().task() != Task.CAUSAL_LM) {
+            throw QuernException.badInput(
+                    "the model is a %s, which does not predict the next token; perplexity needs a causal language model",
+                    model.spec().architecture().name());
+        }
         int context = model.config().contextLength();
         if (maxLength < 1 || maxLength > context) {
             throw QuernException.badInput(
