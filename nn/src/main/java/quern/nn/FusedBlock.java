@@ -23,6 +23,9 @@ final class FusedBlock implements HandWritten {
     /** Blocks with more weights than this would need too much memory for their threads' sums of gradients. */
     private static final long LARGEST = 16L << 20;
 
+    /** With fewer numbers in the residual stream libtorch's operators cost little, and the kernels' loops stay cold. */
+    private static final long SMALLEST = 1 << 14;
+
     /** bf16 blocks are faster in products of large matrices once they are this wide. */
     private static final long WIDEST_BF16 = 256;
 
@@ -58,8 +61,13 @@ final class FusedBlock implements HandWritten {
         this.parts = parts;
     }
 
-    /** The form for a block of these steps in this call, if it has one. */
+    /** The form for a block of these steps in this call, if it has one and the call is large enough for it to pay. */
     static Optional<HandWritten> of(List<Residual> steps, Flow flow, Pass pass) {
+        return flow.get("hidden_states").numel() < SMALLEST ? Optional.empty() : ofAnySize(steps, flow, pass);
+    }
+
+    /** As above, whatever the size. */
+    static Optional<HandWritten> ofAnySize(List<Residual> steps, Flow flow, Pass pass) {
         Tensor x = flow.get("hidden_states");
         if (!Kernels.available()
                 || pass.cache() != null

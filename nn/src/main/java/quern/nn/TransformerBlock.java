@@ -63,6 +63,10 @@ public final class TransformerBlock extends Segment {
         return steps.stream().flatMap(s -> s.linears().stream()).toList();
     }
 
+    List<Residual> steps() {
+        return steps;
+    }
+
     @Override
     public Optional<HandWritten> handWritten(Flow flow, Pass pass) {
         return FusedBlock.of(steps, flow, pass);

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -31,18 +32,20 @@ class FusedBlockTest extends ScopedTest {
 
     /** Sizes that fill neither vectors nor strips, and such as fill both. */
     private enum Kind {
-        GPT(24, 3, 3, 8, 100),
-        GPT_EVEN(64, 2, 2, 32, 256),
-        LLAMA(40, 4, 2, 10, 48),
-        LLAMA_ONE_KEY_HEAD(64, 4, 1, 16, 176);
+        GPT(24, 3, 3, 8, 100, Activation.GELU_TANH),
+        GPT_EVEN(64, 2, 2, 32, 256, Activation.RELU),
+        LLAMA(40, 4, 2, 10, 48, Activation.SILU),
+        LLAMA_ONE_KEY_HEAD(64, 4, 1, 16, 176, Activation.GELU_TANH);
 
         final int width;
         final int heads;
         final int keyValueHeads;
         final int headWidth;
         final int inner;
+        final Activation activation;
 
-        Kind(int width, int heads, int keyValueHeads, int headWidth, int inner) {
+        Kind(int width, int heads, int keyValueHeads, int headWidth, int inner, Activation activation) {
+            this.activation = activation;
             this.width = width;
             this.heads = heads;
             this.keyValueHeads = keyValueHeads;
@@ -73,7 +76,7 @@ class FusedBlockTest extends ScopedTest {
                         bias ? parameter(name + ".bias", 0, 0.3, dtype, out) : null));
     }
 
-    private TransformerBlock block(Kind k, DType dtype, double dropout) {
+    private Segment block(Kind k, DType dtype, double dropout) {
         boolean llama = k.isLlama();
         SelfAttention.Shape shape = new SelfAttention.Shape(
                 k.heads, k.keyValueHeads, k.headWidth, 1 / Math.sqrt(k.headWidth), dropout, llama);
@@ -92,11 +95,46 @@ class FusedBlockTest extends ScopedTest {
                 llama ? linear("gate", k.width, k.inner, false, dtype) : null,
                 linear("up", k.width, k.inner, !llama, dtype),
                 linear("down", k.inner, k.width, !llama, dtype),
-                llama ? Activation.SILU : Activation.GELU_TANH);
-        return new TransformerBlock(
+                k.activation);
+        return new AnySize(new TransformerBlock(
                 "block",
                 Residual.preNorm(norm("n1", k, dtype), attention),
-                Residual.preNorm(norm("n2", k, dtype), feedForward).withDropout(dropout));
+                Residual.preNorm(norm("n2", k, dtype), feedForward).withDropout(dropout)));
+    }
+
+    /** A block that is hand-written however small the call. */
+    private static final class AnySize extends Segment {
+        private final TransformerBlock block;
+
+        AnySize(TransformerBlock block) {
+            super(block.name());
+            this.block = block;
+        }
+
+        @Override
+        public List<String> reads() {
+            return block.reads();
+        }
+
+        @Override
+        public List<String> writes() {
+            return block.writes();
+        }
+
+        @Override
+        public List<Parameter> parameters() {
+            return block.parameters();
+        }
+
+        @Override
+        public void forward(Flow flow, Pass pass) {
+            block.forward(flow, pass);
+        }
+
+        @Override
+        public Optional<HandWritten> handWritten(Flow flow, Pass pass) {
+            return FusedBlock.ofAnySize(block.steps(), flow, pass);
+        }
     }
 
     private Norm norm(String name, Kind k, DType dtype) {
@@ -128,7 +166,7 @@ class FusedBlockTest extends ScopedTest {
         return flow;
     }
 
-    private static Map<String, float[]> run(TransformerBlock block, Flow flow, Tensor dy, Pass pass) {
+    private static Map<String, float[]> run(Segment block, Flow flow, Tensor dy, Pass pass) {
         Network network = new Network(List.of(block));
         Map<String, float[]> result = new LinkedHashMap<>();
         try (Tape tape = network.forward(flow, pass)) {
@@ -146,7 +184,7 @@ class FusedBlockTest extends ScopedTest {
     }
 
     private void assertFusedEqualsPlain(Kind k, DType dtype, int batch, int length, double tolerance) {
-        TransformerBlock block = block(k, dtype, 0);
+        Segment block = block(k, dtype, 0);
         Flow flow = flow(k, dtype, batch, length);
         Tensor dy = Tensor.randn(random, batch, length, k.width).to(dtype);
         assertTrue(block.handWritten(flow, Pass.training(1)).isPresent(), "the block is not hand-written");
@@ -172,8 +210,9 @@ class FusedBlockTest extends ScopedTest {
         assertFusedEqualsPlain(k, DType.FP32, 5, 1, FP32);
     }
 
+    /** Without ReLU, whose slope jumps where roundings differ. */
     @ParameterizedTest
-    @EnumSource(Kind.class)
+    @EnumSource(value = Kind.class, names = "GPT_EVEN", mode = EnumSource.Mode.EXCLUDE)
     void equalsThePlainFormInBf16(Kind k) {
         assertFusedEqualsPlain(k, DType.BF16, 3, 70, BF16);
     }
@@ -193,7 +232,7 @@ class FusedBlockTest extends ScopedTest {
 
     @Test
     void frozenWeightsGetNoGradient() {
-        TransformerBlock block = block(Kind.LLAMA, DType.FP32, 0);
+        Segment block = block(Kind.LLAMA, DType.FP32, 0);
         parameters.forEach(
                 p -> p.setTrainable(p.name().equals("k.weight") || p.name().equals("n2.weight")));
         Flow flow = flow(Kind.LLAMA, DType.FP32, 2, 40);
@@ -206,7 +245,7 @@ class FusedBlockTest extends ScopedTest {
 
     @Test
     void gradientsOfTwoPassesAddUp() {
-        TransformerBlock block = block(Kind.GPT, DType.FP32, 0);
+        Segment block = block(Kind.GPT, DType.FP32, 0);
         Network network = new Network(List.of(block));
         Flow flow = flow(Kind.GPT, DType.FP32, 2, 40);
         Tensor dy = Tensor.randn(random, 2, 40, Kind.GPT.width);
@@ -228,8 +267,18 @@ class FusedBlockTest extends ScopedTest {
     }
 
     @Test
+    void aSmallCallTakesThePlainForm() {
+        TransformerBlock block = ((AnySize) block(Kind.GPT_EVEN, DType.FP32, 0)).block;
+        assertFalse(block.handWritten(flow(Kind.GPT_EVEN, DType.FP32, 1, 255), Pass.evaluation())
+                .isPresent());
+        assertTrue(block.handWritten(flow(Kind.GPT_EVEN, DType.FP32, 1, 256), Pass.evaluation())
+                .isPresent());
+        parameters.forEach(Parameter::close);
+    }
+
+    @Test
     void whatItCannotDoTakesThePlainForm() {
-        TransformerBlock block = block(Kind.GPT, DType.FP32, 0.1);
+        Segment block = block(Kind.GPT, DType.FP32, 0.1);
         Flow flow = flow(Kind.GPT, DType.FP32, 2, 40);
         assertFalse(block.handWritten(flow, Pass.training(1)).isPresent(), "dropout");
         assertTrue(block.handWritten(flow, Pass.evaluation()).isPresent(), "no dropout in evaluation");

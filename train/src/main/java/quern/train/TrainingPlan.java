@@ -154,22 +154,41 @@ public record TrainingPlan(
         return parts;
     }
 
-    /** The part of the model that a parameter belongs to, by the words that families use in their names. */
-    private static String part(String parameter) {
+    /** Words that families use in the names of a part's parameters; the first part with such a word has the parameter. */
+    private static final Map<String, List<String>> WORDS = new LinkedHashMap<>();
+
+    static {
+        WORDS.put("norms", List.of("norm", "ln_", "_ln", ".ln"));
+        WORDS.put(
+                "head",
+                List.of(
+                        "lm_head",
+                        "cls.",
+                        "classifier",
+                        "score",
+                        "qa_outputs",
+                        "pooler",
+                        "head.",
+                        "logit",
+                        "decoder.weight",
+                        "decoder.bias"));
+        WORDS.put("attention", List.of("attn", "attention"));
+        WORDS.put(
+                "mlp",
+                List.of("mlp", "fc1", "fc2", "fc_", "intermediate", "densereludense", "output.dense", "experts"));
+        WORDS.put("embedding", List.of("embed", "wte", "wpe", "shared"));
+        WORDS.put("projection", List.of("proj"));
+    }
+
+    /** The part of the model that a parameter belongs to; {@code other} where its name says none. */
+    static String part(String parameter) {
         String name = parameter.toLowerCase(Locale.ROOT);
-        if (name.contains("norm") || name.contains("ln_")) {
-            return "norms";
+        for (Map.Entry<String, List<String>> part : WORDS.entrySet()) {
+            if (part.getValue().stream().anyMatch(name::contains)) {
+                return part.getKey();
+            }
         }
-        if (name.contains("attn") || name.contains("attention")) {
-            return "attention";
-        }
-        if (name.contains("mlp")) {
-            return "mlp";
-        }
-        if (name.contains("lm_head")) {
-            return "head";
-        }
-        return name.contains("embed") || name.contains("wte") || name.contains("wpe") ? "embedding" : "other";
+        return "other";
     }
 
     private static Data data(Preparation preparation) {
