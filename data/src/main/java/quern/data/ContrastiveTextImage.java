@@ -43,7 +43,7 @@ public final class ContrastiveTextImage implements Objective {
 
     @Override
     public List<String> specialTokens() {
-        return List.of("<pad>");
+        return List.of("<pad>", "<|endoftext|>");
     }
 
     @Override
@@ -52,7 +52,7 @@ public final class ContrastiveTextImage implements Objective {
                 .endOfText()
                 .orElseThrow(
                         () -> QuernException.badInput(
-                                "objective: contrastive_text_image: the tokenizer has no end-of-text token, whose place stands for the text; use one that has it, such as tokenizer: bpe"));
+                                "objective: contrastive_text_image: the tokenizer has no end-of-text token, whose place stands for the text; use one that has it, or train one without special_tokens of its own"));
         return new PaintedPairs(input, ((Config) config).imageSize(), end);
     }
 }

@@ -55,7 +55,9 @@ public final class SpanCorruption implements Objective {
 
     @Override
     public List<String> specialTokens() {
-        return Stream.concat(Stream.of("<pad>"), IntStream.range(0, SENTINELS).mapToObj(SpanCorruption::sentinel))
+        return Stream.concat(
+                        Stream.of("<pad>", "<|endoftext|>"),
+                        IntStream.range(0, SENTINELS).mapToObj(SpanCorruption::sentinel))
                 .toList();
     }
 
@@ -83,7 +85,7 @@ public final class SpanCorruption implements Objective {
                     spans.spans(room),
                     sentinels.length,
                     sentinels.length == 0
-                            ? "use a tokenizer with some, or train bpe, which learns them"
+                            ? "use a tokenizer with some, or train one without special_tokens of its own"
                             : "lower max_length or noise_density");
         }
         return new RewrittenRows(input, room, spans);

@@ -51,7 +51,7 @@ public final class TextInfilling implements Objective {
 
     @Override
     public List<String> specialTokens() {
-        return List.of("<pad>", "<mask>");
+        return List.of("<pad>", "<|endoftext|>", "<mask>");
     }
 
     @Override
@@ -60,7 +60,7 @@ public final class TextInfilling implements Objective {
                 .special(SpecialToken.MASK_TOKEN)
                 .orElseThrow(
                         () -> QuernException.badInput(
-                                "objective: text_infilling: the tokenizer has no mask_token; use a tokenizer with one, or train bpe, which learns <mask>"));
+                                "objective: text_infilling: the tokenizer has no mask_token; use a tokenizer with one, or train one without special_tokens of its own"));
         InfilledText infilled = new InfilledText((Config) config, input.tokenizer(), mask);
         int room = input.data().maxLength() - infilled.frame();
         if (room < 1) {

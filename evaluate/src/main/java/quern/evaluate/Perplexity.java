@@ -4,6 +4,7 @@ import java.util.function.LongConsumer;
 import quern.data.TokenStream;
 import quern.data.Windows;
 import quern.models.LanguageModel;
+import quern.models.Task;
 import quern.recipe.QuernException;
 import quern.train.ValidationLoss;
 
@@ -28,6 +29,15 @@ public record Perplexity(double loss, double perplexity, double bitsPerByte, lon
     /** Windows read side by side. */
     private static final int ROWS = 8;
 
+    /** Refuses a model that does not predict a text token by token. */
+    public static void requireCausal(LanguageModel model) {
+        if (model.spec().task() != Task.CAUSAL_LM) {
+            throw QuernException.badInput(
+                    "the model is a %s, which does not predict a text token by token; perplexity needs a causal language model",
+                    model.spec().architecture().name());
+        }
+    }
+
     /** Measures a model on a text, in windows of the model's context. */
     public static Perplexity of(LanguageModel model, TokenStream text) {
         return of(model, text, model.config().contextLength(), ROWS, batches -> {});
@@ -43,6 +53,7 @@ public record Perplexity(double loss, double perplexity, double bitsPerByte, lon
      *     a tokenizer with more tokens than the model knows; failed when the result is not finite
      */
     public static Perplexity of(LanguageModel model, TokenStream text, int maxLength, int rows, LongConsumer progress) {
+        requireCausal(model);
         int context = model.config().contextLength();
         if (maxLength < 1 || maxLength > context) {
             throw QuernException.badInput(

@@ -116,7 +116,8 @@ public interface RotaryDecoderConfig extends ModelConfig {
         ConfigChecks.keyValueHeads("num_key_value_heads", keyValueHeads.orElse(heads), "num_attention_heads", heads);
         int head = headDim.orElse(hiddenSize / heads);
         int turned = rope.rotaryWidth(head);
-        if (turned % 2 != 0 || turned < 2) {
+        int pairs = rope.turningDimensions(head);
+        if (pairs % 2 != 0 || pairs < 2 || pairs > head) {
             throw new IllegalArgumentException(
                     "%s: heads are %d wide and %d dimensions turn; rotary positions turn pairs, so their number must be even"
                             .formatted(headDim.isPresent() ? "head_dim" : "num_attention_heads", head, turned));

@@ -40,6 +40,20 @@ public final class FeedForward implements Branch {
         return new FeedForward(owner, inputs, fused, down, activation, p);
     }
 
+    Activation activation() {
+        return activation;
+    }
+
+    /** Whether a gate multiplies what goes into {@code down}. */
+    boolean isGated() {
+        return fused || inputs.size() == 2;
+    }
+
+    /** Whether nothing is dropped from the inner features in this call. */
+    boolean isPlain(Pass pass) {
+        return !(pass.isTraining() && hiddenDropout > 0);
+    }
+
     @Override
     public String label() {
         return "mlp";

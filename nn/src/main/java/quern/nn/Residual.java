@@ -124,6 +124,21 @@ public final class Residual {
         });
     }
 
+    /** What a step {@code x + f(n(x))} is made of. */
+    record PreNorm(Norm norm, Branch branch) {}
+
+    /** The parts of a pre-norm step whose branch joins as it is in this call; {@code null} for any other. */
+    PreNorm plainPreNorm(Pass pass) {
+        boolean dropped = pass.isTraining() && dropout > 0;
+        return order.size() == 2
+                        && order.get(0) instanceof Norm n
+                        && order.get(1) instanceof Branch f
+                        && !dropped
+                        && multiplier == 1
+                ? new PreNorm(n, f)
+                : null;
+    }
+
     List<Branch> branches() {
         return branches;
     }

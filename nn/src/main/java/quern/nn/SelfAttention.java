@@ -151,6 +151,23 @@ public final class SelfAttention implements Branch {
         return with(o -> o.groupedInput = true);
     }
 
+    /** What hand-written blocks need to know: the sizes and the mask's name. */
+    record Plain(Shape shape, String mask) {}
+
+    /** Set where nothing is done to queries, keys and scores but the usual rotation and scaling; else {@code null}. */
+    Plain plain(Pass pass) {
+        boolean dropped = pass.isTraining() && shape.attentionDropout > 0;
+        boolean usual = options.window == 0
+                && options.rotary.equals(Positions.ROTARY)
+                && options.pairing == Rotary.Pairing.HALVES
+                && options.queryNorm == null
+                && options.keyNorm == null
+                && options.clip == 0
+                && options.softCap == 0
+                && !options.groupedInput;
+        return usual && !dropped ? new Plain(shape, options.mask) : null;
+    }
+
     @Override
     public String label() {
         return "attention";

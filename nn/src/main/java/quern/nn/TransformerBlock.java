@@ -2,6 +2,7 @@ package quern.nn;
 
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -60,6 +61,11 @@ public final class TransformerBlock extends Segment {
     @Override
     public List<Linear> linears() {
         return steps.stream().flatMap(s -> s.linears().stream()).toList();
+    }
+
+    @Override
+    public Optional<HandWritten> handWritten(Flow flow, Pass pass) {
+        return FusedBlock.of(steps, flow, pass);
     }
 
     @Override

@@ -2,9 +2,13 @@ package quern.train;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.function.Predicate;
+import java.util.stream.IntStream;
+import quern.data.SpecialToken;
 import quern.data.StreamingDecoder;
 import quern.data.Tokenizer;
+import quern.models.EncoderDecoderConfig;
 import quern.models.GenerationConfig;
 import quern.models.Generator;
 import quern.models.LanguageModel;
@@ -12,7 +16,7 @@ import quern.recipe.Block;
 import quern.recipe.Position;
 
 /**
- * Goes on with a text: prompt in, text out, piece by piece as it is made. Pieces are whole characters; the end-of-text
+ * Goes on with a text, or, where the model has an encoder, answers one: prompt in, text out, piece by piece as it is made. Pieces are whole characters; the end-of-text
  * token and a stop string, with what follows it, are left out of the text.
  *
  * <pre>{@code
@@ -58,7 +62,9 @@ public final class TextGenerator {
      * @param listener hears each piece of text as it is complete, also empty ones, and ends the text with false
      */
     public Result generate(String prompt, Predicate<String> listener) {
-        long[] ids = ModelFolder.promptTokens(tokenizer, prompt);
+        long[] ids = model.config() instanceof EncoderDecoderConfig
+                ? sourceTokens(prompt)
+                : ModelFolder.promptTokens(tokenizer, prompt);
         Output output = new Output(listener);
         long start = System.nanoTime();
         Generator.Generated made = new Generator(model, config, this::decode)
@@ -67,6 +73,21 @@ public final class TextGenerator {
         double seconds = (System.nanoTime() - start) / 1e9;
         output.finish();
         return new Result(output.text.toString(), ids.length, made.tokens().length, made.reason(), seconds);
+    }
+
+    /** A source as encoders read it in training: between cls_token and sep_token, or before the end-of-text token. */
+    private long[] sourceTokens(String text) {
+        OptionalInt first = tokenizer.special(SpecialToken.CLS_TOKEN);
+        OptionalInt last = tokenizer.special(SpecialToken.SEP_TOKEN);
+        boolean framed = first.isPresent() && last.isPresent();
+        IntStream.Builder ids = IntStream.builder();
+        if (framed) {
+            ids.add(first.getAsInt());
+        }
+        Arrays.stream(tokenizer.encode(text)).forEach(ids::add);
+        (framed ? last : tokenizer.endOfText()).ifPresent(ids::add);
+        long[] source = ids.build().asLongStream().toArray();
+        return source.length > 0 ? source : ModelFolder.promptTokens(tokenizer, text);
     }
 
     /** The same with another seed. */

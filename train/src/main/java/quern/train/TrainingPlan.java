@@ -163,13 +163,15 @@ public record TrainingPlan(
         if (name.contains("attn") || name.contains("attention")) {
             return "attention";
         }
-        if (name.contains("mlp")) {
+        if (name.contains("mlp") || name.contains("densereludense") || name.contains(".fc")) {
             return "mlp";
         }
         if (name.contains("lm_head")) {
             return "head";
         }
-        return name.contains("embed") || name.contains("wte") || name.contains("wpe") ? "embedding" : "other";
+        return name.contains("embed") || name.contains("shared") || name.contains("wte") || name.contains("wpe")
+                ? "embedding"
+                : "other";
     }
 
     private static Data data(Preparation preparation) {

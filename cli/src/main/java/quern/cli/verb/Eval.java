@@ -76,6 +76,7 @@ public final class Eval implements Verb {
         DataConfig config =
                 DataConfig.files(data.toArray(String[]::new)).withField(field).withValidationShare(0);
         try (ModelArguments.Opened opened = arguments.open(folder, terminal.out())) {
+            Perplexity.requireCausal(opened.model());
             TokenStream text = TokenStore.prepare(config, opened.tokenizer(), terminal.out()::println)
                     .train();
             if (text.size() < 2) {

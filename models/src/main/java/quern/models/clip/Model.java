@@ -127,6 +127,12 @@ public final class Model implements ModelFamily<Config> {
                 text.putIfAbsent(key, id);
             }
         });
+        if (text.get("eos_token_id") instanceof Number eos
+                && eos.intValue() == HIGHEST_ID
+                && ids.containsValue(HIGHEST_ID)) {
+            throw QuernException.badInput(
+                    "model: text_config: eos_token_id: the tokenizer ends texts with token 2, by which CLIP's settings mean the token with the highest id; use a tokenizer with another end-of-text token");
+        }
         settings.put(TEXT, text);
     }
 

@@ -1,10 +1,8 @@
 package quern.models.cohere;
 
 import java.util.Optional;
-import java.util.OptionalLong;
-import quern.models.ConfigChecks;
-import quern.models.ModelConfig;
 import quern.models.RopeParameters;
+import quern.models.RotaryDecoderConfig;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.Range;
@@ -59,55 +57,32 @@ public record Config(
         @Doc("Layer norms on queries and keys, with a weight for each head.") @Default("false")
         boolean useQkNorm,
 
-        @Doc("Dropout after the embedding and on what each part adds to the residual stream.")
+        @Doc(
+                "Dropout after the embedding and on what each part adds to the residual stream; transformers ignores the key.")
         @Range(min = 0, max = 1, maxExclusive = true)
         Optional<Double> dropout,
 
         @Doc("The padding token, whose embedding is not trained as an input.")
         Optional<Integer> padTokenId)
-        implements ModelConfig {
+        implements RotaryDecoderConfig {
 
     /** Checks that the sizes fit together. */
     public Config {
-        ModelConfig.checkActivation("hidden_act", hiddenAct);
-        if (headDim.isEmpty()) {
-            ConfigChecks.heads("num_attention_heads", numAttentionHeads, "hidden_size", hiddenSize);
-        }
-        ConfigChecks.keyValueHeads(
-                "num_key_value_heads",
-                numKeyValueHeads.orElse(numAttentionHeads),
-                "num_attention_heads",
-                numAttentionHeads);
-        int head = headDim.orElse(hiddenSize / numAttentionHeads);
-        ConfigChecks.rotaryWidth(headDim.isPresent() ? "head_dim" : "num_attention_heads", head, head);
+        RotaryDecoderConfig.check(
+                "hidden_act",
+                hiddenAct,
+                hiddenSize,
+                numAttentionHeads,
+                numKeyValueHeads,
+                headDim,
+                ropeParameters,
+                padTokenId,
+                vocabSize);
         ropeParameters.requireWholeHeads();
-        ConfigChecks.padding(padTokenId, vocabSize);
     }
 
     @Override
-    public int width() {
-        return hiddenSize;
-    }
-
-    @Override
-    public int layers() {
-        return numHiddenLayers;
-    }
-
-    @Override
-    public int contextLength() {
-        return ropeParameters.contextLength(maxPositionEmbeddings);
-    }
-
-    int headWidth() {
-        return headDim.orElse(hiddenSize / numAttentionHeads);
-    }
-
-    int keyValueHeads() {
-        return numKeyValueHeads.orElse(numAttentionHeads);
-    }
-
-    OptionalLong paddingRow() {
-        return ConfigChecks.paddingRow(padTokenId, vocabSize);
+    public String gateActivation() {
+        return hiddenAct;
     }
 }

@@ -1,10 +1,8 @@
 package quern.models.glm;
 
 import java.util.Optional;
-import java.util.OptionalLong;
-import quern.models.ConfigChecks;
-import quern.models.ModelConfig;
 import quern.models.RopeParameters;
+import quern.models.RotaryDecoderConfig;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.Range;
@@ -24,16 +22,12 @@ public record Config(
         @Doc("The number of blocks.") @Range(min = 1) int numHiddenLayers,
         @Doc("The number of query heads.") @Range(min = 1) int numAttentionHeads,
 
-        @Doc(
-                "The number of key and value heads; divides num_attention_heads. In recipes as many as query heads when absent.")
-        @Default("2")
+        @Doc("The number of key and value heads; divides num_attention_heads, and equals it when absent.")
         @Range(min = 1)
-        int numKeyValueHeads,
+        Optional<Integer> numKeyValueHeads,
 
-        @Doc("The width of a head; in recipes hidden_size / num_attention_heads when absent.")
-        @Default("128")
-        @Range(min = 2)
-        int headDim,
+        @Doc("The width of a head; hidden_size / num_attention_heads when absent.") @Range(min = 2)
+        Optional<Integer> headDim,
 
         @Doc("The activation of the gate.") @Default("silu") String hiddenAct,
 
@@ -59,38 +53,31 @@ public record Config(
         @Doc("Biases in the maps to queries, keys and values.") @Default("true")
         boolean attentionBias,
 
-        @Doc("Dropout after the embedding and on what each part adds to the residual stream.")
+        @Doc(
+                "Dropout after the embedding and on what each part adds to the residual stream; transformers ignores the key.")
         @Range(min = 0, max = 1, maxExclusive = true)
         Optional<Double> dropout,
 
         @Doc("The padding token, whose embedding is not trained as an input.")
         Optional<Integer> padTokenId)
-        implements ModelConfig {
+        implements RotaryDecoderConfig {
 
     /** Checks that the sizes fit together. */
     public Config {
-        ModelConfig.checkActivation("hidden_act", hiddenAct);
-        ConfigChecks.keyValueHeads("num_key_value_heads", numKeyValueHeads, "num_attention_heads", numAttentionHeads);
-        ConfigChecks.rotaryWidth("rope_parameters", ropeParameters.turningDimensions(headDim), headDim);
-        ConfigChecks.padding(padTokenId, vocabSize);
+        RotaryDecoderConfig.check(
+                "hidden_act",
+                hiddenAct,
+                hiddenSize,
+                numAttentionHeads,
+                numKeyValueHeads,
+                headDim,
+                ropeParameters,
+                padTokenId,
+                vocabSize);
     }
 
     @Override
-    public int width() {
-        return hiddenSize;
-    }
-
-    @Override
-    public int layers() {
-        return numHiddenLayers;
-    }
-
-    @Override
-    public int contextLength() {
-        return ropeParameters.contextLength(maxPositionEmbeddings);
-    }
-
-    OptionalLong paddingRow() {
-        return ConfigChecks.paddingRow(padTokenId, vocabSize);
+    public String gateActivation() {
+        return hiddenAct;
     }
 }

@@ -1,6 +1,5 @@
 package quern.models.glm;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import quern.models.Architectures;
@@ -8,20 +7,15 @@ import quern.models.CheckpointKeys;
 import quern.models.DecoderFamily;
 import quern.models.RecipeDefaults;
 import quern.models.RopeParameters;
+import quern.models.RotaryDecoder;
+import quern.models.RotaryDecoderKeys;
 import quern.models.Task;
 import quern.models.Weights;
-import quern.nn.Activation;
 import quern.nn.FeedForward;
-import quern.nn.FinalNorm;
-import quern.nn.LanguageModelHead;
-import quern.nn.Positions;
 import quern.nn.Residual;
 import quern.nn.Rotary;
 import quern.nn.Segment;
-import quern.nn.SelfAttention;
-import quern.nn.TokenEmbedding;
 import quern.nn.TransformerBlock;
-import quern.tensor.Parameter;
 
 /**
  * GLM-4 (GLM team 2024, arXiv:2406.12793): Llama with rotary positions on neighbouring pairs of a part of each head,
@@ -54,7 +48,7 @@ public final class Model implements DecoderFamily<Config> {
 
     @Override
     public Map<String, Object> fileDefaults() {
-        return Map.of("pad_token_id", 151329L);
+        return Map.of("pad_token_id", 151329L, "num_key_value_heads", 2L, "head_dim", 128L);
     }
 
     @Override
@@ -70,64 +64,39 @@ public final class Model implements DecoderFamily<Config> {
 
     @Override
     public CheckpointKeys keys() {
-        return new HfKeys();
+        return new RotaryDecoderKeys();
     }
 
     @Override
     public List<Segment> body(Config c, Weights w, Task task) {
+        RotaryDecoder parts = new RotaryDecoder(c, w);
+        return parts.body(
+                parts.embedding(),
+                layer -> block(c, w, parts, layer),
+                w.rmsNorm("model.norm", c.hiddenSize(), c.rmsNormEps()));
+    }
+
+    /** {@code x += attention(norm(x)); x += mlp(norm(x))}. */
+    private static TransformerBlock block(Config c, Weights w, RotaryDecoder parts, int layer) {
+        String name = parts.name(layer);
         int d = c.hiddenSize();
         int inner = c.intermediateSize();
-        long queries = (long) c.numAttentionHeads() * c.headDim();
-        long keys = (long) c.numKeyValueHeads() * c.headDim();
-        double std = c.initializerRange();
-        double dropout = c.dropout().orElse(0.0);
-        RopeParameters rope = c.ropeParameters();
-        Activation activation = Activation.of(c.hiddenAct(), "hidden_act");
-        SelfAttention.Shape shape = new SelfAttention.Shape(
-                c.numAttentionHeads(),
-                c.numKeyValueHeads(),
-                c.headDim(),
-                1 / Math.sqrt(c.headDim()),
-                c.attentionDropout(),
-                true);
-        Parameter tokens = w.embedding("model.embed_tokens", c.vocabSize(), d, std, c.paddingRow());
-        List<Segment> segments = new ArrayList<>();
-        segments.add(new Positions(
-                "positions", w.dtype(), rope.frequencies(rope.rotaryWidth(c.headDim()), c.maxPositionEmbeddings())));
-        segments.add(new TokenEmbedding("model.embed_tokens", tokens, null, dropout, c.paddingRow()));
-        for (int i = 0; i < c.numHiddenLayers(); i++) {
-            String name = "model.layers." + i;
-            Residual attention = Residual.preNorm(
-                    w.rmsNorm(name + ".input_layernorm", d, c.rmsNormEps()),
-                    new SelfAttention(
-                                    name,
-                                    i,
-                                    shape,
-                                    List.of(
-                                            w.linear(name + ".self_attn.q_proj", d, queries, c.attentionBias(), std),
-                                            w.linear(name + ".self_attn.k_proj", d, keys, c.attentionBias(), std),
-                                            w.linear(name + ".self_attn.v_proj", d, keys, c.attentionBias(), std)),
-                                    w.linear(name + ".self_attn.o_proj", queries, d, false, std))
-                            .withRotary(Rotary.Pairing.NEIGHBOURS));
-            Residual feedForward = Residual.preNorm(
-                    w.rmsNorm(name + ".post_attention_layernorm", d, c.rmsNormEps()),
-                    FeedForward.fusedGate(
-                            name,
-                            w.linear(name + ".mlp.gate_up_proj", d, 2L * inner, false, std),
-                            w.linear(name + ".mlp.down_proj", inner, d, false, std),
-                            activation));
-            segments.add(new TransformerBlock(name, attention.withDropout(dropout), feedForward.withDropout(dropout)));
-        }
-        segments.add(new FinalNorm("model.norm", w.rmsNorm("model.norm", d, c.rmsNormEps())));
-        return segments;
+        return parts.block(
+                layer,
+                Residual.preNorm(
+                        w.rmsNorm(name + ".input_layernorm", d, c.rmsNormEps()),
+                        parts.attention(layer, c.attentionBias(), false).withRotary(Rotary.Pairing.NEIGHBOURS)),
+                Residual.preNorm(
+                        w.rmsNorm(name + ".post_attention_layernorm", d, c.rmsNormEps()),
+                        FeedForward.fusedGate(
+                                name,
+                                parts.linear(name + ".mlp.gate_up_proj", d, 2L * inner, false),
+                                parts.linear(name + ".mlp.down_proj", inner, d, false),
+                                parts.activation())));
     }
 
     @Override
     public Segment languageModelHead(Config c, Weights w) {
-        return new LanguageModelHead(
-                "lm_head",
-                c.tieWordEmbeddings()
-                        ? w.tied("lm_head", w.shared("model.embed_tokens.weight"))
-                        : w.linear("lm_head", c.hiddenSize(), c.vocabSize(), false, c.initializerRange()));
+        return new RotaryDecoder(c, w).head();
     }
 }

@@ -1,0 +1,247 @@
+package quern.nn;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.Parameter;
+import quern.tensor.RandomStream;
+import quern.tensor.Tensor;
+import quern.tensor.kernel.KernelThreads;
+
+/** The hand-written decoder block against its plain form. */
+class FusedBlockTest extends ScopedTest {
+    /**
+     * fp32 sums of some hundred terms in another order; the worst measured is 1.4e-6 of the largest element of a tensor.
+     */
+    private static final double FP32 = 5e-6;
+
+    /** The plain form rounds every intermediate to 8 bits, the hand-written one those that it writes out. */
+    private static final double BF16 = 4.0 / 128;
+
+    /** Sizes that fill neither vectors nor strips, and such as fill both. */
+    private enum Kind {
+        GPT(24, 3, 3, 8, 100),
+        GPT_EVEN(64, 2, 2, 32, 256),
+        LLAMA(40, 4, 2, 10, 48),
+        LLAMA_ONE_KEY_HEAD(64, 4, 1, 16, 176);
+
+        final int width;
+        final int heads;
+        final int keyValueHeads;
+        final int headWidth;
+        final int inner;
+
+        Kind(int width, int heads, int keyValueHeads, int headWidth, int inner) {
+            this.width = width;
+            this.heads = heads;
+            this.keyValueHeads = keyValueHeads;
+            this.headWidth = headWidth;
+            this.inner = inner;
+        }
+
+        boolean isLlama() {
+            return ordinal() >= LLAMA.ordinal();
+        }
+    }
+
+    private final List<Parameter> parameters = new ArrayList<>();
+    private RandomStream random = new RandomStream(5);
+
+    private Parameter parameter(String name, double shift, double std, DType dtype, long... shape) {
+        Parameter p = new Parameter(
+                name, Tensor.randn(random, shape).mul(std).add(shift).to(dtype));
+        parameters.add(p);
+        return p;
+    }
+
+    private Linear linear(String name, long in, long out, boolean bias, DType dtype) {
+        return new Linear(
+                name,
+                new DenseLinear(
+                        parameter(name + ".weight", 0, 1 / Math.sqrt(in), dtype, out, in),
+                        bias ? parameter(name + ".bias", 0, 0.3, dtype, out) : null));
+    }
+
+    private TransformerBlock block(Kind k, DType dtype, double dropout) {
+        boolean llama = k.isLlama();
+        SelfAttention.Shape shape = new SelfAttention.Shape(
+                k.heads, k.keyValueHeads, k.headWidth, 1 / Math.sqrt(k.headWidth), dropout, llama);
+        long queries = (long) k.heads * k.headWidth;
+        long keys = (long) k.keyValueHeads * k.headWidth;
+        List<Linear> inputs = llama
+                ? List.of(
+                        linear("q", k.width, queries, false, dtype),
+                        linear("k", k.width, keys, false, dtype),
+                        linear("v", k.width, keys, false, dtype))
+                : List.of(linear("qkv", k.width, queries + 2 * keys, true, dtype));
+        SelfAttention attention =
+                new SelfAttention("block", 0, shape, inputs, linear("o", queries, k.width, !llama, dtype));
+        FeedForward feedForward = new FeedForward(
+                "block",
+                llama ? linear("gate", k.width, k.inner, false, dtype) : null,
+                linear("up", k.width, k.inner, !llama, dtype),
+                linear("down", k.inner, k.width, !llama, dtype),
+                llama ? Activation.SILU : Activation.GELU_TANH);
+        return new TransformerBlock(
+                "block",
+                Residual.preNorm(norm("n1", k, dtype), attention),
+                Residual.preNorm(norm("n2", k, dtype), feedForward).withDropout(dropout));
+    }
+
+    private Norm norm(String name, Kind k, DType dtype) {
+        Parameter weight = parameter(name + ".weight", 1, 0.3, dtype, k.width);
+        return k.isLlama()
+                ? new Norm.RmsNorm(weight, 1e-5)
+                : new Norm.LayerNorm(weight, parameter(name + ".bias", 0, 0.3, dtype, k.width), 1e-5);
+    }
+
+    private Flow flow(Kind k, DType dtype, int batch, int length) {
+        Flow flow = new Flow()
+                .put(
+                        "hidden_states",
+                        Tensor.randn(random, batch, length, k.width)
+                                .add(0.5)
+                                .to(dtype)
+                                .requiresGrad_(true))
+                .put("mask", Mask.causal().of(length, 0, null, dtype, Device.CPU));
+        if (k.isLlama()) {
+            float[] inverse = new float[k.headWidth / 2];
+            for (int i = 0; i < inverse.length; i++) {
+                inverse[i] = (float) Math.pow(10_000, -2.0 * i / k.headWidth);
+            }
+            Rotary.CosSin angles = Rotary.angles(
+                    Tensor.arange(length, DType.INT64, Device.CPU), Tensor.of(inverse, inverse.length), 1);
+            flow.put("rotary_cos", angles.cos().to(dtype))
+                    .put("rotary_sin", angles.sin().to(dtype));
+        }
+        return flow;
+    }
+
+    private static Map<String, float[]> run(TransformerBlock block, Flow flow, Tensor dy, Pass pass) {
+        Network network = new Network(List.of(block));
+        Map<String, float[]> result = new LinkedHashMap<>();
+        try (Tape tape = network.forward(flow, pass)) {
+            result.put("y", tape.get("hidden_states").toFloats());
+            tape.backward(Map.of("hidden_states", dy));
+            result.put("dx", tape.gradient("hidden_states").toFloats());
+        }
+        result.putAll(Gradients.take(network));
+        return result;
+    }
+
+    /** A probed block takes the plain form. */
+    private static Pass plain() {
+        return Pass.training(1).probe("block/nothing", x -> x);
+    }
+
+    private void assertFusedEqualsPlain(Kind k, DType dtype, int batch, int length, double tolerance) {
+        TransformerBlock block = block(k, dtype, 0);
+        Flow flow = flow(k, dtype, batch, length);
+        Tensor dy = Tensor.randn(random, batch, length, k.width).to(dtype);
+        assertTrue(block.handWritten(flow, Pass.training(1)).isPresent(), "the block is not hand-written");
+        Map<String, float[]> expected = run(block, flow, dy, plain());
+        Map<String, float[]> actual = run(block, flow, dy, Pass.training(1));
+        Gradients.assertClose(expected, actual, tolerance);
+        Gradients.assertSameBits(actual, run(block, flow, dy, Pass.training(1)));
+        float[] inferred = new Network(List.of(block))
+                .infer(flow, Pass.evaluation())
+                .get("hidden_states")
+                .toFloats();
+        Gradients.assertSameBits(actual.get("y"), inferred, "y without a tape");
+        parameters.forEach(Parameter::close);
+        parameters.clear();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void equalsThePlainForm(Kind k) {
+        assertFusedEqualsPlain(k, DType.FP32, 3, 70, FP32);
+        assertFusedEqualsPlain(k, DType.FP32, 8, 64, FP32);
+        assertFusedEqualsPlain(k, DType.FP32, 1, 133, FP32);
+        assertFusedEqualsPlain(k, DType.FP32, 5, 1, FP32);
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void equalsThePlainFormInBf16(Kind k) {
+        assertFusedEqualsPlain(k, DType.BF16, 3, 70, BF16);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3, 5})
+    void anyCountOfThreadsGivesTheSame(int threads) {
+        int before = KernelThreads.count();
+        try {
+            KernelThreads.setCount(threads);
+            assertFusedEqualsPlain(Kind.GPT, DType.FP32, 4, 100, FP32);
+            assertFusedEqualsPlain(Kind.LLAMA, DType.FP32, 1, 100, FP32);
+        } finally {
+            KernelThreads.setCount(before);
+        }
+    }
+
+    @Test
+    void frozenWeightsGetNoGradient() {
+        TransformerBlock block = block(Kind.LLAMA, DType.FP32, 0);
+        parameters.forEach(
+                p -> p.setTrainable(p.name().equals("k.weight") || p.name().equals("n2.weight")));
+        Flow flow = flow(Kind.LLAMA, DType.FP32, 2, 40);
+        Tensor dy = Tensor.randn(random, 2, 40, Kind.LLAMA.width);
+        Map<String, float[]> expected = run(block, flow, dy, plain());
+        assertEquals(4, expected.size());
+        Gradients.assertClose(expected, run(block, flow, dy, Pass.training(1)), FP32);
+        parameters.forEach(Parameter::close);
+    }
+
+    @Test
+    void gradientsOfTwoPassesAddUp() {
+        TransformerBlock block = block(Kind.GPT, DType.FP32, 0);
+        Network network = new Network(List.of(block));
+        Flow flow = flow(Kind.GPT, DType.FP32, 2, 40);
+        Tensor dy = Tensor.randn(random, 2, 40, Kind.GPT.width);
+        Map<String, float[]> once = run(block, flow, dy, Pass.training(1));
+        for (int i = 0; i < 2; i++) {
+            try (Tape tape = network.forward(flow, Pass.training(1))) {
+                tape.backward(Map.of("hidden_states", dy));
+            }
+        }
+        Map<String, float[]> twice = Gradients.take(network);
+        twice.forEach((name, g) -> {
+            float[] doubled = once.get(name).clone();
+            for (int i = 0; i < doubled.length; i++) {
+                doubled[i] *= 2;
+            }
+            Gradients.assertSameBits(doubled, g, name);
+        });
+        parameters.forEach(Parameter::close);
+    }
+
+    @Test
+    void whatItCannotDoTakesThePlainForm() {
+        TransformerBlock block = block(Kind.GPT, DType.FP32, 0.1);
+        Flow flow = flow(Kind.GPT, DType.FP32, 2, 40);
+        assertFalse(block.handWritten(flow, Pass.training(1)).isPresent(), "dropout");
+        assertTrue(block.handWritten(flow, Pass.evaluation()).isPresent(), "no dropout in evaluation");
+        Tensor padding = Tensor.of(new long[80], 2, 40).add(1);
+        padding.narrow(1, 30, 10).zero_();
+        for (Tensor mask : List.of(
+                Mask.causal().of(40, 0, padding, DType.FP32, Device.CPU),
+                Mask.slidingWindow(7).of(40, 0, null, DType.FP32, Device.CPU),
+                Mask.bidirectional().of(40, 0, null, DType.FP32, Device.CPU))) {
+            flow.put("mask", mask);
+            assertFalse(block.handWritten(flow, Pass.evaluation()).isPresent(), "mask " + mask);
+        }
+        parameters.forEach(Parameter::close);
+    }
+}

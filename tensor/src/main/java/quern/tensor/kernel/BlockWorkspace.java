@@ -1,0 +1,458 @@
+package quern.tensor.kernel;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.ref.SoftReference;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import jdk.incubator.vector.FloatVector;
+import quern.tensor.kernel.DecoderBlockKernel.Activations;
+import quern.tensor.kernel.DecoderBlockKernel.NormSlot;
+import quern.tensor.kernel.DecoderBlockKernel.Scratch;
+import quern.tensor.kernel.DecoderBlockKernel.Shape;
+import quern.tensor.kernel.DecoderBlockKernel.Slot;
+import quern.tensor.kernel.DecoderBlockKernel.Weights;
+
+/**
+ * The arrays in which a decoder block is computed, and the steps of it on a tile of rows or on a sequence. Blocks of one shape
+ * use the same workspace one after another; it is kept for the next call unless memory is short.
+ */
+final class BlockWorkspace implements AutoCloseable {
+    private record Key(Shape shape, List<Boolean> biased, int lanes) {}
+
+    private static final Map<Key, Deque<SoftReference<BlockWorkspace>>> FREE = new HashMap<>();
+
+    private final Key key;
+    private final Shape s;
+    private final HeapMap inputs;
+    private final HeapMap output;
+    private final HeapMap ups;
+    private final HeapMap down;
+    private final Lane[] lanes;
+    private final float[] attentionWeight;
+    private final float[] attentionBias;
+    private final float[] feedForwardWeight;
+    private final float[] feedForwardBias;
+    private RowNorm attentionNorm;
+    private RowNorm feedForwardNorm;
+    private float[] cos = {};
+    private float[] sin = {};
+    private int attentionParts;
+
+    /** A thread's own arrays. */
+    private final class Lane {
+        final int number;
+        final float[] x = tile(inputs.inStride);
+        final float[] normal = tile(inputs.inStride);
+        final float[] dx = tile(inputs.inStride);
+        final float[] mapped = tile(inputs.outStride);
+        final float[] attended = tile(output.inStride);
+        final float[] up = tile(ups.outStride);
+        final float[] hidden = tile(down.inStride);
+        final float[] scratch = new float[Lanes.COUNT];
+        final float[] dAttentionWeight = new float[inputs.inStride];
+        final float[] dAttentionBias = new float[inputs.inStride];
+        final float[] dFeedForwardWeight = new float[inputs.inStride];
+        final float[] dFeedForwardBias = new float[inputs.inStride];
+        CausalAttentionRows attention;
+        int attentionLength = -1;
+        int attentionHeads;
+        float[] qkv;
+        float[] dQkv;
+        float[] y;
+        float[] dy;
+
+        Lane(int number) {
+            this.number = number;
+        }
+
+        private float[] tile(int stride) {
+            return new float[DecoderBlockKernel.TILE * stride];
+        }
+
+        void prepare(int length, int heads, int keyValueHeads) {
+            if (attentionLength == length && attentionHeads == heads) {
+                return;
+            }
+            attention = new CausalAttentionRows(heads, keyValueHeads, s.headWidth(), length, s.scale());
+            attentionLength = length;
+            attentionHeads = heads;
+            qkv = new float[CausalAttentionRows.room(length, attention.stride)];
+            dQkv = new float[CausalAttentionRows.room(length, attention.stride)];
+            y = new float[CausalAttentionRows.room(length, attention.outputStride)];
+            dy = new float[CausalAttentionRows.room(length, attention.outputStride)];
+        }
+    }
+
+    /** Work on rows [first, first + rows), a tile at most. */
+    @FunctionalInterface
+    interface TileTask {
+        /** Does it with the arrays of a lane. */
+        void run(int lane, int first, int rows);
+    }
+
+    /** Work on a numbered item. */
+    @FunctionalInterface
+    interface ItemTask {
+        /** Does it with the arrays of a lane. */
+        void run(int lane, int item);
+    }
+
+    private BlockWorkspace(Key key) {
+        this.key = key;
+        this.s = key.shape;
+        int d = s.width();
+        int n = key.lanes;
+        inputs = new HeapMap(d, s.mapped(), key.biased.get(0), n);
+        output = new HeapMap(s.queries(), d, key.biased.get(1), n);
+        ups = new HeapMap(d, s.up(), key.biased.get(2), n);
+        down = new HeapMap(s.inner(), d, key.biased.get(3), n);
+        attentionWeight = new float[inputs.inStride];
+        attentionBias = new float[inputs.inStride];
+        feedForwardWeight = new float[inputs.inStride];
+        feedForwardBias = new float[inputs.inStride];
+        lanes = new Lane[n];
+        for (int i = 0; i < n; i++) {
+            lanes[i] = new Lane(i);
+        }
+    }
+
+    static BlockWorkspace take(Shape shape, List<Boolean> biased) {
+        Key key = new Key(shape, biased, KernelThreads.count());
+        synchronized (FREE) {
+            Deque<SoftReference<BlockWorkspace>> free = FREE.get(key);
+            while (free != null && !free.isEmpty()) {
+                BlockWorkspace w = free.pop().get();
+                if (w != null) {
+                    return w;
+                }
+            }
+        }
+        return new BlockWorkspace(key);
+    }
+
+    @Override
+    public void close() {
+        synchronized (FREE) {
+            FREE.computeIfAbsent(key, k -> new ArrayDeque<>()).push(new SoftReference<>(this));
+        }
+    }
+
+    int lanes() {
+        return lanes.length;
+    }
+
+    Shape shape() {
+        return s;
+    }
+
+    /** Tiles of all rows, in equal shares of neighbouring tiles a lane. */
+    void rows(int total, int tile, TileTask task) {
+        int tiles = Math.ceilDiv(total, tile);
+        KernelThreads.run(lanes.length, lane -> {
+            int from = (int) ((long) tiles * lane / lanes.length);
+            int to = (int) ((long) tiles * (lane + 1) / lanes.length);
+            for (int t = from; t < to; t++) {
+                task.run(lane, t * tile, Math.min(tile, total - t * tile));
+            }
+        });
+    }
+
+    /** Items in equal shares a lane. */
+    void items(int total, ItemTask task) {
+        KernelThreads.run(lanes.length, lane -> {
+            int from = (int) ((long) total * lane / lanes.length);
+            int to = (int) ((long) total * (lane + 1) / lanes.length);
+            for (int item = from; item < to; item++) {
+                task.run(lane, item);
+            }
+        });
+    }
+
+    void load(Weights w, ElementType type, boolean forForward) {
+        int parts = lanes.length;
+        List<HeapMap.Slot> inputSlots = heap(w.inputs());
+        List<HeapMap.Slot> outputSlots = heap(List.of(w.output()));
+        List<HeapMap.Slot> upSlots = heap(w.ups());
+        List<HeapMap.Slot> downSlots = heap(List.of(w.down()));
+        KernelThreads.run(parts, part -> {
+            inputs.load(inputSlots, type, part, parts);
+            output.load(outputSlots, type, part, parts);
+            ups.load(upSlots, type, part, parts);
+            down.load(downSlots, type, part, parts);
+        });
+        KernelThreads.run(parts, part -> {
+            inputs.pack(forForward, part, parts);
+            output.pack(forForward, part, parts);
+            ups.pack(forForward, part, parts);
+            down.pack(forForward, part, parts);
+        });
+        attentionNorm = norm(w.attentionNorm(), type, s.attentionEps(), attentionWeight, attentionBias);
+        feedForwardNorm = norm(w.feedForwardNorm(), type, s.feedForwardEps(), feedForwardWeight, feedForwardBias);
+    }
+
+    private RowNorm norm(NormSlot slot, ElementType type, double eps, float[] weight, float[] bias) {
+        HeapRows.load(slot.weight(), type, 0, weight, 0, s.width());
+        if (slot.bias() != null) {
+            HeapRows.load(slot.bias(), type, 0, bias, 0, s.width());
+        }
+        return new RowNorm(s.centred(), s.width(), eps, weight, slot.bias() == null ? null : bias);
+    }
+
+    private static List<HeapMap.Slot> heap(List<Slot> slots) {
+        List<HeapMap.Slot> result = new ArrayList<>();
+        slots.forEach(slot -> result.add(slot.heap()));
+        return result;
+    }
+
+    /** Queries, keys and values of a tile. */
+    void forwardInputs(int lane, Activations a, int first, int rows) {
+        Lane l = lanes[lane];
+        HeapRows.load(a.x(), a.type(), first, l.x, rows, s.width(), inputs.inStride);
+        attentionNorm.forward(l.x, l.normal, rows, inputs.inStride, l.scratch);
+        inputs.forward(l.normal, l.mapped, rows);
+        HeapRows.store(l.mapped, a.qkv(), a.type(), first, rows, s.mapped(), inputs.outStride);
+    }
+
+    /** All of a tile after attention. */
+    void forwardRest(int lane, Activations a, MemorySegment y, int first, int rows) {
+        Lane l = lanes[lane];
+        HeapRows.load(a.attended(), a.type(), first, l.attended, rows, s.queries(), output.inStride);
+        output.forward(l.attended, l.dx, rows);
+        HeapRows.load(a.x(), a.type(), first, l.x, rows, s.width(), inputs.inStride);
+        addTo(l.x, l.dx, rows * inputs.inStride);
+        HeapRows.store(l.x, a.middle(), a.type(), first, rows, s.width(), inputs.inStride);
+        feedForwardNorm.forward(l.x, l.normal, rows, inputs.inStride, l.scratch);
+        ups.forward(l.normal, l.up, rows);
+        HeapRows.store(l.up, a.inner(), a.type(), first, rows, s.up(), ups.outStride);
+        activate(l, rows);
+        down.forward(l.hidden, l.dx, rows);
+        addTo(l.x, l.dx, rows * inputs.inStride);
+        HeapRows.store(l.x, y, a.type(), first, rows, s.width(), inputs.inStride);
+    }
+
+    private void activate(Lane l, int rows) {
+        for (int row = 0; row < rows; row++) {
+            int up = row * ups.outStride;
+            int hidden = row * down.inStride;
+            if (s.gated()) {
+                s.activation().gated(l.up, up, l.up, up + s.inner(), l.hidden, hidden, s.inner());
+            } else {
+                s.activation().forward(l.up, up, l.hidden, hidden, s.inner());
+            }
+        }
+    }
+
+    void clearSums(Weights gradients) {
+        inputs.beginSums(heap(gradients.inputs()));
+        output.beginSums(heap(List.of(gradients.output())));
+        ups.beginSums(heap(gradients.ups()));
+        down.beginSums(heap(List.of(gradients.down())));
+        KernelThreads.run(lanes.length, lane -> {
+            inputs.clearSums(lane);
+            output.clearSums(lane);
+            ups.clearSums(lane);
+            down.clearSums(lane);
+            Lane l = lanes[lane];
+            Arrays.fill(l.dAttentionWeight, 0);
+            Arrays.fill(l.dAttentionBias, 0);
+            Arrays.fill(l.dFeedForwardWeight, 0);
+            Arrays.fill(l.dFeedForwardBias, 0);
+        });
+    }
+
+    /** Back through the feed-forward part and attention's output map. */
+    void backwardRest(int lane, Activations a, MemorySegment dy, Scratch scratch, int first, int rows) {
+        Lane l = lanes[lane];
+        int stride = inputs.inStride;
+        HeapRows.load(a.inner(), a.type(), first, l.up, rows, s.up(), ups.outStride);
+        HeapRows.load(dy, a.type(), first, l.dx, rows, s.width(), stride);
+        down.backwardInput(l.dx, l.hidden, rows);
+        for (int row = 0; row < rows; row++) {
+            int up = row * ups.outStride;
+            int hidden = row * down.inStride;
+            if (s.gated()) {
+                s.activation()
+                        .gatedBackward(l.up, up, l.up, up + s.inner(), l.hidden, hidden, l.hidden, hidden, s.inner());
+            } else {
+                s.activation().backward(l.up, up, l.hidden, hidden, l.hidden, hidden, s.inner());
+            }
+        }
+        down.backwardWeight(l.hidden, l.dx, rows, lane);
+        HeapRows.load(a.middle(), a.type(), first, l.x, rows, s.width(), stride);
+        feedForwardNorm.forward(l.x, l.normal, rows, stride, l.scratch);
+        ups.backwardWeight(l.normal, l.up, rows, lane);
+        ups.backwardInput(l.up, l.normal, rows);
+        feedForwardNorm.backward(
+                l.x, l.normal, l.dx, rows, stride, l.dFeedForwardWeight, l.dFeedForwardBias, l.scratch);
+        HeapRows.store(l.dx, scratch.dMiddle(), a.type(), first, rows, s.width(), stride);
+        HeapRows.load(a.attended(), a.type(), first, l.attended, rows, s.queries(), output.inStride);
+        output.backwardWeight(l.attended, l.dx, rows, lane);
+        output.backwardInput(l.dx, l.attended, rows);
+        HeapRows.store(l.attended, scratch.dAttended(), a.type(), first, rows, s.queries(), output.inStride);
+    }
+
+    /** Back through the maps to queries, keys and values. */
+    void backwardInputs(int lane, Activations a, Scratch scratch, MemorySegment dx, int first, int rows) {
+        Lane l = lanes[lane];
+        int stride = inputs.inStride;
+        HeapRows.load(a.x(), a.type(), first, l.x, rows, s.width(), stride);
+        attentionNorm.forward(l.x, l.normal, rows, stride, l.scratch);
+        HeapRows.load(scratch.dQkv(), a.type(), first, l.mapped, rows, s.mapped(), inputs.outStride);
+        inputs.backwardWeight(l.normal, l.mapped, rows, lane);
+        inputs.backwardInput(l.mapped, l.normal, rows);
+        HeapRows.load(scratch.dMiddle(), a.type(), first, l.dx, rows, s.width(), stride);
+        attentionNorm.backward(l.x, l.normal, l.dx, rows, stride, l.dAttentionWeight, l.dAttentionBias, l.scratch);
+        HeapRows.store(l.dx, dx, a.type(), first, rows, s.width(), stride);
+    }
+
+    /** @param parts items a sequence is cut into, each with its share of key-value heads */
+    void prepareAttention(Activations a, int parts) {
+        attentionParts = parts;
+        for (Lane l : lanes) {
+            l.prepare(a.length(), s.heads() / parts, s.keyValueHeads() / parts);
+        }
+        if (s.rotary()) {
+            int n = a.length() * (s.headWidth() / 2);
+            if (cos.length != n) {
+                cos = new float[n];
+                sin = new float[n];
+            }
+            HeapRows.load(a.cos(), a.type(), 0, cos, 0, n);
+            HeapRows.load(a.sin(), a.type(), 0, sin, 0, n);
+        }
+    }
+
+    void forwardAttention(int lane, Activations a, int item) {
+        Lane l = lanes[lane];
+        gather(l, a, item);
+        l.attention.forward(l.qkv, l.y);
+        int share = l.attention.outputStride;
+        long first = (long) (item / attentionParts) * a.length();
+        if (attentionParts == 1) {
+            HeapRows.store(l.y, 0, a.attended(), a.type(), first * share, a.length() * share);
+            return;
+        }
+        for (int row = 0; row < a.length(); row++) {
+            long to = (first + row) * s.queries() + (long) (item % attentionParts) * share;
+            HeapRows.store(l.y, row * share, a.attended(), a.type(), to, share);
+        }
+    }
+
+    void backwardAttention(int lane, Activations a, Scratch scratch, int item) {
+        Lane l = lanes[lane];
+        gather(l, a, item);
+        int share = l.attention.outputStride;
+        long first = (long) (item / attentionParts) * a.length();
+        if (attentionParts == 1) {
+            HeapRows.load(scratch.dAttended(), a.type(), first * share, l.dy, 0, a.length() * share);
+        }
+        for (int row = 0; row < a.length() && attentionParts > 1; row++) {
+            long from = (first + row) * s.queries() + (long) (item % attentionParts) * share;
+            HeapRows.load(scratch.dAttended(), a.type(), from, l.dy, row * share, share);
+        }
+        l.attention.backward(l.qkv, l.dy, l.dQkv);
+        if (s.rotary()) {
+            rotate(l, l.dQkv, a.length(), -1);
+        }
+        pieces(
+                l,
+                item,
+                a.length(),
+                (at, element, count) -> HeapRows.store(l.dQkv, at, scratch.dQkv(), a.type(), element, count));
+    }
+
+    private void gather(Lane l, Activations a, int item) {
+        pieces(
+                l,
+                item,
+                a.length(),
+                (at, element, count) -> HeapRows.load(a.qkv(), a.type(), element, l.qkv, at, count));
+        if (s.rotary()) {
+            rotate(l, l.qkv, a.length(), 1);
+        }
+    }
+
+    @FunctionalInterface
+    private interface Piece {
+        void at(int at, long element, int count);
+    }
+
+    /** The item's queries, keys and values of each row: where they stand in its array, and in the tensor of all. */
+    private void pieces(Lane l, int item, int length, Piece piece) {
+        int part = item % attentionParts;
+        long first = (long) (item / attentionParts) * length;
+        int queries = s.queries() / attentionParts;
+        int keys = s.keys() / attentionParts;
+        if (attentionParts == 1) {
+            piece.at(0, first * s.mapped(), length * s.mapped());
+            return;
+        }
+        for (int row = 0; row < length; row++) {
+            long element = (first + row) * s.mapped();
+            int at = row * l.attention.stride;
+            piece.at(at, element + (long) part * queries, queries);
+            piece.at(at + queries, element + s.queries() + (long) part * keys, keys);
+            piece.at(at + queries + keys, element + s.queries() + s.keys() + (long) part * keys, keys);
+        }
+    }
+
+    private void rotate(Lane l, float[] qkv, int length, float direction) {
+        int half = s.headWidth() / 2;
+        int heads = (s.heads() + s.keyValueHeads()) / attentionParts;
+        for (int row = 0; row < length; row++) {
+            int angle = row * half;
+            for (int h = 0; h < heads; h++) {
+                int at = row * l.attention.stride + h * s.headWidth();
+                for (int i = 0; i < half; i++) {
+                    float c = cos[angle + i];
+                    float n = direction * sin[angle + i];
+                    float x = qkv[at + i];
+                    float y = qkv[at + half + i];
+                    qkv[at + i] = x * c - y * n;
+                    qkv[at + half + i] = y * c + x * n;
+                }
+            }
+        }
+    }
+
+    void store(Weights gradients) {
+        int parts = lanes.length;
+        KernelThreads.run(parts, part -> {
+            inputs.store(heap(gradients.inputs()), part, parts);
+            output.store(heap(List.of(gradients.output())), part, parts);
+            ups.store(heap(gradients.ups()), part, parts);
+            down.store(heap(List.of(gradients.down())), part, parts);
+        });
+        sum(gradients.attentionNorm().weight(), l -> l.dAttentionWeight);
+        sum(gradients.attentionNorm().bias(), l -> l.dAttentionBias);
+        sum(gradients.feedForwardNorm().weight(), l -> l.dFeedForwardWeight);
+        sum(gradients.feedForwardNorm().bias(), l -> l.dFeedForwardBias);
+    }
+
+    private void sum(MemorySegment target, java.util.function.Function<Lane, float[]> sums) {
+        if (target == null) {
+            return;
+        }
+        for (int i = 0; i < s.width(); i++) {
+            float sum = 0;
+            for (Lane l : lanes) {
+                sum += sums.apply(l)[i];
+            }
+            target.set(ValueLayout.JAVA_FLOAT_UNALIGNED, (long) i * Float.BYTES, sum);
+        }
+    }
+
+    private static void addTo(float[] x, float[] y, int n) {
+        for (int i = 0; i < n; i += Lanes.COUNT) {
+            FloatVector.fromArray(Lanes.FLOATS, x, i)
+                    .add(FloatVector.fromArray(Lanes.FLOATS, y, i))
+                    .intoArray(x, i);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+package quern.tensor.kernel;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * Causal attention of one sequence over some of its heads, forward and backward, in arrays. A strip of query rows at a time
+ * meets the keys up to its own end only, and no more than a strip's scores exist; the backward computes them again (Dao et al.
+ * 2022, arXiv:2205.14135, without its running maximum: a strip holds whole rows). With P the pattern and O the result,
+ * dS = P·(dP - Σ dP·P), row by row.
+ *
+ * <p>A row of {@code qkv} holds the queries of the heads, then the keys, then the values of the key-value heads.
+ */
+final class CausalAttentionRows {
+    private static final int STRIP = 32;
+
+    private final int heads;
+    private final int keyValueHeads;
+    private final int width;
+    private final int length;
+    private final float scale;
+    /** Distance of rows in qkv. */
+    final int stride;
+    /** Distance of rows in the result. */
+    final int outputStride;
+
+    private final int paddedWidth;
+    private final int scoreStride;
+    private final float[] keysPacked;
+    private final float[] valuesPacked;
+    private final float[] scores;
+    private final float[] scoreGradient;
+    private final float[] head;
+    private final float[] headPanels;
+    private final float[] keyRowPanels;
+    private final float[] scoreEights;
+    private final float[] keyGradient;
+    private final float[] valueGradient;
+    private final float[] scratch = new float[Lanes.COUNT];
+
+    /**
+     * Room for sequences of {@code length}.
+     *
+     * @param heads query heads here, a multiple of {@code keyValueHeads}
+     * @param width of a head
+     */
+    CausalAttentionRows(int heads, int keyValueHeads, int width, int length, double scale) {
+        this.heads = heads;
+        this.keyValueHeads = keyValueHeads;
+        this.width = width;
+        this.length = length;
+        this.scale = (float) scale;
+        this.stride = (heads + 2 * keyValueHeads) * width;
+        this.outputStride = heads * width;
+        paddedWidth = Gemm.padColumns(width);
+        scoreStride = Gemm.padColumns(length);
+        keysPacked = new float[Gemm.panelsLength(width, length)];
+        valuesPacked = new float[Gemm.panelsLength(width, length)];
+        scores = new float[STRIP * scoreStride];
+        scoreGradient = new float[STRIP * scoreStride];
+        head = new float[STRIP * paddedWidth];
+        headPanels = new float[Gemm.panelsLength(STRIP, width)];
+        keyRowPanels = new float[Gemm.panelsLength(length, width)];
+        scoreEights = new float[Gemm.eightsLength(STRIP, length)];
+        keyGradient = new float[Gemm.padRows(length) * paddedWidth];
+        valueGradient = new float[Gemm.padRows(length) * paddedWidth];
+    }
+
+    /** The floats an array of {@code length} rows of {@code stride} needs, read-ahead of the products included. */
+    static int room(int length, int stride) {
+        return Gemm.padRows(length) * stride + Gemm.padColumns(1);
+    }
+
+    /** qkv to the heads' results. */
+    void forward(float[] qkv, float[] y) {
+        for (int kv = 0; kv < keyValueHeads; kv++) {
+            int group = heads / keyValueHeads;
+            int keys = (heads + kv) * width;
+            int values = (heads + keyValueHeads + kv) * width;
+            pack(qkv, keys, keysPacked);
+            Gemm.panels(new Gemm.Rows(qkv, values, stride), length, width, keyRowPanels);
+            for (int h = kv * group; h < (kv + 1) * group; h++) {
+                for (int first = 0; first < length; first += STRIP) {
+                    int rows = Math.min(STRIP, length - first);
+                    pattern(qkv, h * width, first, rows, first + rows);
+                    mix(scores, rows, first + rows);
+                    copy(head, y, first * outputStride + h * width, outputStride, rows);
+                }
+            }
+        }
+    }
+
+    /** Writes the gradient of qkv, given that of the results. */
+    void backward(float[] qkv, float[] dy, float[] dQkv) {
+        int group = heads / keyValueHeads;
+        for (int kv = 0; kv < keyValueHeads; kv++) {
+            int keys = (heads + kv) * width;
+            int values = (heads + keyValueHeads + kv) * width;
+            pack(qkv, keys, keysPacked);
+            pack(qkv, values, valuesPacked);
+            Gemm.panels(new Gemm.Rows(qkv, keys, stride), length, width, keyRowPanels);
+            java.util.Arrays.fill(keyGradient, 0);
+            java.util.Arrays.fill(valueGradient, 0);
+            for (int h = kv * group; h < (kv + 1) * group; h++) {
+                for (int first = 0; first < length; first += STRIP) {
+                    strip(qkv, dy, dQkv, h, first);
+                }
+            }
+            copy(keyGradient, dQkv, keys, stride, length);
+            copy(valueGradient, dQkv, values, stride, length);
+        }
+    }
+
+    private void strip(float[] qkv, float[] dy, float[] dQkv, int h, int first) {
+        int rows = Math.min(STRIP, length - first);
+        int limit = first + rows;
+        int queries = first * stride + h * width;
+        int results = first * outputStride + h * width;
+        pattern(qkv, h * width, first, rows, limit);
+        Gemm.multiply(
+                new Gemm.Rows(dy, results, outputStride),
+                valuesPacked,
+                new Gemm.Rows(scoreGradient, 0, scoreStride),
+                Gemm.padRows(rows),
+                limit,
+                width,
+                false);
+        for (int row = 0; row < rows; row++) {
+            softmaxBackward(row * scoreStride, Gemm.padColumns(limit));
+        }
+        mix(scoreGradient, rows, limit);
+        copy(head, dQkv, queries, stride, rows);
+        addTransposed(scoreGradient, new Gemm.Rows(qkv, queries, stride), rows, limit, keyGradient);
+        addTransposed(scores, new Gemm.Rows(dy, results, outputStride), rows, limit, valueGradient);
+    }
+
+    /** {@code head = weights·rows} over the keys before {@code limit}, the rows being those last laid in panels. */
+    private void mix(float[] weights, int rows, int limit) {
+        // A panel's rows lie one after another, so its first rows are those of fewer keys; the panels are as far apart
+        // as
+        // with all of them.
+        for (int panel = 0; panel * Gemm.PANEL < width; panel++) {
+            Gemm.multiplyPanel(
+                    new Gemm.Rows(weights, 0, scoreStride),
+                    keyRowPanels,
+                    panel * Gemm.PANEL * length,
+                    new Gemm.Rows(head, panel * Gemm.PANEL, paddedWidth),
+                    Gemm.padRows(rows),
+                    limit,
+                    false);
+        }
+    }
+
+    /** {@code sums += weightsᵀ·x} for the keys before {@code limit}. */
+    private void addTransposed(float[] weights, Gemm.Rows x, int rows, int limit, float[] sums) {
+        Gemm.eights(new Gemm.Rows(weights, 0, scoreStride), rows, limit, scoreEights);
+        Gemm.panels(x, rows, width, headPanels);
+        Gemm.multiplyTransposed(
+                scoreEights, headPanels, new Gemm.Rows(sums, 0, paddedWidth), Gemm.padRows(limit), width, rows, true);
+    }
+
+    private void pack(float[] qkv, int at, float[] packed) {
+        int panels = Math.ceilDiv(length, Gemm.PANEL);
+        Gemm.panelsTransposed(new Gemm.Rows(qkv, at, stride), length, width, 0, panels, packed);
+    }
+
+    /** The softmax of a strip's scores; zero where a key is later than the query. */
+    private void pattern(float[] qkv, int queries, int first, int rows, int limit) {
+        Gemm.multiply(
+                new Gemm.Rows(qkv, first * stride + queries, stride),
+                keysPacked,
+                new Gemm.Rows(scores, 0, scoreStride),
+                Gemm.padRows(rows),
+                limit,
+                width,
+                false);
+        for (int row = 0; row < rows; row++) {
+            softmax(row * scoreStride, first + row + 1, Gemm.padColumns(limit));
+        }
+    }
+
+    private void softmax(int at, int visible, int end) {
+        java.util.Arrays.fill(scores, at + visible, at + end, Float.NEGATIVE_INFINITY);
+        int n = Math.ceilDiv(visible, Lanes.COUNT) * Lanes.COUNT;
+        FloatVector maxima = load(scores, at);
+        for (int i = Lanes.COUNT; i < n; i += Lanes.COUNT) {
+            maxima = maxima.max(load(scores, at + i));
+        }
+        // The largest of scaled scores: a negative scale would turn the order around.
+        float max = maximum(maxima) * scale;
+        FloatVector sums = FloatVector.zero(Lanes.FLOATS);
+        FloatVector factor = FloatVector.broadcast(Lanes.FLOATS, scale);
+        FloatVector shift = FloatVector.broadcast(Lanes.FLOATS, -max);
+        for (int i = 0; i < n; i += Lanes.COUNT) {
+            FloatVector e = Lanes.exp(load(scores, at + i).fma(factor, shift));
+            e.intoArray(scores, at + i);
+            sums = sums.add(e);
+        }
+        float inverse = (float) (1 / Lanes.sum(sums, scratch));
+        for (int i = 0; i < n; i += Lanes.COUNT) {
+            load(scores, at + i).mul(inverse).intoArray(scores, at + i);
+        }
+        java.util.Arrays.fill(scores, at + n, at + end, 0);
+    }
+
+    private float maximum(FloatVector maxima) {
+        maxima.intoArray(scratch, 0);
+        float max = scratch[0];
+        for (int i = 1; i < Lanes.COUNT; i++) {
+            max = Math.max(max, scratch[i]);
+        }
+        return max;
+    }
+
+    private void softmaxBackward(int at, int end) {
+        FloatVector products = FloatVector.zero(Lanes.FLOATS);
+        for (int i = 0; i < end; i += Lanes.COUNT) {
+            products = load(scores, at + i).fma(load(scoreGradient, at + i), products);
+        }
+        float mean = (float) Lanes.sum(products, scratch);
+        for (int i = 0; i < end; i += Lanes.COUNT) {
+            load(scores, at + i)
+                    .mul(load(scoreGradient, at + i).sub(mean))
+                    .mul(scale)
+                    .intoArray(scoreGradient, at + i);
+        }
+    }
+
+    private void copy(float[] from, float[] to, int at, int toStride, int rows) {
+        for (int row = 0; row < rows; row++) {
+            System.arraycopy(from, row * paddedWidth, to, at + row * toStride, width);
+        }
+    }
+
+    private static FloatVector load(float[] x, int i) {
+        return FloatVector.fromArray(Lanes.FLOATS, x, i);
+    }
+}

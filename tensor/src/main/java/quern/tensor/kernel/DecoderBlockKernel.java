@@ -1,0 +1,179 @@
+package quern.tensor.kernel;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A pre-norm decoder block, {@code x += attention(norm(x)); x += feedForward(norm(x))}, forward and backward in one piece: rows
+ * of tokens go through all of a part while they are in the cache, products and element-wise work alike, and only what the
+ * backward can't cheaply make again is written out. Arithmetic is in fp32 whatever the storage.
+ *
+ * <p>Rows are divided among the kernel threads in fixed shares, each with its own sums of weight gradients, which are added in
+ * order: the same count of threads gives the same bits.
+ *
+ * <p>Letters: N = B·T tokens, D width, Q queries' and K keys' features, F inner features.
+ */
+public final class DecoderBlockKernel {
+    /** Tokens that go through a part together. */
+    static final int TILE = 64;
+
+    private DecoderBlockKernel() {}
+
+    /**
+     * What the block is. The scale of scores must be positive.
+     *
+     * @param centred layer norm; otherwise root-mean-square norm
+     * @param rotary heads turn, halves paired
+     * @param inner F; a multiple of 16 where gated
+     */
+    public record Shape(
+            int width,
+            int heads,
+            int keyValueHeads,
+            int headWidth,
+            double scale,
+            boolean rotary,
+            boolean centred,
+            double attentionEps,
+            double feedForwardEps,
+            int inner,
+            boolean gated,
+            BlockActivation activation) {
+        int queries() {
+            return heads * headWidth;
+        }
+
+        int keys() {
+            return keyValueHeads * headWidth;
+        }
+
+        int mapped() {
+            return queries() + 2 * keys();
+        }
+
+        int up() {
+            return gated ? 2 * inner : inner;
+        }
+    }
+
+    /**
+     * A linear map's memory, or that of its gradient (fp32), where null means not there or not wanted.
+     *
+     * @param weight [out, in]
+     * @param bias [out]
+     */
+    public record Slot(MemorySegment weight, MemorySegment bias, int out) {
+        HeapMap.Slot heap() {
+            return new HeapMap.Slot(weight, bias, out);
+        }
+    }
+
+    /**
+     * A norm's memory, or that of its gradient.
+     *
+     * @param weight [D]
+     * @param bias [D], or null
+     */
+    public record NormSlot(MemorySegment weight, MemorySegment bias) {}
+
+    /**
+     * The block's weights or their gradients.
+     *
+     * @param inputs one slot with queries, keys and values, or three
+     * @param ups the slot of the inner features, after that of the gate where gated
+     */
+    public record Weights(
+            NormSlot attentionNorm,
+            List<Slot> inputs,
+            Slot output,
+            NormSlot feedForwardNorm,
+            List<Slot> ups,
+            Slot down) {}
+
+    /**
+     * What a visit reads and writes, all contiguous and of one type.
+     *
+     * @param x [N, D], read
+     * @param qkv [N, Q+2K], written by the forward, read by the backward
+     * @param attended [N, Q], likewise
+     * @param middle [N, D] the residual stream between the parts, likewise
+     * @param inner [N, F], or [N, 2F] where gated: before the activation, likewise
+     * @param cos [T, head/2] in the same type, or null without rotary
+     */
+    public record Activations(
+            ElementType type,
+            int batch,
+            int length,
+            MemorySegment x,
+            MemorySegment qkv,
+            MemorySegment attended,
+            MemorySegment middle,
+            MemorySegment inner,
+            MemorySegment cos,
+            MemorySegment sin) {
+        int tokens() {
+            return batch * length;
+        }
+    }
+
+    /**
+     * The block's result.
+     *
+     * @param y [N, D], written
+     */
+    public static void forward(Shape shape, Weights weights, Activations a, MemorySegment y) {
+        Kernels.require();
+        try (BlockWorkspace w = BlockWorkspace.take(shape, biased(weights))) {
+            w.load(weights, a.type, true);
+            w.rows(a.tokens(), TILE, (lane, first, rows) -> w.forwardInputs(lane, a, first, rows));
+            attention(w, a, (lane, item) -> w.forwardAttention(lane, a, item));
+            w.rows(a.tokens(), TILE, (lane, first, rows) -> w.forwardRest(lane, a, y, first, rows));
+        }
+    }
+
+    /**
+     * The gradients, given that of the result.
+     *
+     * @param dy [N, D], read
+     * @param dx [N, D], written
+     * @param scratch [N, D], [N, Q] and [N, Q+2K], written
+     * @param gradients overwritten
+     */
+    public static void backward(
+            Shape shape,
+            Weights weights,
+            Activations a,
+            MemorySegment dy,
+            MemorySegment dx,
+            Scratch scratch,
+            Weights gradients) {
+        Kernels.require();
+        try (BlockWorkspace w = BlockWorkspace.take(shape, biased(weights))) {
+            w.load(weights, a.type, false);
+            w.clearSums(gradients);
+            w.rows(a.tokens(), TILE, (lane, first, rows) -> w.backwardRest(lane, a, dy, scratch, first, rows));
+            attention(w, a, (lane, item) -> w.backwardAttention(lane, a, scratch, item));
+            w.rows(a.tokens(), TILE, (lane, first, rows) -> w.backwardInputs(lane, a, scratch, dx, first, rows));
+            w.store(gradients);
+        }
+    }
+
+    /** What the backward needs between its parts, of the activations' type. */
+    public record Scratch(MemorySegment dMiddle, MemorySegment dAttended, MemorySegment dQkv) {}
+
+    /** Sequences, or sequences by key-value heads where there are fewer sequences than threads could take. */
+    private static void attention(BlockWorkspace w, Activations a, BlockWorkspace.ItemTask task) {
+        int parts = a.batch >= 2 * w.lanes() || w.shape().keyValueHeads == 1 ? 1 : w.shape().keyValueHeads;
+        w.prepareAttention(a, parts);
+        w.items(a.batch * parts, task);
+    }
+
+    private static List<Boolean> biased(Weights w) {
+        List<Boolean> result = new ArrayList<>();
+        for (Slot slot : List.of(w.inputs.getFirst(), w.output, w.ups.getFirst(), w.down)) {
+            result.add(slot.bias != null);
+        }
+        return result;
+    }
+}

@@ -1,0 +1,219 @@
+package quern.tensor.kernel;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.List;
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * The weights of one or several linear maps of the same input, side by side in arrays, with room for their gradients. Made
+ * anew for every call, in arrays that stay.
+ */
+final class HeapMap {
+    /**
+     * One linear map's memory.
+     *
+     * @param weight [out, in]
+     * @param bias [out], or null
+     */
+    record Slot(MemorySegment weight, MemorySegment bias, int out) {}
+
+    final int in;
+    final int out;
+    /** Distance of rows of the weight, and columns that its products write. */
+    final int inStride;
+
+    final int outStride;
+    private final int paddedRows;
+    /** The weight as it is stored. */
+    private final float[] rows;
+
+    /** The weight in panels: transposed for the forward, as it is for the backward. */
+    private final float[] panels;
+
+    private final float[] bias;
+    private final boolean biased;
+    private final float[][] weightSums;
+    private final float[][] biasSums;
+    private final float[][] dyEights;
+    private final float[][] xPanels;
+    private boolean wanted;
+
+    /** Maps of {@code in} features to {@code out} in all. */
+    HeapMap(int in, int out, boolean biased, int lanes) {
+        this.in = in;
+        this.out = out;
+        this.inStride = Gemm.padColumns(in);
+        this.outStride = Gemm.padColumns(out);
+        this.paddedRows = Gemm.padRows(out);
+        this.bias = new float[outStride];
+        this.biased = biased;
+        this.weightSums = new float[lanes][];
+        this.biasSums = new float[lanes][];
+        this.rows = new float[paddedRows * inStride];
+        this.panels = new float[Math.max(Gemm.panelsLength(in, out), Gemm.panelsLength(out, in))];
+        this.dyEights = new float[lanes][];
+        this.xPanels = new float[lanes][];
+    }
+
+    /** Takes the slots' values for a forward or a backward; part {@code part} of {@code parts} of the work. */
+    void load(List<Slot> slots, ElementType type, int part, int parts) {
+        int from = out * part / parts;
+        int to = out * (part + 1) / parts;
+        int first = 0;
+        for (Slot slot : slots) {
+            for (int row = Math.max(from, first); row < Math.min(to, first + slot.out); row++) {
+                HeapRows.load(slot.weight, type, (long) (row - first) * in, rows, row * inStride, in);
+            }
+            if (biased && part == 0) {
+                HeapRows.load(slot.bias, type, 0, bias, first, slot.out);
+            }
+            first += slot.out;
+        }
+    }
+
+    /** Lays what {@link #load} took in panels. */
+    void pack(boolean forForward, int part, int parts) {
+        int count = Math.ceilDiv(forForward ? out : in, Gemm.PANEL);
+        int from = count * part / parts;
+        int to = count * (part + 1) / parts;
+        Gemm.Rows all = new Gemm.Rows(rows, 0, inStride);
+        if (forForward) {
+            Gemm.panelsTransposed(all, out, in, from, to, panels);
+        } else {
+            Gemm.panels(all, out, from, to, panels);
+        }
+    }
+
+    /** y = x·Wᵀ + b for rows {@code inStride} and {@code outStride} apart. */
+    void forward(float[] x, float[] y, int count) {
+        Gemm.multiply(
+                new Gemm.Rows(x, 0, inStride),
+                panels,
+                new Gemm.Rows(y, 0, outStride),
+                Gemm.padRows(count),
+                out,
+                in,
+                false);
+        if (biased) {
+            for (int row = 0; row < count; row++) {
+                int at = row * outStride;
+                for (int i = 0; i < outStride; i += Lanes.COUNT) {
+                    load(y, at + i).add(load(bias, i)).intoArray(y, at + i);
+                }
+            }
+        }
+    }
+
+    /** dx = dy·W. */
+    void backwardInput(float[] dy, float[] dx, int count) {
+        Gemm.multiply(
+                new Gemm.Rows(dy, 0, outStride),
+                panels,
+                new Gemm.Rows(dx, 0, inStride),
+                Gemm.padRows(count),
+                in,
+                out,
+                false);
+    }
+
+    /** Starts a backward that sums gradients only if some slot's are wanted. */
+    void beginSums(List<Slot> gradients) {
+        wanted = gradients.stream().anyMatch(slot -> slot.weight != null || slot.bias != null);
+    }
+
+    /** Starts a lane's sums at zero. */
+    void clearSums(int lane) {
+        if (!wanted) {
+            return;
+        }
+        if (weightSums[lane] == null) {
+            weightSums[lane] = new float[paddedRows * inStride];
+            biasSums[lane] = new float[outStride];
+        } else {
+            Arrays.fill(weightSums[lane], 0);
+            Arrays.fill(biasSums[lane], 0);
+        }
+    }
+
+    /** Adds dyᵀ·x, and dy's columns, to a lane's sums. */
+    void backwardWeight(float[] x, float[] dy, int count, int lane) {
+        if (!wanted) {
+            return;
+        }
+        if (dyEights[lane] == null) {
+            dyEights[lane] = new float[Gemm.eightsLength(DecoderBlockKernel.TILE, out)];
+            xPanels[lane] = new float[Gemm.panelsLength(DecoderBlockKernel.TILE, in)];
+        }
+        Gemm.eights(new Gemm.Rows(dy, 0, outStride), count, out, dyEights[lane]);
+        Gemm.panels(new Gemm.Rows(x, 0, inStride), count, in, xPanels[lane]);
+        Gemm.multiplyTransposed(
+                dyEights[lane],
+                xPanels[lane],
+                new Gemm.Rows(weightSums[lane], 0, inStride),
+                paddedRows,
+                in,
+                count,
+                true);
+        if (biased) {
+            float[] sums = biasSums[lane];
+            for (int i = 0; i < outStride; i += Lanes.COUNT) {
+                FloatVector sum = load(sums, i);
+                for (int row = 0; row < count; row++) {
+                    sum = sum.add(load(dy, row * outStride + i));
+                }
+                sum.intoArray(sums, i);
+            }
+        }
+    }
+
+    /**
+     * Writes the lanes' sums, in fp32; part {@code part} of {@code parts} of the rows.
+     *
+     * @param gradients as many as slots; a null weight or bias is not wanted
+     */
+    void store(List<Slot> gradients, int part, int parts) {
+        if (!wanted) {
+            return;
+        }
+        int from = out * part / parts;
+        int to = out * (part + 1) / parts;
+        float[] total = weightSums[0];
+        for (int lane = 1; lane < weightSums.length; lane++) {
+            float[] other = weightSums[lane];
+            for (int i = from * inStride; i < to * inStride; i += Lanes.COUNT) {
+                load(total, i).add(load(other, i)).intoArray(total, i);
+            }
+        }
+        int first = 0;
+        for (Slot slot : gradients) {
+            if (slot.weight != null) {
+                for (int row = Math.max(from, first); row < Math.min(to, first + slot.out); row++) {
+                    MemorySegment.copy(
+                            total,
+                            row * inStride,
+                            slot.weight,
+                            ValueLayout.JAVA_FLOAT_UNALIGNED,
+                            (long) (row - first) * in * Float.BYTES,
+                            in);
+                }
+            }
+            if (slot.bias != null && part == 0) {
+                float[] sums = biasSums[0];
+                for (int i = first; i < first + slot.out; i++) {
+                    float sum = sums[i];
+                    for (int lane = 1; lane < biasSums.length; lane++) {
+                        sum += biasSums[lane][i];
+                    }
+                    slot.bias.set(ValueLayout.JAVA_FLOAT_UNALIGNED, (long) (i - first) * Float.BYTES, sum);
+                }
+            }
+            first += slot.out;
+        }
+    }
+
+    private static FloatVector load(float[] x, int i) {
+        return FloatVector.fromArray(Lanes.FLOATS, x, i);
+    }
+}

@@ -1,0 +1,66 @@
+package quern.tensor.kernel;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** Rows of a tensor between native memory, in its own type, and fp32 arrays. */
+final class HeapRows {
+    private HeapRows() {}
+
+    /** Copies {@code count} elements from element {@code from} on. */
+    static void load(MemorySegment source, ElementType type, long from, float[] target, int at, int count) {
+        if (type == ElementType.FP32) {
+            MemorySegment.copy(source, ValueLayout.JAVA_FLOAT_UNALIGNED, from * Float.BYTES, target, at, count);
+            return;
+        }
+        int i = 0;
+        for (; i + Lanes.COUNT <= count; i += Lanes.COUNT) {
+            Lanes.loadBf16(source, (from + i) * Short.BYTES).intoArray(target, at + i);
+        }
+        for (; i < count; i++) {
+            target[at + i] = Lanes.get(source, type, from + i);
+        }
+    }
+
+    /** Copies {@code rows} rows of {@code width}, {@code stride} apart in the array. */
+    static void load(
+            MemorySegment source, ElementType type, long firstRow, float[] target, int rows, int width, int stride) {
+        if (width == stride) {
+            load(source, type, firstRow * width, target, 0, rows * width);
+            return;
+        }
+        for (int row = 0; row < rows; row++) {
+            load(source, type, (firstRow + row) * width, target, row * stride, width);
+        }
+    }
+
+    /** Copies {@code count} elements to element {@code to} on, rounded to nearest where the type is narrower. */
+    static void store(float[] source, int at, MemorySegment target, ElementType type, long to, int count) {
+        if (type == ElementType.FP32) {
+            MemorySegment.copy(source, at, target, ValueLayout.JAVA_FLOAT_UNALIGNED, to * Float.BYTES, count);
+            return;
+        }
+        int i = 0;
+        for (; i + Lanes.COUNT <= count; i += Lanes.COUNT) {
+            Lanes.storeBf16(
+                    jdk.incubator.vector.FloatVector.fromArray(Lanes.FLOATS, source, at + i),
+                    target,
+                    (to + i) * Short.BYTES);
+        }
+        for (; i < count; i++) {
+            Lanes.set(target, type, to + i, source[at + i]);
+        }
+    }
+
+    /** Copies {@code rows} rows of {@code width}, {@code stride} apart in the array. */
+    static void store(
+            float[] source, MemorySegment target, ElementType type, long firstRow, int rows, int width, int stride) {
+        if (width == stride) {
+            store(source, 0, target, type, firstRow * width, rows * width);
+            return;
+        }
+        for (int row = 0; row < rows; row++) {
+            store(source, row * stride, target, type, (firstRow + row) * width, width);
+        }
+    }
+}

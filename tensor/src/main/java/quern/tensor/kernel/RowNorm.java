@@ -1,0 +1,119 @@
+package quern.tensor.kernel;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * Layer norm (Ba et al. 2016, arXiv:1607.06450) and root-mean-square norm (Zhang and Sennrich 2019, arXiv:1910.07467) of
+ * rows in arrays, forward and backward. With x̂ = (x - μ)/σ (μ = 0 for the latter) and g = dy·w, the gradient is
+ * (g - mean(g) - x̂·mean(g·x̂))/σ, without mean(g) for the latter.
+ */
+final class RowNorm {
+    private final boolean centred;
+    private final int width;
+    private final float eps;
+    private final float[] weight;
+    private final float[] bias;
+
+    /**
+     * A norm over rows of {@code width}.
+     *
+     * @param centred layer norm
+     * @param weight padded to whole vectors with zeros
+     * @param bias likewise, or null
+     */
+    RowNorm(boolean centred, int width, double eps, float[] weight, float[] bias) {
+        this.centred = centred;
+        this.width = width;
+        this.eps = (float) eps;
+        this.weight = weight;
+        this.bias = bias;
+    }
+
+    /**
+     * Normalises rows of x into y.
+     *
+     * @param stride distance of rows in both; columns from {@code width} on are zero in x, and are in y
+     */
+    void forward(float[] x, float[] y, int rows, int stride, float[] scratch) {
+        for (int row = 0; row < rows; row++) {
+            int at = row * stride;
+            float mean = mean(x, at, scratch);
+            float inverse = inverseDeviation(x, at, mean, scratch);
+            FloatVector shift = FloatVector.broadcast(Lanes.FLOATS, mean);
+            for (int i = 0; i < width; i += Lanes.COUNT) {
+                FloatVector normal = load(x, at + i).sub(shift).mul(inverse);
+                FloatVector w = load(weight, i);
+                (bias == null ? normal.mul(w) : normal.fma(w, load(bias, i))).intoArray(y, at + i);
+            }
+        }
+    }
+
+    /**
+     * Adds the gradient of x to dx, and those of the weights to their sums.
+     *
+     * @param dy gradient of the result; columns from {@code width} on are zero
+     * @param dWeight padded like the weight
+     * @param dBias likewise, or null
+     */
+    void backward(
+            float[] x, float[] dy, float[] dx, int rows, int stride, float[] dWeight, float[] dBias, float[] scratch) {
+        for (int row = 0; row < rows; row++) {
+            int at = row * stride;
+            float mean = mean(x, at, scratch);
+            float inverse = inverseDeviation(x, at, mean, scratch);
+            FloatVector shift = FloatVector.broadcast(Lanes.FLOATS, mean);
+            FloatVector sums = FloatVector.zero(Lanes.FLOATS);
+            FloatVector products = sums;
+            for (int i = 0; i < width; i += Lanes.COUNT) {
+                FloatVector normal = load(x, at + i).sub(shift).mul(inverse);
+                FloatVector d = load(dy, at + i);
+                FloatVector g = d.mul(load(weight, i));
+                sums = sums.add(g);
+                products = g.fma(normal, products);
+                d.fma(normal, load(dWeight, i)).intoArray(dWeight, i);
+                if (dBias != null) {
+                    d.add(load(dBias, i)).intoArray(dBias, i);
+                }
+            }
+            float meanOfG = centred ? (float) (Lanes.sum(sums, scratch) / width) : 0;
+            float meanOfProducts = (float) (Lanes.sum(products, scratch) / width);
+            for (int i = 0; i < width; i += Lanes.COUNT) {
+                FloatVector normal = load(x, at + i).sub(shift).mul(inverse);
+                FloatVector g = load(dy, at + i).mul(load(weight, i));
+                FloatVector d = g.sub(meanOfG).sub(normal.mul(meanOfProducts)).mul(inverse);
+                d.add(load(dx, at + i)).intoArray(dx, at + i);
+            }
+        }
+    }
+
+    private float mean(float[] x, int at, float[] scratch) {
+        if (!centred) {
+            return 0;
+        }
+        FloatVector sums = FloatVector.zero(Lanes.FLOATS);
+        for (int i = 0; i < width; i += Lanes.COUNT) {
+            sums = sums.add(load(x, at + i));
+        }
+        return (float) (Lanes.sum(sums, scratch) / width);
+    }
+
+    private float inverseDeviation(float[] x, int at, float mean, float[] scratch) {
+        FloatVector squares = FloatVector.zero(Lanes.FLOATS);
+        FloatVector shift = FloatVector.broadcast(Lanes.FLOATS, mean);
+        for (int i = 0; i < width; i += Lanes.COUNT) {
+            FloatVector d = load(x, at + i).sub(shift);
+            squares = d.fma(d, squares);
+        }
+        double sum = Lanes.sum(squares, scratch);
+        if (centred) {
+            // The padding of the last vector counted as -mean each.
+            int padding = Math.ceilDiv(width, Lanes.COUNT) * Lanes.COUNT - width;
+            sum -= (double) padding * mean * mean;
+        }
+        return (float) (1 / Math.sqrt(sum / width + eps));
+    }
+
+    private static FloatVector load(float[] x, int i) {
+        return FloatVector.fromArray(Lanes.FLOATS, x, i);
+    }
+}
