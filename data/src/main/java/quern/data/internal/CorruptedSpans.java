@@ -19,7 +19,7 @@ public final class CorruptedSpans implements RewrittenRows.Rewriting {
 
     /** Tokens that a text of this length loses. */
     private int noise(int length) {
-        return (int) Math.clamp(Math.round(length * config.noiseDensity()), 1, length - 1);
+        return Math.clamp(Math.round(length * config.noiseDensity()), 1, length - 1);
     }
 
     /** Spans that a text of this length, two or more tokens, loses. */
