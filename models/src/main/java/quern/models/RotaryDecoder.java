@@ -19,6 +19,9 @@ import quern.nn.Segment;
 import quern.nn.SelfAttention;
 import quern.nn.TokenEmbedding;
 import quern.nn.TransformerBlock;
+import quern.tensor.Device;
+import quern.tensor.Scope;
+import quern.tensor.Tensor;
 
 /**
  * The parts of decoders whose checkpoints are laid out as Llama's: {@code model.embed_tokens}, {@code
@@ -69,6 +72,13 @@ public final class RotaryDecoder {
                 null,
                 c.embeddingDropout(),
                 c.paddingRow());
+    }
+
+    /** A number as the dtype of the weights holds it. */
+    public double rounded(double x) {
+        try (Scope scope = Scope.open()) {
+            return Tensor.full(x, w.dtype(), Device.CPU, 1).item();
+        }
     }
 
     /** The name of a block. */

@@ -86,7 +86,7 @@ public final class Model implements DecoderFamily<Config> {
     public List<Segment> body(Config c, Weights w, Task task) {
         RotaryDecoder parts = new RotaryDecoder(c, w);
         return parts.body(
-                parts.embedding().withFactor(Math.sqrt(c.hiddenSize())),
+                parts.embedding().withFactor(parts.rounded(Math.sqrt(c.hiddenSize()))),
                 layer -> block(c, w, parts, layer),
                 w.offsetRmsNorm("model.norm", c.hiddenSize(), c.rmsNormEps()));
     }
