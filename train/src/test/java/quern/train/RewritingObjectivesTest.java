@@ -88,6 +88,11 @@ class RewritingObjectivesTest {
             assertEquals(pad, ((Number) saved.spec().field("pad_token_id")).longValue());
             assertTrue(saved.spec().field("decoder_start_token_id") instanceof Number);
             assertGeneratesTheSameWithoutACache(saved, trained);
+            TextGenerator.Result answer =
+                    new TextGenerator(saved, trained, saved.generationConfig()).generate("the miller", piece -> true);
+            // A source ends as it did in training.
+            assertEquals(trained.encode("the miller").length + 1, answer.promptTokens());
+            assertTrue(answer.tokens() > 0);
         }
         TrainingRun.Outcome further =
                 train("{path: %s}".formatted(fresh.folder()), objective, "further", "tokenizer=null", "seed=9");
