@@ -1,5 +1,7 @@
 package quern.train;
 
+import java.lang.management.GarbageCollectorMXBean;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -29,7 +31,12 @@ final class PlanTrial {
     /** What was seen. */
     record Measurement(TrainingPlan.Memory memory, Optional<TrainingPlan.Time> time) {}
 
+    private static final int GARBAGE_BYTES = 1 << 16;
+
     private final Preparation preparation;
+    /** A field, so that the compiler can't leave the garbage out. */
+    private byte[] garbage = {};
+
     private final Recipe recipe;
 
     private PlanTrial(Preparation preparation) {
@@ -83,6 +90,7 @@ final class PlanTrial {
         TrainingStep step = new TrainingStep(
                 model.network(), model.device(), optimizer, new GradientClipping(recipe.maxGradNorm()), recipe.seed());
         ProcessMemory.forgetPeak();
+        fillYoungGeneration();
         List<Double> seconds = new ArrayList<>();
         long start = System.nanoTime();
         int most = (int) Math.min(MOST_STEPS, preparation.maxSteps());
@@ -99,6 +107,28 @@ final class PlanTrial {
         TrainingPlan.Memory memory = new TrainingPlan.Memory(
                 known[0], known[1], known[2], activations, peak - training, known[3], peak, known[4], true);
         return new Measurement(memory, Optional.of(time(seconds, evaluation)));
+    }
+
+    /**
+     * Garbage until it is collected once, or until there is as much as the young generation holds: a long training touches
+     * all of its pages sooner or later, a trial of a few steps does not.
+     */
+    private void fillYoungGeneration() {
+        long collections = collections();
+        long most = ManagementFactory.getMemoryPoolMXBeans().stream()
+                .filter(pool -> pool.getName().contains("Eden"))
+                .mapToLong(pool -> pool.getUsage().getMax())
+                .max()
+                .orElse(0);
+        for (long made = 0; made < most && collections() == collections; made += garbage.length) {
+            garbage = new byte[GARBAGE_BYTES];
+        }
+    }
+
+    private static long collections() {
+        return ManagementFactory.getGarbageCollectorMXBeans().stream()
+                .mapToLong(GarbageCollectorMXBean::getCollectionCount)
+                .sum();
     }
 
     private double take(TrainingStep step, int number) {
