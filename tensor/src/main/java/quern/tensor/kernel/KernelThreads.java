@@ -14,8 +14,8 @@ import java.util.concurrent.locks.ReentrantLock;
  * call from within a block.
  */
 public final class KernelThreads {
-    /** Looks before a thread parks: some microseconds, so that calls in a row need no system call and idle costs nothing. */
-    private static final int SPINS = 200;
+    /** Looks before a thread parks: some 0.2 ms, so that calls in a row need no system call and idle costs nothing. */
+    private static final int SPINS = 5000;
 
     private static final ReentrantLock OWNER = new ReentrantLock();
     private static volatile int count = Runtime.getRuntime().availableProcessors();
