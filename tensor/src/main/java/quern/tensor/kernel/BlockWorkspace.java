@@ -143,28 +143,45 @@ final class BlockWorkspace implements AutoCloseable {
         }
     }
 
-    int lanes() {
-        return lanes.length;
+    /**
+     * Work on rows, then on attention, then on rows again. Where there are sequences enough each lane does all of its own ones,
+     * one after another while they are in its cache; otherwise all lanes share the rows, the heads and the rows.
+     */
+    void run(Activations a, TileTask before, ItemTask attention, TileTask after) {
+        int parts = a.batch() >= 2 * lanes.length || s.keyValueHeads() == 1 ? 1 : s.keyValueHeads();
+        prepareAttention(a, parts);
+        if (parts == 1) {
+            int together = Math.max(1, DecoderBlockKernel.TILE / a.length());
+            shares(Math.ceilDiv(a.batch(), together), (lane, group) -> {
+                int from = group * together;
+                int to = Math.min(a.batch(), from + together);
+                tiles(lane, from * a.length(), (to - from) * a.length(), before);
+                for (int sequence = from; sequence < to; sequence++) {
+                    attention.run(lane, sequence);
+                }
+                tiles(lane, from * a.length(), (to - from) * a.length(), after);
+            });
+            return;
+        }
+        int tiles = Math.ceilDiv(a.tokens(), DecoderBlockKernel.TILE);
+        shares(tiles, (lane, tile) -> tile(lane, tile, a.tokens(), before));
+        shares(a.batch() * parts, attention);
+        shares(tiles, (lane, tile) -> tile(lane, tile, a.tokens(), after));
     }
 
-    Shape shape() {
-        return s;
+    private static void tiles(int lane, int first, int rows, TileTask task) {
+        for (int row = 0; row < rows; row += DecoderBlockKernel.TILE) {
+            task.run(lane, first + row, Math.min(DecoderBlockKernel.TILE, rows - row));
+        }
     }
 
-    /** Tiles of all rows, in equal shares of neighbouring tiles a lane. */
-    void rows(int total, int tile, TileTask task) {
-        int tiles = Math.ceilDiv(total, tile);
-        KernelThreads.run(lanes.length, lane -> {
-            int from = (int) ((long) tiles * lane / lanes.length);
-            int to = (int) ((long) tiles * (lane + 1) / lanes.length);
-            for (int t = from; t < to; t++) {
-                task.run(lane, t * tile, Math.min(tile, total - t * tile));
-            }
-        });
+    private static void tile(int lane, int tile, int total, TileTask task) {
+        int first = tile * DecoderBlockKernel.TILE;
+        task.run(lane, first, Math.min(DecoderBlockKernel.TILE, total - first));
     }
 
-    /** Items in equal shares a lane. */
-    void items(int total, ItemTask task) {
+    /** Items in equal shares of neighbours a lane. */
+    private void shares(int total, ItemTask task) {
         KernelThreads.run(lanes.length, lane -> {
             int from = (int) ((long) total * lane / lanes.length);
             int to = (int) ((long) total * (lane + 1) / lanes.length);
@@ -174,26 +191,46 @@ final class BlockWorkspace implements AutoCloseable {
         });
     }
 
-    void load(Weights w, ElementType type, boolean forForward) {
-        int parts = lanes.length;
+    void loadForward(Weights w, Activations a) {
+        load(w, a, (map, slots, part) -> map.loadForward(slots, a.type(), part, lanes.length));
+    }
+
+    void loadBackward(Weights w, Weights gradients, Activations a) {
+        inputs.beginSums(heap(gradients.inputs()));
+        output.beginSums(heap(List.of(gradients.output())));
+        ups.beginSums(heap(gradients.ups()));
+        down.beginSums(heap(List.of(gradients.down())));
+        load(w, a, (map, slots, part) -> {
+            map.loadBackward(slots, a.type(), part, lanes.length);
+            map.clearSums(part);
+            if (map == inputs) {
+                Lane l = lanes[part];
+                Arrays.fill(l.dAttentionWeight, 0);
+                Arrays.fill(l.dAttentionBias, 0);
+                Arrays.fill(l.dFeedForwardWeight, 0);
+                Arrays.fill(l.dFeedForwardBias, 0);
+            }
+        });
+    }
+
+    @FunctionalInterface
+    private interface Load {
+        void part(HeapMap map, List<HeapMap.Slot> slots, int part);
+    }
+
+    private void load(Weights w, Activations a, Load load) {
         List<HeapMap.Slot> inputSlots = heap(w.inputs());
         List<HeapMap.Slot> outputSlots = heap(List.of(w.output()));
         List<HeapMap.Slot> upSlots = heap(w.ups());
         List<HeapMap.Slot> downSlots = heap(List.of(w.down()));
-        KernelThreads.run(parts, part -> {
-            inputs.load(inputSlots, type, part, parts);
-            output.load(outputSlots, type, part, parts);
-            ups.load(upSlots, type, part, parts);
-            down.load(downSlots, type, part, parts);
+        KernelThreads.run(lanes.length, part -> {
+            load.part(inputs, inputSlots, part);
+            load.part(output, outputSlots, part);
+            load.part(ups, upSlots, part);
+            load.part(down, downSlots, part);
         });
-        KernelThreads.run(parts, part -> {
-            inputs.pack(forForward, part, parts);
-            output.pack(forForward, part, parts);
-            ups.pack(forForward, part, parts);
-            down.pack(forForward, part, parts);
-        });
-        attentionNorm = norm(w.attentionNorm(), type, s.attentionEps(), attentionWeight, attentionBias);
-        feedForwardNorm = norm(w.feedForwardNorm(), type, s.feedForwardEps(), feedForwardWeight, feedForwardBias);
+        attentionNorm = norm(w.attentionNorm(), a.type(), s.attentionEps(), attentionWeight, attentionBias);
+        feedForwardNorm = norm(w.feedForwardNorm(), a.type(), s.feedForwardEps(), feedForwardWeight, feedForwardBias);
     }
 
     private RowNorm norm(NormSlot slot, ElementType type, double eps, float[] weight, float[] bias) {
@@ -248,24 +285,6 @@ final class BlockWorkspace implements AutoCloseable {
         }
     }
 
-    void clearSums(Weights gradients) {
-        inputs.beginSums(heap(gradients.inputs()));
-        output.beginSums(heap(List.of(gradients.output())));
-        ups.beginSums(heap(gradients.ups()));
-        down.beginSums(heap(List.of(gradients.down())));
-        KernelThreads.run(lanes.length, lane -> {
-            inputs.clearSums(lane);
-            output.clearSums(lane);
-            ups.clearSums(lane);
-            down.clearSums(lane);
-            Lane l = lanes[lane];
-            Arrays.fill(l.dAttentionWeight, 0);
-            Arrays.fill(l.dAttentionBias, 0);
-            Arrays.fill(l.dFeedForwardWeight, 0);
-            Arrays.fill(l.dFeedForwardBias, 0);
-        });
-    }
-
     /** Back through the feed-forward part and attention's output map. */
     void backwardRest(int lane, Activations a, MemorySegment dy, Scratch scratch, int first, int rows) {
         Lane l = lanes[lane];
@@ -312,7 +331,7 @@ final class BlockWorkspace implements AutoCloseable {
     }
 
     /** @param parts items a sequence is cut into, each with its share of key-value heads */
-    void prepareAttention(Activations a, int parts) {
+    private void prepareAttention(Activations a, int parts) {
         attentionParts = parts;
         for (Lane l : lanes) {
             l.prepare(a.length(), s.heads() / parts, s.keyValueHeads() / parts);

@@ -125,10 +125,12 @@ public final class DecoderBlockKernel {
     public static void forward(Shape shape, Weights weights, Activations a, MemorySegment y) {
         Kernels.require();
         try (BlockWorkspace w = BlockWorkspace.take(shape, biased(weights))) {
-            w.load(weights, a.type, true);
-            w.rows(a.tokens(), TILE, (lane, first, rows) -> w.forwardInputs(lane, a, first, rows));
-            attention(w, a, (lane, item) -> w.forwardAttention(lane, a, item));
-            w.rows(a.tokens(), TILE, (lane, first, rows) -> w.forwardRest(lane, a, y, first, rows));
+            w.loadForward(weights, a);
+            w.run(
+                    a,
+                    (lane, first, rows) -> w.forwardInputs(lane, a, first, rows),
+                    (lane, item) -> w.forwardAttention(lane, a, item),
+                    (lane, first, rows) -> w.forwardRest(lane, a, y, first, rows));
         }
     }
 
@@ -150,24 +152,18 @@ public final class DecoderBlockKernel {
             Weights gradients) {
         Kernels.require();
         try (BlockWorkspace w = BlockWorkspace.take(shape, biased(weights))) {
-            w.load(weights, a.type, false);
-            w.clearSums(gradients);
-            w.rows(a.tokens(), TILE, (lane, first, rows) -> w.backwardRest(lane, a, dy, scratch, first, rows));
-            attention(w, a, (lane, item) -> w.backwardAttention(lane, a, scratch, item));
-            w.rows(a.tokens(), TILE, (lane, first, rows) -> w.backwardInputs(lane, a, scratch, dx, first, rows));
+            w.loadBackward(weights, gradients, a);
+            w.run(
+                    a,
+                    (lane, first, rows) -> w.backwardRest(lane, a, dy, scratch, first, rows),
+                    (lane, item) -> w.backwardAttention(lane, a, scratch, item),
+                    (lane, first, rows) -> w.backwardInputs(lane, a, scratch, dx, first, rows));
             w.store(gradients);
         }
     }
 
     /** What the backward needs between its parts, of the activations' type. */
     public record Scratch(MemorySegment dMiddle, MemorySegment dAttended, MemorySegment dQkv) {}
-
-    /** Sequences, or sequences by key-value heads where there are fewer sequences than threads could take. */
-    private static void attention(BlockWorkspace w, Activations a, BlockWorkspace.ItemTask task) {
-        int parts = a.batch >= 2 * w.lanes() || w.shape().keyValueHeads == 1 ? 1 : w.shape().keyValueHeads;
-        w.prepareAttention(a, parts);
-        w.items(a.batch * parts, task);
-    }
 
     private static List<Boolean> biased(Weights w) {
         List<Boolean> result = new ArrayList<>();

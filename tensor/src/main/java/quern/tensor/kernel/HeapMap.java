@@ -57,10 +57,13 @@ final class HeapMap {
         this.xPanels = new float[lanes][];
     }
 
-    /** Takes the slots' values for a forward or a backward; part {@code part} of {@code parts} of the work. */
-    void load(List<Slot> slots, ElementType type, int part, int parts) {
-        int from = out * part / parts;
-        int to = out * (part + 1) / parts;
+    /** Takes the slots' values for {@link #forward}; part {@code part} of {@code parts} of the work. */
+    void loadForward(List<Slot> slots, ElementType type, int part, int parts) {
+        int panelCount = Math.ceilDiv(out, Gemm.PANEL);
+        int fromPanel = panelCount * part / parts;
+        int toPanel = panelCount * (part + 1) / parts;
+        int from = Math.min(out, fromPanel * Gemm.PANEL);
+        int to = Math.min(out, toPanel * Gemm.PANEL);
         int first = 0;
         for (Slot slot : slots) {
             for (int row = Math.max(from, first); row < Math.min(to, first + slot.out); row++) {
@@ -71,18 +74,23 @@ final class HeapMap {
             }
             first += slot.out;
         }
+        Gemm.panelsTransposed(new Gemm.Rows(rows, 0, inStride), out, in, fromPanel, toPanel, panels);
     }
 
-    /** Lays what {@link #load} took in panels. */
-    void pack(boolean forForward, int part, int parts) {
-        int count = Math.ceilDiv(forForward ? out : in, Gemm.PANEL);
-        int from = count * part / parts;
-        int to = count * (part + 1) / parts;
-        Gemm.Rows all = new Gemm.Rows(rows, 0, inStride);
-        if (forForward) {
-            Gemm.panelsTransposed(all, out, in, from, to, panels);
-        } else {
-            Gemm.panels(all, out, from, to, panels);
+    /** Takes the slots' values for {@link #backwardInput}; part {@code part} of {@code parts} of the work. */
+    void loadBackward(List<Slot> slots, ElementType type, int part, int parts) {
+        int panelCount = Math.ceilDiv(in, Gemm.PANEL);
+        int toPanel = panelCount * (part + 1) / parts;
+        for (int panel = panelCount * part / parts; panel < toPanel; panel++) {
+            int column = panel * Gemm.PANEL;
+            int columns = Math.min(Gemm.PANEL, in - column);
+            int target = column * out;
+            for (Slot slot : slots) {
+                for (int row = 0; row < slot.out; row++, target += Gemm.PANEL) {
+                    HeapRows.load(slot.weight, type, (long) row * in + column, panels, target, columns);
+                    Arrays.fill(panels, target + columns, target + Gemm.PANEL, 0);
+                }
+            }
         }
     }
 
