@@ -12,6 +12,7 @@ import quern.tensor.Tensor;
 import quern.tensor.kernel.BlockActivation;
 import quern.tensor.kernel.DecoderBlockKernel;
 import quern.tensor.kernel.ElementType;
+import quern.tensor.kernel.KernelThreads;
 import quern.tensor.kernel.Kernels;
 
 /**
@@ -20,8 +21,14 @@ import quern.tensor.kernel.Kernels;
  * a plain causal mask; everything else takes the block's plain form, which is its oracle.
  */
 final class FusedBlock implements HandWritten {
-    /** Blocks with more weights than this would need too much memory for their threads' sums of gradients. */
-    private static final long LARGEST = 16L << 20;
+    /**
+     * The share of the Java heap that the arrays of a block may take: its weights twice, each thread's gradients, and each
+     * thread's queries, keys and values of a sequence.
+     */
+    private static final double HEAP_SHARE = 0.125;
+
+    /** A sequence's queries, keys and values, their gradients, panels of them. */
+    private static final long SEQUENCE_ARRAYS = 4;
 
     /** With fewer numbers in the residual stream libtorch's operators cost little, and the kernels' loops stay cold. */
     private static final long SMALLEST = 1 << 14;
@@ -93,11 +100,17 @@ final class FusedBlock implements HandWritten {
                 && shape.scale() > 0
                 && (!shape.gated() || shape.inner() % 16 == 0)
                 && parts.get().parameters().stream().allMatch(p -> fits(p, x.dtype()))
-                && parts.get().parameters().stream()
-                                .mapToLong(p -> p.value().numel())
-                                .sum()
-                        <= LARGEST;
+                && arrayBytes(parts.get(), x.size(1))
+                        <= HEAP_SHARE * Runtime.getRuntime().maxMemory();
         return fits ? Optional.of(new FusedBlock(shape, parts.get())) : Optional.empty();
+    }
+
+    private static long arrayBytes(Parts parts, long length) {
+        long weights =
+                parts.parameters().stream().mapToLong(p -> p.value().numel()).sum();
+        long mapped = parts.inputs.stream().mapToLong(DenseLinear::outFeatures).sum();
+        long threads = KernelThreads.count();
+        return Float.BYTES * (weights * (2 + threads) + threads * length * mapped * SEQUENCE_ARRAYS);
     }
 
     private static boolean isFusible(Tensor x) {

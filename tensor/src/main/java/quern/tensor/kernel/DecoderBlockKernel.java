@@ -16,7 +16,7 @@ import java.util.List;
  */
 public final class DecoderBlockKernel {
     /** Tokens that go through a part together. */
-    static final int TILE = 64;
+    static final int TILE = 128;
 
     private DecoderBlockKernel() {}
 
