@@ -3,6 +3,7 @@ package quern.nn;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -85,23 +86,25 @@ final class FusedBlock implements HandWritten {
                 || !(steps.get(1).plainPreNorm(pass) instanceof Residual.PreNorm second)
                 || !(first.branch() instanceof SelfAttention attention)
                 || !(second.branch() instanceof FeedForward feedForward)
-                || attention.plain(pass) == null
+                || !(attention.plain(pass) instanceof SelfAttention.Plain plain)
                 || !feedForward.isPlain(pass)
                 || !ACTIVATIONS.containsKey(feedForward.activation())) {
             return Optional.empty();
         }
         Optional<Parts> parts = parts(first.norm(), attention, second.norm(), feedForward);
-        if (parts.isEmpty() || !isCausal(flow.get(attention.plain(pass).mask()), x.size(1))) {
+        if (parts.isEmpty()) {
             return Optional.empty();
         }
-        DecoderBlockKernel.Shape shape = shape(attention.plain(pass).shape(), feedForward, parts.get());
+        DecoderBlockKernel.Shape shape = shape(plain.shape(), feedForward, parts.get());
         boolean rotaryFits = !shape.rotary() || isWholeRotary(flow, x.size(1), shape.headWidth());
         boolean fits = rotaryFits
                 && shape.scale() > 0
                 && (!shape.gated() || shape.inner() % 16 == 0)
                 && parts.get().parameters().stream().allMatch(p -> fits(p, x.dtype()))
                 && arrayBytes(parts.get(), x.size(1))
-                        <= HEAP_SHARE * Runtime.getRuntime().maxMemory();
+                        <= HEAP_SHARE * Runtime.getRuntime().maxMemory()
+                // Last, since it reads all of the mask.
+                && isCausal(flow.get(plain.mask()), x.size(1));
         return fits ? Optional.of(new FusedBlock(shape, parts.get())) : Optional.empty();
     }
 
@@ -281,7 +284,7 @@ final class FusedBlock implements HandWritten {
         private final Tensor inner;
         private final Tensor cos;
         private final Tensor sin;
-        private final Map<Parameter, Tensor> gradients = new java.util.LinkedHashMap<>();
+        private final Map<Parameter, Tensor> gradients = new LinkedHashMap<>();
 
         Visit(DecoderBlockKernel.Shape shape, Parts parts, Tensor x, Flow flow) {
             this.shape = shape;

@@ -22,7 +22,7 @@ public enum BlockActivation {
     /** {@code h = act(x)} over {@code n} elements, a multiple of the vector length. */
     void forward(float[] x, int xAt, float[] h, int hAt, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
-            FloatVector v = load(x, xAt + i);
+            FloatVector v = Lanes.load(x, xAt + i);
             v.mul(gain(v)).intoArray(h, hAt + i);
         }
     }
@@ -30,17 +30,17 @@ public enum BlockActivation {
     /** {@code h = act(g)·u}. */
     void gated(float[] g, int gAt, float[] u, int uAt, float[] h, int hAt, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
-            FloatVector v = load(g, gAt + i);
-            v.mul(gain(v)).mul(load(u, uAt + i)).intoArray(h, hAt + i);
+            FloatVector v = Lanes.load(g, gAt + i);
+            v.mul(gain(v)).mul(Lanes.load(u, uAt + i)).intoArray(h, hAt + i);
         }
     }
 
     /** {@code h = act(x)} again, and {@code dx = dh·act'(x)} over x. */
     void backward(float[] x, int xAt, float[] dh, int dhAt, float[] h, int hAt, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
-            FloatVector v = load(x, xAt + i);
+            FloatVector v = Lanes.load(x, xAt + i);
             FloatVector gain = gain(v);
-            load(dh, dhAt + i).mul(slope(v, gain)).intoArray(x, xAt + i);
+            Lanes.load(dh, dhAt + i).mul(slope(v, gain)).intoArray(x, xAt + i);
             v.mul(gain).intoArray(h, hAt + i);
         }
     }
@@ -48,11 +48,11 @@ public enum BlockActivation {
     /** {@code h = act(g)·u} again, {@code dg = dh·u·act'(g)} over g, {@code du = dh·act(g)} over u. */
     void gatedBackward(float[] g, int gAt, float[] u, int uAt, float[] dh, int dhAt, float[] h, int hAt, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
-            FloatVector v = load(g, gAt + i);
+            FloatVector v = Lanes.load(g, gAt + i);
             FloatVector gain = gain(v);
             FloatVector act = v.mul(gain);
-            FloatVector up = load(u, uAt + i);
-            FloatVector d = load(dh, dhAt + i);
+            FloatVector up = Lanes.load(u, uAt + i);
+            FloatVector d = Lanes.load(dh, dhAt + i);
             d.mul(up).mul(slope(v, gain)).intoArray(g, gAt + i);
             d.mul(act).intoArray(u, uAt + i);
             act.mul(up).intoArray(h, hAt + i);
@@ -93,9 +93,5 @@ public enum BlockActivation {
 
     private static FloatVector one() {
         return FloatVector.broadcast(Lanes.FLOATS, 1f);
-    }
-
-    private static FloatVector load(float[] x, int i) {
-        return FloatVector.fromArray(Lanes.FLOATS, x, i);
     }
 }

@@ -4,13 +4,12 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.ref.SoftReference;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import jdk.incubator.vector.FloatVector;
+import java.util.function.Function;
 import quern.tensor.kernel.DecoderBlockKernel.Activations;
 import quern.tensor.kernel.DecoderBlockKernel.NormSlot;
 import quern.tensor.kernel.DecoderBlockKernel.Scratch;
@@ -196,10 +195,10 @@ final class BlockWorkspace implements AutoCloseable {
     }
 
     void loadBackward(Weights w, Weights gradients, Activations a) {
-        inputs.beginSums(heap(gradients.inputs()));
-        output.beginSums(heap(List.of(gradients.output())));
-        ups.beginSums(heap(gradients.ups()));
-        down.beginSums(heap(List.of(gradients.down())));
+        inputs.beginSums(gradients.inputs());
+        output.beginSums(List.of(gradients.output()));
+        ups.beginSums(gradients.ups());
+        down.beginSums(List.of(gradients.down()));
         load(w, a, (map, slots, part) -> {
             map.loadBackward(slots, a.type(), part, lanes.length);
             map.clearSums(part);
@@ -215,14 +214,14 @@ final class BlockWorkspace implements AutoCloseable {
 
     @FunctionalInterface
     private interface Load {
-        void part(HeapMap map, List<HeapMap.Slot> slots, int part);
+        void part(HeapMap map, List<Slot> slots, int part);
     }
 
     private void load(Weights w, Activations a, Load load) {
-        List<HeapMap.Slot> inputSlots = heap(w.inputs());
-        List<HeapMap.Slot> outputSlots = heap(List.of(w.output()));
-        List<HeapMap.Slot> upSlots = heap(w.ups());
-        List<HeapMap.Slot> downSlots = heap(List.of(w.down()));
+        List<Slot> inputSlots = w.inputs();
+        List<Slot> outputSlots = List.of(w.output());
+        List<Slot> upSlots = w.ups();
+        List<Slot> downSlots = List.of(w.down());
         KernelThreads.run(lanes.length, part -> {
             load.part(inputs, inputSlots, part);
             load.part(output, outputSlots, part);
@@ -239,12 +238,6 @@ final class BlockWorkspace implements AutoCloseable {
             HeapRows.load(slot.bias(), type, 0, bias, 0, s.width());
         }
         return new RowNorm(s.centred(), s.width(), eps, weight, slot.bias() == null ? null : bias);
-    }
-
-    private static List<HeapMap.Slot> heap(List<Slot> slots) {
-        List<HeapMap.Slot> result = new ArrayList<>();
-        slots.forEach(slot -> result.add(slot.heap()));
-        return result;
     }
 
     /** Queries, keys and values of a tile. */
@@ -443,10 +436,10 @@ final class BlockWorkspace implements AutoCloseable {
     void store(Weights gradients) {
         int parts = lanes.length;
         KernelThreads.run(parts, part -> {
-            inputs.store(heap(gradients.inputs()), part, parts);
-            output.store(heap(List.of(gradients.output())), part, parts);
-            ups.store(heap(gradients.ups()), part, parts);
-            down.store(heap(List.of(gradients.down())), part, parts);
+            inputs.store(gradients.inputs(), part, parts);
+            output.store(List.of(gradients.output()), part, parts);
+            ups.store(gradients.ups(), part, parts);
+            down.store(List.of(gradients.down()), part, parts);
         });
         sum(gradients.attentionNorm().weight(), l -> l.dAttentionWeight);
         sum(gradients.attentionNorm().bias(), l -> l.dAttentionBias);
@@ -454,7 +447,7 @@ final class BlockWorkspace implements AutoCloseable {
         sum(gradients.feedForwardNorm().bias(), l -> l.dFeedForwardBias);
     }
 
-    private void sum(MemorySegment target, java.util.function.Function<Lane, float[]> sums) {
+    private void sum(MemorySegment target, Function<Lane, float[]> sums) {
         if (target == null) {
             return;
         }
@@ -469,9 +462,7 @@ final class BlockWorkspace implements AutoCloseable {
 
     private static void addTo(float[] x, float[] y, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
-            FloatVector.fromArray(Lanes.FLOATS, x, i)
-                    .add(FloatVector.fromArray(Lanes.FLOATS, y, i))
-                    .intoArray(x, i);
+            Lanes.load(x, i).add(Lanes.load(y, i)).intoArray(x, i);
         }
     }
 }

@@ -1,5 +1,6 @@
 package quern.tensor.kernel;
 
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -98,8 +99,8 @@ final class CausalAttentionRows {
             pack(qkv, keys, keysPacked);
             pack(qkv, values, valuesPacked);
             Gemm.panels(new Gemm.Rows(qkv, keys, stride), length, width, keyRowPanels);
-            java.util.Arrays.fill(keyGradient, 0);
-            java.util.Arrays.fill(valueGradient, 0);
+            Arrays.fill(keyGradient, 0);
+            Arrays.fill(valueGradient, 0);
             for (int h = kv * group; h < (kv + 1) * group; h++) {
                 for (int first = 0; first < length; first += STRIP) {
                     strip(qkv, dy, dQkv, h, first);
@@ -179,11 +180,11 @@ final class CausalAttentionRows {
     }
 
     private void softmax(int at, int visible, int end) {
-        java.util.Arrays.fill(scores, at + visible, at + end, Float.NEGATIVE_INFINITY);
+        Arrays.fill(scores, at + visible, at + end, Float.NEGATIVE_INFINITY);
         int n = Math.ceilDiv(visible, Lanes.COUNT) * Lanes.COUNT;
-        FloatVector maxima = load(scores, at);
+        FloatVector maxima = Lanes.load(scores, at);
         for (int i = Lanes.COUNT; i < n; i += Lanes.COUNT) {
-            maxima = maxima.max(load(scores, at + i));
+            maxima = maxima.max(Lanes.load(scores, at + i));
         }
         // The largest of scaled scores: a negative scale would turn the order around.
         float max = maximum(maxima) * scale;
@@ -191,15 +192,15 @@ final class CausalAttentionRows {
         FloatVector factor = FloatVector.broadcast(Lanes.FLOATS, scale);
         FloatVector shift = FloatVector.broadcast(Lanes.FLOATS, -max);
         for (int i = 0; i < n; i += Lanes.COUNT) {
-            FloatVector e = Lanes.exp(load(scores, at + i).fma(factor, shift));
+            FloatVector e = Lanes.exp(Lanes.load(scores, at + i).fma(factor, shift));
             e.intoArray(scores, at + i);
             sums = sums.add(e);
         }
         float inverse = (float) (1 / Lanes.sum(sums, scratch));
         for (int i = 0; i < n; i += Lanes.COUNT) {
-            load(scores, at + i).mul(inverse).intoArray(scores, at + i);
+            Lanes.load(scores, at + i).mul(inverse).intoArray(scores, at + i);
         }
-        java.util.Arrays.fill(scores, at + n, at + end, 0);
+        Arrays.fill(scores, at + n, at + end, 0);
     }
 
     private float maximum(FloatVector maxima) {
@@ -214,12 +215,12 @@ final class CausalAttentionRows {
     private void softmaxBackward(int at, int end) {
         FloatVector products = FloatVector.zero(Lanes.FLOATS);
         for (int i = 0; i < end; i += Lanes.COUNT) {
-            products = load(scores, at + i).fma(load(scoreGradient, at + i), products);
+            products = Lanes.load(scores, at + i).fma(Lanes.load(scoreGradient, at + i), products);
         }
         float mean = (float) Lanes.sum(products, scratch);
         for (int i = 0; i < end; i += Lanes.COUNT) {
-            load(scores, at + i)
-                    .mul(load(scoreGradient, at + i).sub(mean))
+            Lanes.load(scores, at + i)
+                    .mul(Lanes.load(scoreGradient, at + i).sub(mean))
                     .mul(scale)
                     .intoArray(scoreGradient, at + i);
         }
@@ -229,9 +230,5 @@ final class CausalAttentionRows {
         for (int row = 0; row < rows; row++) {
             System.arraycopy(from, row * paddedWidth, to, at + row * toStride, width);
         }
-    }
-
-    private static FloatVector load(float[] x, int i) {
-        return FloatVector.fromArray(Lanes.FLOATS, x, i);
     }
 }

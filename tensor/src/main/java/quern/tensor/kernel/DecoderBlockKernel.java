@@ -63,11 +63,7 @@ public final class DecoderBlockKernel {
      * @param weight [out, in]
      * @param bias [out]
      */
-    public record Slot(MemorySegment weight, MemorySegment bias, int out) {
-        HeapMap.Slot heap() {
-            return new HeapMap.Slot(weight, bias, out);
-        }
-    }
+    public record Slot(MemorySegment weight, MemorySegment bias, int out) {}
 
     /**
      * A norm's memory, or that of its gradient.

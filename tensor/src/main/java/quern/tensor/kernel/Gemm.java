@@ -93,17 +93,12 @@ final class Gemm {
 
     /** Lays rows [k, n] in panels; columns up to the next panel's start are read too. */
     static void panels(Rows rows, int k, int n, float[] packed) {
-        panels(rows, k, 0, Math.ceilDiv(n, PANEL), packed);
-    }
-
-    /** As above, for the panels from {@code from} to before {@code to}. */
-    static void panels(Rows rows, int k, int from, int to, float[] packed) {
-        for (int panel = from; panel < to; panel++) {
+        for (int panel = 0; panel * PANEL < n; panel++) {
             int target = panel * PANEL * k;
             int source = rows.at + panel * PANEL;
             for (int i = 0; i < k; i++, target += PANEL, source += rows.stride) {
-                load(rows.data, source).intoArray(packed, target);
-                load(rows.data, source + Lanes.COUNT).intoArray(packed, target + Lanes.COUNT);
+                Lanes.load(rows.data, source).intoArray(packed, target);
+                Lanes.load(rows.data, source + Lanes.COUNT).intoArray(packed, target + Lanes.COUNT);
             }
         }
     }
@@ -143,16 +138,12 @@ final class Gemm {
         }
     }
 
-    private static FloatVector load(float[] x, int i) {
-        return FloatVector.fromArray(Lanes.FLOATS, x, i);
-    }
-
     private static FloatVector all(float x) {
         return FloatVector.broadcast(Lanes.FLOATS, x);
     }
 
     private static FloatVector start(boolean add, float[] c, int i) {
-        return add ? load(c, i) : FloatVector.zero(Lanes.FLOATS);
+        return add ? Lanes.load(c, i) : FloatVector.zero(Lanes.FLOATS);
     }
 
     private static void eight(
@@ -190,8 +181,8 @@ final class Gemm {
         int a6 = a5 + aRow;
         int a7 = a6 + aRow;
         for (int j = 0; j < k; j++) {
-            FloatVector b0 = load(b, bi + PANEL * j);
-            FloatVector b1 = load(b, bi + PANEL * j + w);
+            FloatVector b0 = Lanes.load(b, bi + PANEL * j);
+            FloatVector b1 = Lanes.load(b, bi + PANEL * j + w);
             FloatVector x = all(a[ai + j]);
             c00 = x.fma(b0, c00);
             c01 = x.fma(b1, c01);
@@ -262,8 +253,8 @@ final class Gemm {
         int a2 = a1 + aRow;
         int a3 = a2 + aRow;
         for (int j = 0; j < k; j++) {
-            FloatVector b0 = load(b, bi + PANEL * j);
-            FloatVector b1 = load(b, bi + PANEL * j + w);
+            FloatVector b0 = Lanes.load(b, bi + PANEL * j);
+            FloatVector b1 = Lanes.load(b, bi + PANEL * j + w);
             FloatVector x = all(a[ai + j]);
             c00 = x.fma(b0, c00);
             c01 = x.fma(b1, c01);
@@ -320,8 +311,8 @@ final class Gemm {
         FloatVector c71 = start(add, c, i + w);
         for (int j = 0; j < k; j++) {
             int aj = ai + ROWS * j;
-            FloatVector b0 = load(b, bi + PANEL * j);
-            FloatVector b1 = load(b, bi + PANEL * j + w);
+            FloatVector b0 = Lanes.load(b, bi + PANEL * j);
+            FloatVector b1 = Lanes.load(b, bi + PANEL * j + w);
             FloatVector x = all(a[aj]);
             c00 = x.fma(b0, c00);
             c01 = x.fma(b1, c01);
@@ -390,8 +381,8 @@ final class Gemm {
         FloatVector c31 = start(add, c, i + w);
         for (int j = 0; j < k; j++) {
             int aj = ai + ROWS * j;
-            FloatVector b0 = load(b, bi + PANEL * j);
-            FloatVector b1 = load(b, bi + PANEL * j + w);
+            FloatVector b0 = Lanes.load(b, bi + PANEL * j);
+            FloatVector b1 = Lanes.load(b, bi + PANEL * j + w);
             FloatVector x = all(a[aj]);
             c00 = x.fma(b0, c00);
             c01 = x.fma(b1, c01);

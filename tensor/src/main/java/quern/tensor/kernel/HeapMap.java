@@ -5,20 +5,13 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
 import jdk.incubator.vector.FloatVector;
+import quern.tensor.kernel.DecoderBlockKernel.Slot;
 
 /**
  * The weights of one or several linear maps of the same input, side by side in arrays, with room for their gradients. Made
  * anew for every call, in arrays that stay.
  */
 final class HeapMap {
-    /**
-     * One linear map's memory.
-     *
-     * @param weight [out, in]
-     * @param bias [out], or null
-     */
-    record Slot(MemorySegment weight, MemorySegment bias, int out) {}
-
     final int in;
     final int out;
     /** Distance of rows of the weight, and columns that its products write. */
@@ -66,13 +59,13 @@ final class HeapMap {
         int to = Math.min(out, toPanel * Gemm.PANEL);
         int first = 0;
         for (Slot slot : slots) {
-            for (int row = Math.max(from, first); row < Math.min(to, first + slot.out); row++) {
-                HeapRows.load(slot.weight, type, (long) (row - first) * in, rows, row * inStride, in);
+            for (int row = Math.max(from, first); row < Math.min(to, first + slot.out()); row++) {
+                HeapRows.load(slot.weight(), type, (long) (row - first) * in, rows, row * inStride, in);
             }
             if (biased && part == 0) {
-                HeapRows.load(slot.bias, type, 0, bias, first, slot.out);
+                HeapRows.load(slot.bias(), type, 0, bias, first, slot.out());
             }
-            first += slot.out;
+            first += slot.out();
         }
         Gemm.panelsTransposed(new Gemm.Rows(rows, 0, inStride), out, in, fromPanel, toPanel, panels);
     }
@@ -86,8 +79,8 @@ final class HeapMap {
             int columns = Math.min(Gemm.PANEL, in - column);
             int target = column * out;
             for (Slot slot : slots) {
-                for (int row = 0; row < slot.out; row++, target += Gemm.PANEL) {
-                    HeapRows.load(slot.weight, type, (long) row * in + column, panels, target, columns);
+                for (int row = 0; row < slot.out(); row++, target += Gemm.PANEL) {
+                    HeapRows.load(slot.weight(), type, (long) row * in + column, panels, target, columns);
                     Arrays.fill(panels, target + columns, target + Gemm.PANEL, 0);
                 }
             }
@@ -108,7 +101,7 @@ final class HeapMap {
             for (int row = 0; row < count; row++) {
                 int at = row * outStride;
                 for (int i = 0; i < outStride; i += Lanes.COUNT) {
-                    load(y, at + i).add(load(bias, i)).intoArray(y, at + i);
+                    Lanes.load(y, at + i).add(Lanes.load(bias, i)).intoArray(y, at + i);
                 }
             }
         }
@@ -128,7 +121,7 @@ final class HeapMap {
 
     /** Starts a backward that sums gradients only if some slot's are wanted. */
     void beginSums(List<Slot> gradients) {
-        wanted = gradients.stream().anyMatch(slot -> slot.weight != null || slot.bias != null);
+        wanted = gradients.stream().anyMatch(slot -> slot.weight() != null || slot.bias() != null);
     }
 
     /** Starts a lane's sums at zero. */
@@ -167,9 +160,9 @@ final class HeapMap {
         if (biased) {
             float[] sums = biasSums[lane];
             for (int i = 0; i < outStride; i += Lanes.COUNT) {
-                FloatVector sum = load(sums, i);
+                FloatVector sum = Lanes.load(sums, i);
                 for (int row = 0; row < count; row++) {
-                    sum = sum.add(load(dy, row * outStride + i));
+                    sum = sum.add(Lanes.load(dy, row * outStride + i));
                 }
                 sum.intoArray(sums, i);
             }
@@ -191,37 +184,33 @@ final class HeapMap {
         for (int lane = 1; lane < weightSums.length; lane++) {
             float[] other = weightSums[lane];
             for (int i = from * inStride; i < to * inStride; i += Lanes.COUNT) {
-                load(total, i).add(load(other, i)).intoArray(total, i);
+                Lanes.load(total, i).add(Lanes.load(other, i)).intoArray(total, i);
             }
         }
         int first = 0;
         for (Slot slot : gradients) {
-            if (slot.weight != null) {
-                for (int row = Math.max(from, first); row < Math.min(to, first + slot.out); row++) {
+            if (slot.weight() != null) {
+                for (int row = Math.max(from, first); row < Math.min(to, first + slot.out()); row++) {
                     MemorySegment.copy(
                             total,
                             row * inStride,
-                            slot.weight,
+                            slot.weight(),
                             ValueLayout.JAVA_FLOAT_UNALIGNED,
                             (long) (row - first) * in * Float.BYTES,
                             in);
                 }
             }
-            if (slot.bias != null && part == 0) {
+            if (slot.bias() != null && part == 0) {
                 float[] sums = biasSums[0];
-                for (int i = first; i < first + slot.out; i++) {
+                for (int i = first; i < first + slot.out(); i++) {
                     float sum = sums[i];
                     for (int lane = 1; lane < biasSums.length; lane++) {
                         sum += biasSums[lane][i];
                     }
-                    slot.bias.set(ValueLayout.JAVA_FLOAT_UNALIGNED, (long) (i - first) * Float.BYTES, sum);
+                    slot.bias().set(ValueLayout.JAVA_FLOAT_UNALIGNED, (long) (i - first) * Float.BYTES, sum);
                 }
             }
-            first += slot.out;
+            first += slot.out();
         }
-    }
-
-    private static FloatVector load(float[] x, int i) {
-        return FloatVector.fromArray(Lanes.FLOATS, x, i);
     }
 }

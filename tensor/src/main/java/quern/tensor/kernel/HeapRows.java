@@ -42,10 +42,7 @@ final class HeapRows {
         }
         int i = 0;
         for (; i + Lanes.COUNT <= count; i += Lanes.COUNT) {
-            Lanes.storeBf16(
-                    jdk.incubator.vector.FloatVector.fromArray(Lanes.FLOATS, source, at + i),
-                    target,
-                    (to + i) * Short.BYTES);
+            Lanes.storeBf16(Lanes.load(source, at + i), target, (to + i) * Short.BYTES);
         }
         for (; i < count; i++) {
             Lanes.set(target, type, to + i, source[at + i]);

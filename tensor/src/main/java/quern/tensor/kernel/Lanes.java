@@ -43,6 +43,10 @@ final class Lanes {
         return FloatVector.fromMemorySegment(FLOATS, segment, byteOffset, ORDER);
     }
 
+    static FloatVector load(float[] array, int index) {
+        return FloatVector.fromArray(FLOATS, array, index);
+    }
+
     static FloatVector loadBf16(MemorySegment segment, long byteOffset) {
         return fromBf16(ShortVector.fromMemorySegment(SHORTS, segment, byteOffset, ORDER));
     }

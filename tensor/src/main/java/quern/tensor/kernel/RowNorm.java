@@ -41,9 +41,9 @@ final class RowNorm {
             float inverse = inverseDeviation(x, at, mean, scratch);
             FloatVector shift = FloatVector.broadcast(Lanes.FLOATS, mean);
             for (int i = 0; i < width; i += Lanes.COUNT) {
-                FloatVector normal = load(x, at + i).sub(shift).mul(inverse);
-                FloatVector w = load(weight, i);
-                (bias == null ? normal.mul(w) : normal.fma(w, load(bias, i))).intoArray(y, at + i);
+                FloatVector normal = Lanes.load(x, at + i).sub(shift).mul(inverse);
+                FloatVector w = Lanes.load(weight, i);
+                (bias == null ? normal.mul(w) : normal.fma(w, Lanes.load(bias, i))).intoArray(y, at + i);
             }
         }
     }
@@ -65,23 +65,23 @@ final class RowNorm {
             FloatVector sums = FloatVector.zero(Lanes.FLOATS);
             FloatVector products = sums;
             for (int i = 0; i < width; i += Lanes.COUNT) {
-                FloatVector normal = load(x, at + i).sub(shift).mul(inverse);
-                FloatVector d = load(dy, at + i);
-                FloatVector g = d.mul(load(weight, i));
+                FloatVector normal = Lanes.load(x, at + i).sub(shift).mul(inverse);
+                FloatVector d = Lanes.load(dy, at + i);
+                FloatVector g = d.mul(Lanes.load(weight, i));
                 sums = sums.add(g);
                 products = g.fma(normal, products);
-                d.fma(normal, load(dWeight, i)).intoArray(dWeight, i);
+                d.fma(normal, Lanes.load(dWeight, i)).intoArray(dWeight, i);
                 if (dBias != null) {
-                    d.add(load(dBias, i)).intoArray(dBias, i);
+                    d.add(Lanes.load(dBias, i)).intoArray(dBias, i);
                 }
             }
             float meanOfG = centred ? (float) (Lanes.sum(sums, scratch) / width) : 0;
             float meanOfProducts = (float) (Lanes.sum(products, scratch) / width);
             for (int i = 0; i < width; i += Lanes.COUNT) {
-                FloatVector normal = load(x, at + i).sub(shift).mul(inverse);
-                FloatVector g = load(dy, at + i).mul(load(weight, i));
+                FloatVector normal = Lanes.load(x, at + i).sub(shift).mul(inverse);
+                FloatVector g = Lanes.load(dy, at + i).mul(Lanes.load(weight, i));
                 FloatVector d = g.sub(meanOfG).sub(normal.mul(meanOfProducts)).mul(inverse);
-                d.add(load(dx, at + i)).intoArray(dx, at + i);
+                d.add(Lanes.load(dx, at + i)).intoArray(dx, at + i);
             }
         }
     }
@@ -92,7 +92,7 @@ final class RowNorm {
         }
         FloatVector sums = FloatVector.zero(Lanes.FLOATS);
         for (int i = 0; i < width; i += Lanes.COUNT) {
-            sums = sums.add(load(x, at + i));
+            sums = sums.add(Lanes.load(x, at + i));
         }
         return (float) (Lanes.sum(sums, scratch) / width);
     }
@@ -101,7 +101,7 @@ final class RowNorm {
         FloatVector squares = FloatVector.zero(Lanes.FLOATS);
         FloatVector shift = FloatVector.broadcast(Lanes.FLOATS, mean);
         for (int i = 0; i < width; i += Lanes.COUNT) {
-            FloatVector d = load(x, at + i).sub(shift);
+            FloatVector d = Lanes.load(x, at + i).sub(shift);
             squares = d.fma(d, squares);
         }
         double sum = Lanes.sum(squares, scratch);
@@ -111,9 +111,5 @@ final class RowNorm {
             sum -= (double) padding * mean * mean;
         }
         return (float) (1 / Math.sqrt(sum / width + eps));
-    }
-
-    private static FloatVector load(float[] x, int i) {
-        return FloatVector.fromArray(Lanes.FLOATS, x, i);
     }
 }
