@@ -52,8 +52,7 @@ final class ChunkedCrossEntropy implements HandWritten {
             weights = weights == null ? null : weights.indexSelect(0, index);
         }
         Tensor logprobs_N = Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0));
-        boolean penalized =
-                weights != null && (regularization.labelSmoothing() > 0 || regularization.zLoss() > 0);
+        boolean penalized = weights != null && (regularization.labelSmoothing() > 0 || regularization.zLoss() > 0);
         Tensor losses_N = penalized ? Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0)) : null;
         Gradient gradient =
                 new Gradient(output, transform, penalized ? regularization : null, x_ND, targets, index, b, t);
@@ -244,11 +243,7 @@ final class ChunkedCrossEntropy implements HandWritten {
                 dBias_V = null;
                 allocate();
                 Tensor logprobs_N = Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0));
-                chunks(
-                        weights,
-                        penalty == null ? null : plain,
-                        logprobs_N,
-                        penalty == null ? null : logprobs_N.copy());
+                chunks(weights, penalty == null ? null : plain, logprobs_N, penalty == null ? null : logprobs_N.copy());
             } else if (factor != 1) {
                 dx_ND.mul_(factor);
                 if (dWeight_VD != null) {

@@ -96,11 +96,7 @@ public final class MixtureOfExperts implements Branch {
             long half = both.size(-1) / 2;
             Tensor hidden = activation.apply(both.narrow(-1, 0, half)).mul(both.narrow(-1, half, half));
             hidden = SelfAttention.drop(
-                    hidden,
-                    pass.dropout(Regularization.Place.FEED_FORWARD, 0),
-                    "mlp_hidden_dropout_" + e,
-                    owner,
-                    pass);
+                    hidden, pass.dropout(Regularization.Place.FEED_FORWARD, 0), "mlp_hidden_dropout_" + e, owner, pass);
             results.add(Functional.linear(hidden, downs.get(e).squeeze(0), null));
         }
         Tensor places = Tensor.of(routes.places, routes.places.length).to(x.device());

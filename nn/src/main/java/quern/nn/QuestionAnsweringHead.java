@@ -68,7 +68,6 @@ public final class QuestionAnsweringHead extends Segment {
         long length = logits_BT.size(1);
         // As in transformers: before the text counts as its first token, after it as nothing.
         Tensor positions_B = positions.reshape(positions.numel()).clampMin(0);
-        return SoftmaxLoss.mean(
-                logits_BT, positions_B.maskedFill(positions_B.ge(length), -100), Regularization.NONE);
+        return SoftmaxLoss.mean(logits_BT, positions_B.maskedFill(positions_B.ge(length), -100), Regularization.NONE);
     }
 }

@@ -25,8 +25,7 @@ import java.util.Set;
  * @param embeddingNoise α of NEFTune (Jain et al. 2023, arXiv:2310.05914): token vectors [B, T, D] get noise drawn
  *     uniformly from ±α/√(T·D) right after the lookup, T with padding, as in Hugging Face's trainer; 0 for none
  */
-public record Regularization(
-        Map<Place, Double> dropout, double labelSmoothing, double zLoss, double embeddingNoise) {
+public record Regularization(Map<Place, Double> dropout, double labelSmoothing, double zLoss, double embeddingNoise) {
     /** Where activations are dropped out. */
     public enum Place {
         /** What the embedding gives. */

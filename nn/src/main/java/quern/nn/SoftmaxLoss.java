@@ -16,9 +16,8 @@ final class SoftmaxLoss {
         Tensor counted = labels.ge(0).to(DType.FP32);
         Tensor wide = logits.to(DType.FP32);
         Tensor all = Functional.logSoftmax(wide, -1);
-        Tensor logprobs = all.gather(-1, labels.clampMin(0).unsqueeze(-1))
-                .squeeze(-1)
-                .mul(counted);
+        Tensor logprobs =
+                all.gather(-1, labels.clampMin(0).unsqueeze(-1)).squeeze(-1).mul(counted);
         if (r.labelSmoothing() == 0 && r.zLoss() == 0) {
             return new Rows(logprobs, logprobs.neg());
         }

@@ -63,7 +63,10 @@ public final class TokenClassificationHead extends Segment {
         if (labels_BT != null) {
             long rows = labels_BT.numel();
             Tensor logits_NL = logits_BTL.to(DType.FP32).reshape(rows, logits_BTL.size(-1));
-            flow.put("loss", SoftmaxLoss.mean(logits_NL, labels_BT.reshape(rows), pass.regularization()).view(1));
+            flow.put(
+                    "loss",
+                    SoftmaxLoss.mean(logits_NL, labels_BT.reshape(rows), pass.regularization())
+                            .view(1));
         }
     }
 }
