@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import quern.cli.ProgressLine;
-import quern.cli.Series;
+import quern.evaluate.plot.Series;
 import quern.cli.Terminal;
 import quern.train.StepResult;
 import quern.train.TrainingHook;
