@@ -69,7 +69,8 @@ public record Axis(Optional<String> key, List<Arm> arms) {
                         "--arm takes 'NAME: {key: value, …}', as in --arm 'big: {learning_rate: 1e-2}', not '%s'",
                         text);
             }
-            arms.add(new Arm(parts.group(1), List.of(parts.group(2))));
+            boolean empty = parts.group(2).replaceAll("\\s", "").equals("{}");
+            arms.add(new Arm(parts.group(1), empty ? List.of() : List.of(parts.group(2))));
         }
         return new Axis(Optional.empty(), requireDifferent(arms, "--arm"));
     }

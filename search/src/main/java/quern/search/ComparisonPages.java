@@ -67,7 +67,7 @@ public final class ComparisonPages {
         parts.add(new Page.Heading("Final loss"));
         parts.add(losses(c));
         parts.add(new Page.Text(
-                ("Validation loss in nats a token, mean with its 95 % interval (Student's t). Differences are to %s, over "
+                ("Validation loss in nats a token, mean with its 95 %% interval (Student's t). Differences are to %s, over "
                                 + "pairs of runs with the same seed, so with the same first weights, the same order of the "
                                 + "data and the same dropout streams. p: paired t test, corrected by Holm's method for "
                                 + "the number of arms; exact p: all sign flips of the differences, not corrected.")

@@ -151,7 +151,8 @@ public final class StudyRunner {
         for (int i = 0; i < recipes.size(); i++) {
             for (int j = 0; j < i; j++) {
                 if (Recipe.from(recipes.get(i)).equals(Recipe.from(recipes.get(j)))) {
-                    warn("arm '%s' changes nothing: its recipe is that of '%s'"
+                    // Only told: when its losses are the same too, the comparison says so.
+                    watcher.note("warning: arm '%s' changes nothing: its recipe is that of '%s'"
                             .formatted(study.arms().get(i).name(), study.arms().get(j).name()));
                 }
             }

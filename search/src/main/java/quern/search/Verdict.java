@@ -104,7 +104,7 @@ final class Verdict {
                 .ifPresent(r -> costs.add("%.2fx the tokens/s".formatted(r)));
         ratio(arm.stateBytes(), baseline.stateBytes())
                 .filter(r -> Math.abs(r - 1) > SAME_TIME)
-                .ifPresent(r -> costs.add("%.2fx the optimizer state".formatted(r)));
+                .ifPresent(r -> costs.add(r == 0 ? "no optimizer state" : "%.2fx the optimizer state".formatted(r)));
         return costs.toString();
     }
 

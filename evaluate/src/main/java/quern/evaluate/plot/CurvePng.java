@@ -35,6 +35,9 @@ import quern.recipe.QuernException;
 public record CurvePng(String title, String xName, String yName, boolean logX, OptionalDouble yMax) {
     private static final int WIDTH = 1000;
     private static final int HEIGHT = 600;
+    /** A longer legend would hide the curves. */
+    private static final int MOST_INSIDE = 4;
+
     private static final float FAINT_WIDTH = 0.8f;
     private static final int FAINT_ALPHA = 110;
 
@@ -107,6 +110,10 @@ public record CurvePng(String title, String xName, String yName, boolean logX, O
                 .yAxisTitle(yName)
                 .build();
         style(chart.getStyler(), theme);
+        long names = series.stream().map(Series::name).distinct().count();
+        if (names > MOST_INSIDE) {
+            chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
+        }
         Map<String, Color> colours = new LinkedHashMap<>();
         int drawn = 0;
         for (Series one : series) {
