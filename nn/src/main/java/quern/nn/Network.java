@@ -1,10 +1,12 @@
 package quern.nn;
 
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import quern.recipe.QuernException;
 import quern.tensor.Autograd;
 import quern.tensor.Parameter;
@@ -67,6 +69,13 @@ public final class Network implements AutoCloseable {
             }
         }
         return List.copyOf(all.values());
+    }
+
+    /** What of {@link Regularization} has an effect on some segment. */
+    public Set<Regularization.Kind> regularizers() {
+        Set<Regularization.Kind> all = EnumSet.noneOf(Regularization.Kind.class);
+        visits.forEach(s -> all.addAll(s.regularizers()));
+        return all;
     }
 
     /** The linear slots by name. */
