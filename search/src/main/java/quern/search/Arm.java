@@ -23,9 +23,8 @@ public record Arm(String name, List<String> settings) {
 
     /** A text as the name of a folder: letters, digits and {@code . _ = -}. */
     static String folder(String text) {
-        String plain = text.toLowerCase(Locale.ROOT)
-                .replaceAll("[^a-z0-9._=+-]+", "-")
-                .replaceAll("^[-.]+|-+$", "");
+        String plain =
+                text.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9._=+-]+", "-").replaceAll("^[-.]+|-+$", "");
         String cut = plain.length() > LONGEST_FOLDER ? plain.substring(0, LONGEST_FOLDER) : plain;
         return cut.isEmpty() ? "arm" : cut;
     }

@@ -57,7 +57,8 @@ final class ArmRecipe {
             }
         }
         String optimizer = changed.has("optim") ? changed.text("optim") : "";
-        if (!optimizer.isEmpty() && !(recipe.has("optim") && recipe.text("optim").equals(optimizer))) {
+        if (!optimizer.isEmpty()
+                && !(recipe.has("optim") && recipe.text("optim").equals(optimizer))) {
             OptimizerTechnique technique = Techniques.find(
                     OptimizerTechnique.class, OptimizerTechnique.KIND, optimizer, changed.position("optim"));
             for (String key : OPTIMIZER_KEYS) {

@@ -90,7 +90,8 @@ public record Axis(Optional<String> key, List<Arm> arms) {
                 for (Arm arm : axis.arms()) {
                     List<String> settings = new ArrayList<>(before.settings());
                     settings.addAll(arm.settings());
-                    next.add(new Arm(before.name().isEmpty() ? arm.name() : before.name() + ", " + arm.name(), settings));
+                    next.add(new Arm(
+                            before.name().isEmpty() ? arm.name() : before.name() + ", " + arm.name(), settings));
                 }
             }
             crossed = next;

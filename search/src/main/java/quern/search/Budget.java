@@ -33,7 +33,8 @@ public record Budget(int tuningRuns, List<Long> tuningSteps, int seeds, List<Lon
                 ? ""
                 : "tuning %d runs of %s steps with one seed, then ".formatted(tuningRuns, each(tuningSteps));
         return "%d arms, each: %s%d %s of %s steps; %,d runs, %,d steps in all"
-                .formatted(steps.size(), tuning, seeds, seeds == 1 ? "seed" : "seeds", each(steps), runs(), totalSteps());
+                .formatted(
+                        steps.size(), tuning, seeds, seeds == 1 ? "seed" : "seeds", each(steps), runs(), totalSteps());
     }
 
     private static String each(List<Long> steps) {

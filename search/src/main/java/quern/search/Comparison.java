@@ -1,7 +1,6 @@
 package quern.search;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -49,7 +48,9 @@ public record Comparison(
                 : baseline.runs().stream().flatMap(r -> r.loss().stream()).max(Double::compare);
         String origin = wanted.isPresent()
                 ? "given"
-                : target.isPresent() ? "the highest final loss of a run of " + baseline.arm().name() : "none";
+                : target.isPresent()
+                        ? "the highest final loss of a run of " + baseline.arm().name()
+                        : "none";
         List<ArmResult> results = new ArrayList<>();
         for (ArmRuns arm : all) {
             results.add(result(arm, arm == baseline ? Optional.empty() : Optional.of(baseline), target));
@@ -206,9 +207,10 @@ public record Comparison(
         if (a.runs().isEmpty() || a.runs().size() != b.runs().size()) {
             return false;
         }
-        return a.runs().stream().allMatch(run -> partner(run, b)
-                .filter(other -> losses(run.curve()).equals(losses(other.curve())))
-                .isPresent());
+        return a.runs().stream()
+                .allMatch(run -> partner(run, b)
+                        .filter(other -> losses(run.curve()).equals(losses(other.curve())))
+                        .isPresent());
     }
 
     private static List<List<Double>> losses(LossCurve curve) {
@@ -225,8 +227,7 @@ public record Comparison(
                         .isPresent())
                 .toArray();
         double[] holm = Statistics.holm(IntStream.of(tested)
-                .mapToDouble(i ->
-                        results.get(i).difference().orElseThrow().p().orElseThrow())
+                .mapToDouble(i -> results.get(i).difference().orElseThrow().p().orElseThrow())
                 .toArray());
         @SuppressWarnings({"unchecked", "rawtypes"})
         Optional<Double>[] all = new Optional[results.size()];

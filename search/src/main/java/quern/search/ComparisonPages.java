@@ -90,10 +90,16 @@ public final class ComparisonPages {
             rows.add(List.of(
                     arm.name(),
                     arm.loss().map(Verdict::estimate).orElse(NONE),
-                    "%d of %d".formatted(arm.runs().size() - arm.diverged(), arm.runs().size()),
+                    "%d of %d"
+                            .formatted(
+                                    arm.runs().size() - arm.diverged(),
+                                    arm.runs().size()),
                     difference.map(d -> Verdict.signedEstimate(d.estimate())).orElse(NONE),
                     arm.correctedP().map(Verdict::p).orElse(NONE),
-                    difference.flatMap(Statistics.Difference::exactP).map(Verdict::p).orElse(NONE)));
+                    difference
+                            .flatMap(Statistics.Difference::exactP)
+                            .map(Verdict::p)
+                            .orElse(NONE)));
         }
         return new Page.Table(List.of("arm", "final loss", "runs finished", "difference", "p", "exact p"), rows);
     }
@@ -110,8 +116,9 @@ public final class ComparisonPages {
         });
         parts.add(new Page.Heading("Cost"));
         parts.add(cost(c));
-        parts.add(new Page.Text("Tokens/s is the median over a run's lines of metrics. Seconds are of whole runs, with evaluations and saves. Memory: %s. Energy: %s."
-                .formatted(c.memory(), c.energy())));
+        parts.add(new Page.Text(
+                "Tokens/s is the median over a run's lines of metrics. Seconds are of whole runs, with evaluations and saves. Memory: %s. Energy: %s."
+                        .formatted(c.memory(), c.energy())));
         if (c.arms().stream().anyMatch(a -> !a.tuning().isEmpty())) {
             parts.add(new Page.Heading("Tuning"));
             parts.add(tuning(c));
@@ -134,7 +141,8 @@ public final class ComparisonPages {
                     show(arm.timeRatio(), "%.2fx")));
         }
         return new Page.Table(
-                List.of("arm", "runs that reach it", "steps", "of the baseline's", "seconds", "of the baseline's"), rows);
+                List.of("arm", "runs that reach it", "steps", "of the baseline's", "seconds", "of the baseline's"),
+                rows);
     }
 
     private static Page.Table cost(Comparison c) {
@@ -188,11 +196,13 @@ public final class ComparisonPages {
                     arm.name(),
                     settings.isEmpty() ? "the recipe as it is" : settings,
                     each(arm, r -> Long.toString(r.seed())),
-                    each(arm, r -> r.loss()
-                            .map("%.4f"::formatted)
-                            .orElse(r.divergedAt()
-                                    .map("diverged at %,d"::formatted)
-                                    .orElse(NONE)))));
+                    each(
+                            arm,
+                            r -> r.loss()
+                                    .map("%.4f"::formatted)
+                                    .orElse(r.divergedAt()
+                                            .map("diverged at %,d"::formatted)
+                                            .orElse(NONE)))));
         }
         return new Page.Table(List.of("arm", "settings", "seeds", "final losses"), rows);
     }

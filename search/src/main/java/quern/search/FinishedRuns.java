@@ -106,7 +106,8 @@ public final class FinishedRuns {
 
     /** The settings, as {@code key=value}, that are not the same in all arms. */
     private static List<String> differing(Map<String, Object> settings, Set<Map<String, Object>> all) {
-        Set<String> keys = all.stream().flatMap(s -> s.keySet().stream()).collect(Collectors.toCollection(TreeSet::new));
+        Set<String> keys =
+                all.stream().flatMap(s -> s.keySet().stream()).collect(Collectors.toCollection(TreeSet::new));
         return keys.stream()
                 .filter(key -> all.stream().anyMatch(other -> !Objects.equals(other.get(key), settings.get(key))))
                 .filter(settings::containsKey)

@@ -9,8 +9,7 @@ import quern.recipe.QuernException;
 
 /** Writes a {@link Page} as one HTML file that needs no other: pictures are inside, and both colour schemes are served. */
 final class HtmlPage {
-    private static final String STYLE =
-            """
+    private static final String STYLE = """
             :root { color-scheme: light dark; --ground: #ffffff; --ink: #202124; --soft: #5f6368; --line: #d5d7da; }
             @media (prefers-color-scheme: dark) {
               :root { --ground: #16181c; --ink: #e6e6e6; --soft: #a5a9ae; --line: #3c4046; }
@@ -36,7 +35,8 @@ final class HtmlPage {
      * @param folder where the pictures are
      */
     static String of(Page page, Path folder) {
-        StringBuilder out = new StringBuilder("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+        StringBuilder out =
+                new StringBuilder("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
         out.append("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
         out.append("<title>").append(escaped(page.title())).append("</title>\n<style>\n");
         out.append(STYLE).append("</style>\n</head>\n<body>\n");
@@ -75,13 +75,24 @@ final class HtmlPage {
 
     private static void row(StringBuilder out, String cell, List<String> cells) {
         out.append("<tr>");
-        cells.forEach(text ->
-                out.append("<").append(cell).append(">").append(escaped(text)).append("</").append(cell).append(">"));
+        cells.forEach(text -> out.append("<")
+                .append(cell)
+                .append(">")
+                .append(escaped(text))
+                .append("</")
+                .append(cell)
+                .append(">"));
         out.append("</tr>\n");
     }
 
     private static void element(StringBuilder out, String name, String text) {
-        out.append("<").append(name).append(">").append(escaped(text)).append("</").append(name).append(">\n");
+        out.append("<")
+                .append(name)
+                .append(">")
+                .append(escaped(text))
+                .append("</")
+                .append(name)
+                .append(">\n");
     }
 
     private static String data(Path picture) {
@@ -93,6 +104,9 @@ final class HtmlPage {
     }
 
     static String escaped(String text) {
-        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\"", "&quot;");
+        return text.replace("&", "&amp;")
+                .replace("<", "&lt;")
+                .replace(">", "&gt;")
+                .replace("\"", "&quot;");
     }
 }

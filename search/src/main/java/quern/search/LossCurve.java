@@ -54,9 +54,8 @@ public record LossCurve(List<Point> training, List<Point> validation, Optional<D
         }
         Optional<Double> median = speeds.isEmpty()
                 ? Optional.empty()
-                : Optional.of(Statistics.median(speeds.stream()
-                        .mapToDouble(Double::doubleValue)
-                        .toArray()));
+                : Optional.of(Statistics.median(
+                        speeds.stream().mapToDouble(Double::doubleValue).toArray()));
         return new LossCurve(List.copyOf(training), List.copyOf(validation), median);
     }
 

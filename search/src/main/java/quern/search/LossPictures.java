@@ -40,8 +40,10 @@ final class LossPictures {
     static List<Page.Part> draw(Comparison comparison, Path folder, Abscissa axis) {
         List<Series> series = new ArrayList<>();
         for (ArmRuns arm : comparison.runs()) {
-            List<LossCurve> curves =
-                    arm.runs().stream().map(MeasuredRun::curve).filter(c -> !c.validation().isEmpty()).toList();
+            List<LossCurve> curves = arm.runs().stream()
+                    .map(MeasuredRun::curve)
+                    .filter(c -> !c.validation().isEmpty())
+                    .toList();
             if (curves.isEmpty()) {
                 continue;
             }
@@ -50,7 +52,9 @@ final class LossPictures {
                 curves.forEach(c -> series.add(Series.faint(
                         arm.arm().name(),
                         c.validation().stream().mapToDouble(axis.of).toArray(),
-                        c.validation().stream().mapToDouble(LossCurve.Point::loss).toArray())));
+                        c.validation().stream()
+                                .mapToDouble(LossCurve.Point::loss)
+                                .toArray())));
             }
         }
         if (series.isEmpty()) {

@@ -7,17 +7,23 @@ final class MarkdownPage {
     private MarkdownPage() {}
 
     static String of(Page page) {
-        StringBuilder out = new StringBuilder("# ").append(escaped(page.title())).append("\n");
+        StringBuilder out =
+                new StringBuilder("# ").append(escaped(page.title())).append("\n");
         for (Page.Part part : page.parts()) {
             out.append('\n');
             switch (part) {
-                case Page.Heading heading -> out.append("## ").append(escaped(heading.text())).append('\n');
+                case Page.Heading heading ->
+                    out.append("## ").append(escaped(heading.text())).append('\n');
                 case Page.Text text -> out.append(escaped(text.text())).append('\n');
                 case Page.Bullets bullets ->
-                    bullets.items().forEach(item -> out.append("- ").append(escaped(item)).append('\n'));
+                    bullets.items()
+                            .forEach(item ->
+                                    out.append("- ").append(escaped(item)).append('\n'));
                 case Page.Table table -> {
                     row(out, table.header());
-                    out.append("|---").append("|---:".repeat(table.header().size() - 1)).append("|\n");
+                    out.append("|---")
+                            .append("|---:".repeat(table.header().size() - 1))
+                            .append("|\n");
                     table.rows().forEach(row -> row(out, row));
                 }
                 case Page.Picture picture ->

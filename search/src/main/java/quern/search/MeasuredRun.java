@@ -17,7 +17,8 @@ public record MeasuredRun(long seed, Path folder, Optional<Double> loss, Optiona
     /** A run from its folder's metrics. */
     static MeasuredRun of(long seed, Path folder, boolean best, Optional<RunReport> report) {
         LossCurve curve = LossCurve.read(folder);
-        boolean diverged = report.filter(r -> r.ending() == RunReport.Ending.DIVERGED).isPresent();
+        boolean diverged =
+                report.filter(r -> r.ending() == RunReport.Ending.DIVERGED).isPresent();
         Optional<Double> loss = diverged || curve.validation().isEmpty()
                 ? Optional.empty()
                 : Optional.of(

@@ -23,8 +23,7 @@ final class RunMeter implements TrainingHook {
     private static final String PEAK = "peak_bytes";
     private static final long ENERGY_INTERVAL = 1_000_000_000L;
 
-    private final OperatingSystemMXBean system =
-            (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    private final OperatingSystemMXBean system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     private final Optional<EnergyCounter> energy;
     private final boolean measuresPeak = ProcessMemory.canForgetPeak();
     private final long wallStart = System.nanoTime();
@@ -97,6 +96,7 @@ final class RunMeter implements TrainingHook {
         if (!measuresPeak) {
             return Optional.empty();
         }
-        return Optional.of(Math.max(before.getOrDefault(PEAK, 0.0).longValue(), ProcessMemory.read().peak()));
+        return Optional.of(Math.max(
+                before.getOrDefault(PEAK, 0.0).longValue(), ProcessMemory.read().peak()));
     }
 }

@@ -50,8 +50,7 @@ public record Study(
             throw QuernException.badInput("--tune-steps: expected 1 or more, found %d", tuneSteps.getAsInt());
         }
         if (targetLoss.isPresent() && !(targetLoss.getAsDouble() > 0)) {
-            throw QuernException.badInput(
-                    "--target-loss: expected a loss above 0, found %s", targetLoss.getAsDouble());
+            throw QuernException.badInput("--target-loss: expected a loss above 0, found %s", targetLoss.getAsDouble());
         }
         for (Axis axis : tuning) {
             if (axis.arms().size() < 2) {

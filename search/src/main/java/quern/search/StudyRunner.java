@@ -112,7 +112,9 @@ public final class StudyRunner {
 
     private Preparation prepare(Arm arm, Block recipe, Consumer<String> notes) {
         try {
-            Block probe = choices.isEmpty() ? recipe : RecipeFile.changed(recipe, choices.getFirst().settings());
+            Block probe = choices.isEmpty()
+                    ? recipe
+                    : RecipeFile.changed(recipe, choices.getFirst().settings());
             Preparation preparation = Preparation.of(probe, notes);
             for (Arm choice : choices) {
                 bind(RecipeFile.changed(recipe, choice.settings()));
@@ -153,7 +155,9 @@ public final class StudyRunner {
                 if (Recipe.from(recipes.get(i)).equals(Recipe.from(recipes.get(j)))) {
                     // Only told: when its losses are the same too, the comparison says so.
                     watcher.note("warning: arm '%s' changes nothing: its recipe is that of '%s'"
-                            .formatted(study.arms().get(i).name(), study.arms().get(j).name()));
+                            .formatted(
+                                    study.arms().get(i).name(),
+                                    study.arms().get(j).name()));
                 }
             }
         }
@@ -187,7 +191,9 @@ public final class StudyRunner {
         List<Long> tuning = choices.isEmpty()
                 ? List.of()
                 : study.tuneSteps().isPresent()
-                        ? steps.stream().map(s -> (long) study.tuneSteps().getAsInt()).toList()
+                        ? steps.stream()
+                                .map(s -> (long) study.tuneSteps().getAsInt())
+                                .toList()
                         : steps;
         return new Budget(choices.size(), tuning, study.seeds(), steps);
     }
@@ -317,7 +323,8 @@ public final class StudyRunner {
             recipe = RecipeFile.changed(recipe, choice.get().settings());
         }
         long number = firstSeed + seed;
-        return planned(arm, "%s, seed %d".formatted(arm.name(), number), folder.resolve("seed-" + number), recipe, seed);
+        return planned(
+                arm, "%s, seed %d".formatted(arm.name(), number), folder.resolve("seed-" + number), recipe, seed);
     }
 
     private Planned planned(Arm arm, String label, Path folder, Block recipe, long seed) {

@@ -36,7 +36,11 @@ final class Tuning {
                 double number = numbers.get(i);
                 boolean edge = numbers.stream().noneMatch(n -> n < number)
                         || numbers.stream().noneMatch(n -> n > number);
-                if (edge && best.get().choice().settings().containsAll(values.get(i).settings())) {
+                if (edge
+                        && best.get()
+                                .choice()
+                                .settings()
+                                .containsAll(values.get(i).settings())) {
                     warnings.add("arm '%s': the best %s is at the edge of what was tried; a better one may lie beyond"
                             .formatted(arm.name(), values.get(i).name()));
                 }

@@ -34,7 +34,9 @@ final class Verdict {
                     : "%s diverged in %s (%s): not usable like this"
                             .formatted(
                                     name,
-                                    arm.runs().size() == 1 ? "its only run" : "all %d runs".formatted(arm.runs().size()),
+                                    arm.runs().size() == 1
+                                            ? "its only run"
+                                            : "all %d runs".formatted(arm.runs().size()),
                                     divergedSteps(arm));
         }
         String diverged = arm.diverged() == 0
@@ -42,7 +44,8 @@ final class Verdict {
                 : "; %d of its %d runs diverged (%s) and count in no mean"
                         .formatted(arm.diverged(), arm.runs().size(), divergedSteps(arm));
         if (isBaseline) {
-            return "%s is the baseline: final loss %s%s".formatted(name, estimate(arm.loss().get()), diverged);
+            return "%s is the baseline: final loss %s%s"
+                    .formatted(name, estimate(arm.loss().get()), diverged);
         }
         if (twin.isPresent()) {
             return "%s changed nothing: its losses are those of %s to the last bit".formatted(name, twin.get());
@@ -120,7 +123,8 @@ final class Verdict {
 
     /** A mean with half its interval: {@code 1.5012 ± 0.0034}. */
     static String estimate(Statistics.Estimate e) {
-        return "%.4f%s".formatted(e.mean(), e.halfWidth().map(" ± %.4f"::formatted).orElse(""));
+        return "%.4f%s"
+                .formatted(e.mean(), e.halfWidth().map(" ± %.4f"::formatted).orElse(""));
     }
 
     /** A difference with half its interval: {@code -0.0120 ± 0.0034}. */
@@ -134,6 +138,8 @@ final class Verdict {
 
     /** A p-value with two digits. */
     static String p(double p) {
-        return p < 0.0001 ? "under 0.0001" : p < 0.001 ? "%.4f".formatted(p) : p < 0.1 ? "%.3f".formatted(p) : "%.2f".formatted(p);
+        return p < 0.0001
+                ? "under 0.0001"
+                : p < 0.001 ? "%.4f".formatted(p) : p < 0.1 ? "%.3f".formatted(p) : "%.2f".formatted(p);
     }
 }

@@ -110,8 +110,7 @@ public final class StudyRun implements StudyRunner.Watcher {
     @Override
     public synchronized TrainingHook begins(String label, TrainingRun run) {
         note(label);
-        line = new ProgressLine(
-                terminal, "train", run.step(), run.preparation().maxSteps());
+        line = new ProgressLine(terminal, "train", run.step(), run.preparation().maxSteps());
         return new Progress(line);
     }
 

@@ -59,7 +59,10 @@ public final class Compare implements Verb {
             description = "An arm with a name and any settings; given once for each arm.")
     private List<String> arms = new ArrayList<>();
 
-    @Option(names = "--seeds", paramLabel = "N", description = "Runs of each arm: the recipe's seed and those after it (3).")
+    @Option(
+            names = "--seeds",
+            paramLabel = "N",
+            description = "Runs of each arm: the recipe's seed and those after it (3).")
     private int seeds = 3;
 
     @Option(
@@ -100,7 +103,8 @@ public final class Compare implements Verb {
             return finished(paths, target);
         }
         String name = StudyRun.name(recipe);
-        List<Axis> axes = new ArrayList<>(vary.stream().map(v -> Axis.vary(v, "--vary")).toList());
+        List<Axis> axes =
+                new ArrayList<>(vary.stream().map(v -> Axis.vary(v, "--vary")).toList());
         if (!arms.isEmpty()) {
             axes.add(Axis.named(arms));
         }
@@ -117,7 +121,10 @@ public final class Compare implements Verb {
     }
 
     private ExitCode finished(List<Path> folders, OptionalDouble target) {
-        if (!vary.isEmpty() || !arms.isEmpty() || !tune.isEmpty() || !recipe.overrides().isEmpty()) {
+        if (!vary.isEmpty()
+                || !arms.isEmpty()
+                || !tune.isEmpty()
+                || !recipe.overrides().isEmpty()) {
             throw QuernException.badInput(
                     "finished runs are compared as they are; leave out --vary, --arm, --tune and KEY=VALUE, or name a recipe");
         }

@@ -136,9 +136,7 @@ public record CurvePng(String title, String xName, String yName, boolean logX, O
             if (faint) {
                 added.setLineStyle(new BasicStroke(FAINT_WIDTH));
             }
-            Color shown = faint
-                    ? new Color(colour.getRed(), colour.getGreen(), colour.getBlue(), FAINT_ALPHA)
-                    : colour;
+            Color shown = faint ? new Color(colour.getRed(), colour.getGreen(), colour.getBlue(), FAINT_ALPHA) : colour;
             added.setLineColor(shown);
             added.setMarkerColor(shown);
             added.setMarker(one.points() || finite.length == 1 && !faint ? SeriesMarkers.CIRCLE : SeriesMarkers.NONE);

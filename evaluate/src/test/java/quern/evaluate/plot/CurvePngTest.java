@@ -63,8 +63,8 @@ class CurvePngTest {
 
         Series one = Series.line("train", new double[] {1}, new double[] {1});
         Path file = folder.resolve("missing").resolve("a.png");
-        QuernException nowhere = assertThrows(
-                QuernException.class, () -> CurvePng.write(file, "Loss", "step", "loss", List.of(one)));
+        QuernException nowhere =
+                assertThrows(QuernException.class, () -> CurvePng.write(file, "Loss", "step", "loss", List.of(one)));
         assertTrue(nowhere.getMessage().contains("a.png"), nowhere.getMessage());
     }
 }
