@@ -17,7 +17,9 @@ import quern.recipe.DurableFiles;
  */
 public final class ComparisonPages {
     private static final String NONE = "–";
+    private static final double KILO = 1e3;
     private static final double MEGA = 1e6;
+    private static final double MANY = 1e8;
 
     private ComparisonPages() {}
 
@@ -147,8 +149,8 @@ public final class ComparisonPages {
 
     private static Page.Table cost(Comparison c) {
         boolean joules = c.arms().stream().anyMatch(a -> a.joules().isPresent());
-        List<String> header = new ArrayList<>(List.of(
-                "arm", "tokens/s", "optimizer state, MB", "peak memory, MB", "seconds a run", "CPU-seconds a run"));
+        List<String> header = new ArrayList<>(
+                List.of("arm", "tokens/s", "optimizer state", "peak memory", "seconds a run", "CPU-seconds a run"));
         if (joules) {
             header.add("joules a run");
         }
@@ -157,8 +159,8 @@ public final class ComparisonPages {
             List<String> row = new ArrayList<>(List.of(
                     arm.name(),
                     show(arm.tokensPerSecond(), "%,.0f"),
-                    show(arm.stateBytes().map(b -> b / MEGA), "%,.2f"),
-                    show(arm.peakBytes().map(b -> b / MEGA), "%,.0f"),
+                    arm.stateBytes().map(ComparisonPages::bytes).orElse(NONE),
+                    arm.peakBytes().map(ComparisonPages::bytes).orElse(NONE),
                     show(arm.wallSeconds(), "%,.1f"),
                     show(arm.cpuSeconds(), "%,.1f")));
             if (joules) {
@@ -209,6 +211,15 @@ public final class ComparisonPages {
 
     private static String each(ArmResult arm, Function<ArmResult.Run, String> text) {
         return arm.runs().isEmpty() ? NONE : arm.runs().stream().map(text).collect(Collectors.joining(", "));
+    }
+
+    /** Three digits or so, with a unit. */
+    private static String bytes(double bytes) {
+        return bytes < KILO
+                ? "%.0f B".formatted(bytes)
+                : bytes < MEGA
+                        ? "%.1f kB".formatted(bytes / KILO)
+                        : bytes < MANY ? "%.2f MB".formatted(bytes / MEGA) : "%,.0f MB".formatted(bytes / MEGA);
     }
 
     private static String show(Optional<Double> value, String format) {

@@ -9,6 +9,8 @@ final class Verdict {
     /** Ratios nearer to 1 than this are within what a shared machine does by itself. */
     private static final double SAME_TIME = 0.05;
 
+    private static final double NOTHING = 0.005;
+
     private Verdict() {}
 
     /**
@@ -107,7 +109,8 @@ final class Verdict {
                 .ifPresent(r -> costs.add("%.2fx the tokens/s".formatted(r)));
         ratio(arm.stateBytes(), baseline.stateBytes())
                 .filter(r -> Math.abs(r - 1) > SAME_TIME)
-                .ifPresent(r -> costs.add(r == 0 ? "no optimizer state" : "%.2fx the optimizer state".formatted(r)));
+                .ifPresent(r -> costs.add(
+                        r < NOTHING ? "next to no optimizer state" : "%.2fx the optimizer state".formatted(r)));
         return costs.toString();
     }
 
