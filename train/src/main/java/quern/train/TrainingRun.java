@@ -22,7 +22,9 @@ import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
 import quern.nn.TransformerBlock;
 import quern.optim.GradientClipping;
+import quern.optim.MetricSchedule;
 import quern.optim.Optimizer;
+import quern.optim.Schedule;
 import quern.recipe.Block;
 import quern.recipe.QuernException;
 import quern.recipe.Recipe;
@@ -332,6 +334,10 @@ public final class TrainingRun implements AutoCloseable {
             all.add(new EarlyStopping(
                     recipe.metricForBestModel(), recipe.earlyStoppingPatience(), recipe.earlyStoppingThreshold()));
         }
+        Schedule schedule = preparation.schedule();
+        if (schedule instanceof MetricSchedule follower) {
+            all.add(new ScheduleFeedback(recipe.metricForBestModel(), follower));
+        }
         all.add(new TrainingHook() {
             @Override
             public void onMetrics(TrainingProgress progress, Map<String, Double> values) {
@@ -360,7 +366,7 @@ public final class TrainingRun implements AutoCloseable {
                                 new GradientClipping(recipe.maxGradNorm()),
                                 recipe.seed()),
                         preparation.batches(),
-                        preparation.schedule(),
+                        schedule,
                         checkpoints,
                         s -> Snapshot.take(model, SaveOptions.DEFAULT.withCard(card(s)), optimizer, s),
                         preparation.validation().map(text -> evaluation(text)),
