@@ -13,6 +13,7 @@ import quern.optim.internal.ElementwiseOptimizer;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.Range;
+import quern.tensor.Scope;
 import quern.tensor.Tensor;
 import quern.tensor.kernel.AdagradUpdate;
 import quern.tensor.kernel.Update;
@@ -84,7 +85,9 @@ public final class Adagrad implements OptimizerTechnique {
             super(groups, settings.weightDecay(), List.of(StateBuffer.like("sum")), config.fused());
             epsilon = settings.epsilon();
             lrDecay = config.lrDecay();
-            states().forEach(state -> state.buffer(0).fill_(config.initialAccumulatorValue()));
+            try (Scope scope = Scope.open()) {
+                states().forEach(state -> state.buffer(0).fill_(config.initialAccumulatorValue()));
+            }
         }
 
         private double lowered(ParameterState state, double rate) {
