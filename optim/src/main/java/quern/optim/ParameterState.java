@@ -187,6 +187,11 @@ public final class ParameterState {
         return master != null ? master : parameter.value();
     }
 
+    /** The number of buffers in the optimizer's list. */
+    public int buffers() {
+        return buffers.size();
+    }
+
     /** Whether this parameter has the buffer with this index in the optimizer's list of buffers. */
     public boolean has(int index) {
         return buffers.get(index) != null;

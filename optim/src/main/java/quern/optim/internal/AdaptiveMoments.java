@@ -1,19 +1,17 @@
 package quern.optim.internal;
 
-import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
 import quern.optim.OptimizerSettings;
 import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
-import quern.tensor.DType;
 import quern.tensor.Tensor;
-import quern.tensor.kernel.AdamWKernel;
-import quern.tensor.kernel.ElementType;
+import quern.tensor.kernel.AdamUpdate;
+import quern.tensor.kernel.Update;
 
 /** The step that Adam and AdamW share. */
-public final class AdaptiveMoments extends FusedOptimizer {
+public final class AdaptiveMoments extends ElementwiseOptimizer {
     private static final int EXP_AVG = 0;
     private static final int EXP_AVG_SQ = 1;
 
@@ -45,54 +43,16 @@ public final class AdaptiveMoments extends FusedOptimizer {
         this.decay = decay;
     }
 
-    /** Where one parameter's numbers lie. */
-    private record Memory(
-            MemorySegment gradient,
-            ElementType gradientType,
-            MemorySegment weight,
-            MemorySegment expAvg,
-            MemorySegment expAvgSq,
-            MemorySegment narrow,
-            AdamWKernel.Step step) {}
-
     @Override
-    protected SliceStep fusedStep(ParameterState state, double rate, double gradientScale) {
-        Memory memory = memory(state, rate, gradientScale);
-        return (begin, length) -> AdamWKernel.step(
-                slice(memory.gradient(), memory.gradientType(), begin, length),
-                memory.gradientType(),
-                slice(memory.weight(), ElementType.FP32, begin, length),
-                slice(memory.expAvg(), ElementType.FP32, begin, length),
-                slice(memory.expAvgSq(), ElementType.FP32, begin, length),
-                memory.narrow() == null ? null : slice(memory.narrow(), ElementType.BF16, begin, length),
-                length,
-                memory.step());
-    }
-
-    private Memory memory(ParameterState state, double rate, double gradientScale) {
-        Tensor value = state.parameter().value();
-        Tensor gradient = state.gradient();
-        boolean narrow = state.dtype() == DType.BF16;
-        return new Memory(
-                state.memory(gradient),
-                gradient.dtype() == DType.BF16 ? ElementType.BF16 : ElementType.FP32,
-                state.weightMemory(),
-                state.bufferMemory(EXP_AVG),
-                state.bufferMemory(EXP_AVG_SQ),
-                narrow ? state.memory(value) : null,
-                new AdamWKernel.Step(
-                        rate,
-                        settings.beta1(),
-                        settings.beta2(),
-                        settings.epsilon(),
-                        state.weightDecay(),
-                        decay == Decay.DECOUPLED,
-                        state.step(),
-                        gradientScale));
-    }
-
-    private static MemorySegment slice(MemorySegment memory, ElementType type, long begin, int length) {
-        return memory.asSlice(begin * type.bytes(), (long) length * type.bytes());
+    protected Update kernelUpdate(ParameterState state, double rate) {
+        return new AdamUpdate(new AdamUpdate.Step(
+                rate,
+                settings.beta1(),
+                settings.beta2(),
+                settings.epsilon(),
+                state.weightDecay(),
+                decay == Decay.DECOUPLED,
+                state.step()));
     }
 
     @Override
