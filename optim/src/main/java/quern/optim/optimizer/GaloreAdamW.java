@@ -10,6 +10,7 @@ import quern.optim.ParameterGroup;
 import quern.optim.ParameterRole;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
+import quern.optim.internal.AdamStep;
 import quern.optim.internal.MatrixOptimizer;
 import quern.recipe.Default;
 import quern.recipe.Doc;
@@ -86,9 +87,7 @@ public final class GaloreAdamW implements OptimizerTechnique {
             @Doc("Steps between two choices of the subspace.") @Default("200") @Range(min = 1)
             int updateProjGap,
 
-            @Doc("What steps in the subspace are multiplied by.")
-            @Default("0.25")
-            @Range(min = 0, minExclusive = true)
+            @Doc("What steps in the subspace are multiplied by.") @Default("0.25") @Range(min = 0, minExclusive = true)
             double scale,
 
             @Doc("Which side of a matrix is projected: std (the shorter), reverse_std, left (rows) or right (columns).")
@@ -180,16 +179,13 @@ public final class GaloreAdamW implements OptimizerTechnique {
             Tensor low = ofColumns
                     ? gradients.bmm(projection)
                     : projection.transpose(1, 2).bmm(gradients);
-            Tensor first = state.buffer(LOW_RANK_EXP_AVG)
-                    .mul_(settings.beta1())
-                    .add_(low, 1 - settings.beta1());
-            Tensor second = state.buffer(LOW_RANK_EXP_AVG_SQ)
-                    .mul_(settings.beta2())
-                    .add_(low.square(), 1 - settings.beta2());
-            double correction1 = 1 - Math.pow(settings.beta1(), state.step());
-            double correction2 = 1 - Math.pow(settings.beta2(), state.step());
-            Tensor denominator = second.sqrt().div_(Math.sqrt(correction2)).add_(settings.epsilon());
-            Tensor step = first.div(denominator).mul_(config.scale() / correction1);
+            Tensor step = AdamStep.direction(
+                            settings,
+                            state.buffer(LOW_RANK_EXP_AVG),
+                            state.buffer(LOW_RANK_EXP_AVG_SQ),
+                            low,
+                            state.step())
+                    .mul_(config.scale());
             return ofColumns ? step.bmm(projection.transpose(1, 2)) : projection.bmm(step);
         }
 
@@ -205,7 +201,8 @@ public final class GaloreAdamW implements OptimizerTechnique {
             } catch (TensorException e) {
                 throw QuernException.failed(
                         "optim galore_adamw: the gradient of parameter '%s' has no singular vectors (%s); lower learning_rate or set max_grad_norm",
-                        state.parameter().name(), e.getMessage().lines().findFirst().orElse(""));
+                        state.parameter().name(),
+                        e.getMessage().lines().findFirst().orElse(""));
             }
             Tensor first = vectors.narrow(2, vectors.size(2) - config.rank(), config.rank())
                     .flip(2);

@@ -113,9 +113,7 @@ public final class Muon implements OptimizerTechnique {
             @Doc("The three coefficients of the iteration.") @Default("[3.4445, -4.7750, 2.0315]")
             List<Double> nsCoefficients,
 
-            @Doc("The smallest length that a matrix is divided by.")
-            @Default("1e-7")
-            @Range(min = 1e-30)
+            @Doc("The smallest length that a matrix is divided by.") @Default("1e-7") @Range(min = 1e-30)
             double eps,
 
             @Doc("How the rate answers to a matrix's shape: original, match_rms_adamw or spectral_unclamped.")
@@ -202,9 +200,7 @@ public final class Muon implements OptimizerTechnique {
         private Tensor orthogonal(Tensor matrices) {
             boolean tall = matrices.size(1) > matrices.size(2);
             // In one memory order whatever the weight's is, so that products round alike.
-            Tensor x = (tall ? matrices.transpose(1, 2) : matrices)
-                    .contiguous()
-                    .to(config.nsDtype().dtype);
+            Tensor x = (tall ? matrices.transpose(1, 2) : matrices).contiguous().to(config.nsDtype().dtype);
             // The length is summed in fp32 and rounded to the iteration's dtype.
             Tensor length = x.to(DType.FP32).square().sum(true, 1, 2).sqrt().to(x.dtype());
             x = x.div(length.clampMin(config.eps()));

@@ -75,7 +75,8 @@ class MuonTest extends OptimizerContract {
                 optimizer.step(1, 1);
                 double factor = variant.name().equals("bf16") ? 1 : 0.2 * Math.sqrt(40);
                 for (float value : singularValues(parameter.value().detach().div(factor))) {
-                    // The published coefficients stop between 0.68 and 1.13 of every value from 0.01 up; bf16 adds 0.01.
+                    // The published coefficients stop between 0.68 and 1.13 of every value from 0.01 up; bf16 adds
+                    // 0.01.
                     assertTrue(value > 0.65 && value < 1.2, variant + ": " + value);
                 }
             }
@@ -188,7 +189,8 @@ class MuonTest extends OptimizerContract {
                             optimizer.step(0.1 * (1 - step / 500.0), 1);
                         }
                     }
-                    double left = a.matmul(x.value().detach()).sub(b).abs().max().item();
+                    double left =
+                            a.matmul(x.value().detach()).sub(b).abs().max().item();
                     // Steps of at least the last rates, 1e-3, go to and fro across the minimum.
                     assertEquals(0, left, 5e-3, variant.name());
                 }
@@ -202,7 +204,9 @@ class MuonTest extends OptimizerContract {
             try (Scope scope = Scope.open();
                     Parameter parameter = new Parameter("x", Tensor.zeros(DType.FP32, 6, 4));
                     Optimizer optimizer = create(variants().get(1), List.of(parameter))) {
-                parameter.value().setGrad(Tensor.randn(new RandomStream(1), 6, 4).mul(scale));
+                parameter
+                        .value()
+                        .setGrad(Tensor.randn(new RandomStream(1), 6, 4).mul(scale));
                 for (int step = 0; step < 10; step++) {
                     optimizer.step(0.1, 1);
                 }
