@@ -12,8 +12,8 @@ import quern.tensor.Tensor;
  * A language-model head and its loss in chunks of rows, so that logits never exist for more than a chunk; rows whose
  * target is not counted are never computed. N counted rows, D width, V vocabulary.
  *
- * <p>With {@code weights} known beforehand forward makes the gradient in the same pass over the logits, and backward only
- * hands it on. Without them forward gives {@code logprobs}, and backward computes the chunks again under the cotangents
+ * <p>With {@code weights} known beforehand forward makes the gradient in the same pass over the logits, for the
+ * cotangent that {@link Pass#lossScale} announces, and backward only hands it on. Without them forward gives {@code logprobs}, and backward computes the chunks again under the cotangents
  * it is given: what losses over whole sequences need. Weight gradients are summed over chunks in fp32.
  */
 final class ChunkedCrossEntropy implements HandWritten {
@@ -55,7 +55,7 @@ final class ChunkedCrossEntropy implements HandWritten {
             if (now) {
                 gradient.allocate();
             }
-            gradient.chunks(now ? weights : null, logprobs_N);
+            gradient.chunks(now ? scaled(weights, pass.lossScale()) : null, logprobs_N);
         } catch (RuntimeException e) {
             gradient.close();
             throw e;
@@ -67,9 +67,13 @@ final class ChunkedCrossEntropy implements HandWritten {
         flow.put("logprobs", logprobs.view(b, t));
         if (weights != null) {
             flow.put("loss", logprobs_N.mul(weights).sum().neg().view(1));
-            gradient.remember(now, weights);
+            gradient.remember(now, weights, pass.lossScale());
         }
         return gradient;
+    }
+
+    private static Tensor scaled(Tensor weights, double factor) {
+        return factor == 1 ? weights : weights.mul(factor);
     }
 
     /** The int64 row numbers whose target counts, or {@code null} when all do. */
@@ -103,6 +107,9 @@ final class ChunkedCrossEntropy implements HandWritten {
         private final Tensor index;
         private Tensor weights_N;
         private boolean made;
+        /** The cotangent of the loss that the gradient was made for. */
+        private double madeFor;
+
         private Tensor dx_ND;
         private Tensor dWeight_VD;
         private Tensor dBias_V;
@@ -124,8 +131,9 @@ final class ChunkedCrossEntropy implements HandWritten {
             this.index = index == null ? null : index.keep();
         }
 
-        void remember(boolean made, Tensor weights_N) {
+        void remember(boolean made, Tensor weights_N, double madeFor) {
             this.made = made;
+            this.madeFor = madeFor;
             this.weights_N = weights_N.keep();
         }
 
@@ -211,13 +219,14 @@ final class ChunkedCrossEntropy implements HandWritten {
                 dBias_V = null;
                 allocate();
                 chunks(weights, Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0)));
-            } else if (factor != 1) {
-                dx_ND.mul_(factor);
+            } else if (factor != madeFor) {
+                double ratio = factor / madeFor;
+                dx_ND.mul_(ratio);
                 if (dWeight_VD != null) {
-                    dWeight_VD.mul_(factor);
+                    dWeight_VD.mul_(ratio);
                 }
                 if (dBias_V != null) {
-                    dBias_V.mul_(factor);
+                    dBias_V.mul_(ratio);
                 }
             }
             if (cotangents.wanted("hidden_states")) {
