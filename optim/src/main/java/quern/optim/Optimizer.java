@@ -19,9 +19,9 @@ import quern.tensor.Scope;
 import quern.tensor.Tensor;
 
 /**
- * Changes weights by their gradients, in place. The state is allocated when the optimizer is made: every buffer is one
- * flat fp32 tensor a device, in which each parameter's part is a view of the parameter's shape, and a weight of fewer
- * than 32 bits has an fp32 master there. A step allocates none of it.
+ * Changes weights by their gradients, in place. The state is allocated when the optimizer is made: a buffer in the
+ * parameters' shapes is one flat fp32 tensor a device, of which each parameter has a view; a buffer of another shape is a
+ * tensor a parameter; a weight of fewer than 32 bits has an fp32 master. A step allocates none of it.
  *
  * <p>Parameters that are frozen when the optimizer is made have no state. A parameter without a gradient is left alone
  * by a step: it is neither moved nor decayed, and its own step count stands still.
@@ -34,7 +34,7 @@ public abstract class Optimizer implements AutoCloseable {
     private static final String MASTER = "master";
     private static final String STEP = "step";
 
-    private final List<String> bufferNames;
+    private final List<StateBuffer> buffers;
     private final List<ParameterState> states = new ArrayList<>();
     private final Map<Parameter, ParameterState> byParameter = new HashMap<>();
     private final List<Parameter> frozen = new ArrayList<>();
@@ -48,10 +48,16 @@ public abstract class Optimizer implements AutoCloseable {
      *
      * @param groups every parameter at most once
      * @param defaultWeightDecay the decay of groups that set none
-     * @param bufferNames the names of the fp32 buffers that each parameter has, as they stand in {@link #state()}
+     * @param buffers what is remembered of each parameter; the names are distinct
      */
-    protected Optimizer(List<ParameterGroup> groups, double defaultWeightDecay, List<String> bufferNames) {
-        this.bufferNames = List.copyOf(bufferNames);
+    protected Optimizer(List<ParameterGroup> groups, double defaultWeightDecay, List<StateBuffer> buffers) {
+        this.buffers = List.copyOf(buffers);
+        Set<String> bufferNames = new LinkedHashSet<>(List.of(MASTER, STEP));
+        for (StateBuffer buffer : buffers) {
+            if (!bufferNames.add(buffer.name())) {
+                throw new IllegalArgumentException("two buffers are named '%s'".formatted(buffer.name()));
+            }
+        }
         Set<String> names = new LinkedHashSet<>();
         try (Scope scope = Scope.open();
                 Autograd.Mode mode = Autograd.noGrad()) {
@@ -66,7 +72,8 @@ public abstract class Optimizer implements AutoCloseable {
                         ParameterState state = new ParameterState(
                                 parameter,
                                 group.learningRateFactor(),
-                                group.weightDecay().orElse(defaultWeightDecay));
+                                group.weightDecay().orElse(defaultWeightDecay),
+                                group.roleOf(parameter));
                         states.add(state);
                         byParameter.put(parameter, state);
                     } else {
@@ -85,8 +92,15 @@ public abstract class Optimizer implements AutoCloseable {
     }
 
     private void allocate() {
-        for (int i = 0; i < bufferNames.size(); i++) {
-            allocate(bufferNames.get(i), states, (state, view) -> state.addBuffer(view));
+        for (StateBuffer buffer : buffers) {
+            List<ParameterState> owners =
+                    states.stream().filter(buffer::ownedBy).toList();
+            if (buffer.hasParametersShape()) {
+                allocate(buffer.name(), owners, ParameterState::addBuffer);
+            } else {
+                owners.forEach(state -> allocateOwn(buffer, state));
+            }
+            states.stream().filter(s -> !buffer.ownedBy(s)).forEach(ParameterState::addNoBuffer);
         }
         List<ParameterState> narrow =
                 states.stream().filter(s -> s.dtype() != DType.FP32).toList();
@@ -121,6 +135,13 @@ public abstract class Optimizer implements AutoCloseable {
         });
     }
 
+    private void allocateOwn(StateBuffer buffer, ParameterState state) {
+        Tensor tensor = Tensor.zeros(buffer.dtype(), state.device(), buffer.shapeFor(state))
+                .keep();
+        state.addOwnBuffer(tensor);
+        name(buffer.name(), state, tensor);
+    }
+
     private static long padded(ParameterState state) {
         return (state.numel() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     }
@@ -128,6 +149,11 @@ public abstract class Optimizer implements AutoCloseable {
     private void name(String buffer, ParameterState state, Tensor view) {
         named.put(buffer + "/" + state.parameter().name(), view);
         stateBytes += view.numel() * view.dtype().bytes();
+    }
+
+    /** Every parameter with state, in the order of the groups: to fill buffers that do not start at zero. */
+    protected final List<ParameterState> states() {
+        return Collections.unmodifiableList(states);
     }
 
     /** How finely the work may be divided over shards. */

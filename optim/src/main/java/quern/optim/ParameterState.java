@@ -5,6 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import quern.recipe.QuernException;
 import quern.tensor.DType;
@@ -14,12 +15,13 @@ import quern.tensor.Tensor;
 
 /**
  * One trainable parameter and what an {@link Optimizer} remembers of it: the number of steps taken, an fp32 master when
- * the weight has fewer bits, and the optimizer's fp32 buffers, all in the parameter's shape and memory order.
+ * the weight has fewer bits (in the parameter's shape and memory order), and the optimizer's {@link StateBuffer}s.
  */
 public final class ParameterState {
     private final Parameter parameter;
     private final double learningRateFactor;
     private final double weightDecay;
+    private final ParameterRole role;
     private final long[] order;
     private final long[] inverse;
     private final DType dtype;
@@ -34,8 +36,9 @@ public final class ParameterState {
     private Tensor stepTensor;
     private Tensor gradient;
 
-    ParameterState(Parameter parameter, double learningRateFactor, double weightDecay) {
+    ParameterState(Parameter parameter, double learningRateFactor, double weightDecay, ParameterRole role) {
         this.parameter = parameter;
+        this.role = role;
         this.learningRateFactor = learningRateFactor;
         this.weightDecay = weightDecay;
         Tensor value = parameter.value();
@@ -87,9 +90,21 @@ public final class ParameterState {
         masterMemory = stateMemory(master);
     }
 
+    /** Adds a buffer in the parameter's shape and memory order. */
     void addBuffer(Tensor buffer) {
         buffers.add(buffer);
         bufferMemories.add(stateMemory(buffer));
+    }
+
+    /** Adds a contiguous buffer of its own shape. */
+    void addOwnBuffer(Tensor buffer) {
+        buffers.add(buffer);
+        bufferMemories.add(device.isCuda() ? null : buffer.memory());
+    }
+
+    void addNoBuffer() {
+        buffers.add(null);
+        bufferMemories.add(null);
     }
 
     private MemorySegment stateMemory(Tensor tensor) {
@@ -114,7 +129,7 @@ public final class ParameterState {
     }
 
     void close() {
-        buffers.forEach(Tensor::close);
+        buffers.stream().filter(Objects::nonNull).forEach(Tensor::close);
         if (master != null) {
             master.close();
         }
@@ -136,6 +151,11 @@ public final class ParameterState {
     /** The weight decay of this parameter. */
     public double weightDecay() {
         return weightDecay;
+    }
+
+    /** What the parameter is in its model. */
+    public ParameterRole role() {
+        return role;
     }
 
     /** The number of elements. */
@@ -167,7 +187,12 @@ public final class ParameterState {
         return master != null ? master : parameter.value();
     }
 
-    /** The fp32 buffer with this index in the optimizer's list of buffers. */
+    /** Whether this parameter has the buffer with this index in the optimizer's list of buffers. */
+    public boolean has(int index) {
+        return buffers.get(index) != null;
+    }
+
+    /** The buffer with this index in the optimizer's list of buffers; null where {@link #has} is false. */
     public Tensor buffer(int index) {
         return buffers.get(index);
     }
@@ -195,7 +220,10 @@ public final class ParameterState {
         return master != null ? masterMemory : memory(parameter.value());
     }
 
-    /** The memory of a buffer, for parameters on the CPU; see {@link #memory}. */
+    /**
+     * The memory of a buffer, for parameters on the CPU: in the parameter's memory order (see {@link #memory}) where the
+     * buffer has its shape, else row by row.
+     */
     public MemorySegment bufferMemory(int index) {
         return bufferMemories.get(index);
     }

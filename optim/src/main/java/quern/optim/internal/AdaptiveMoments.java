@@ -1,25 +1,19 @@
 package quern.optim.internal;
 
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import quern.optim.Granularity;
-import quern.optim.Optimizer;
 import quern.optim.OptimizerSettings;
 import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
-import quern.recipe.QuernException;
+import quern.optim.StateBuffer;
 import quern.tensor.DType;
-import quern.tensor.Device;
-import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 import quern.tensor.kernel.AdamWKernel;
 import quern.tensor.kernel.ElementType;
-import quern.tensor.kernel.Kernels;
 
 /** The step that Adam and AdamW share. */
-public final class AdaptiveMoments extends Optimizer {
+public final class AdaptiveMoments extends FusedOptimizer {
     private static final int EXP_AVG = 0;
     private static final int EXP_AVG_SQ = 1;
 
@@ -33,7 +27,6 @@ public final class AdaptiveMoments extends Optimizer {
 
     private final OptimizerSettings settings;
     private final Decay decay;
-    private final boolean fused;
 
     /**
      * Allocates the two moments and the masters.
@@ -43,57 +36,13 @@ public final class AdaptiveMoments extends Optimizer {
      */
     public AdaptiveMoments(
             List<ParameterGroup> groups, OptimizerSettings settings, Decay decay, Optional<Boolean> fused) {
-        super(groups, settings.weightDecay(), List.of("exp_avg", "exp_avg_sq"));
+        super(
+                groups,
+                settings.weightDecay(),
+                List.of(StateBuffer.like("exp_avg"), StateBuffer.like("exp_avg_sq")),
+                fused);
         this.settings = settings;
         this.decay = decay;
-        this.fused = fused.orElseGet(Kernels::available);
-        if (fused.orElse(false)) {
-            checkFused(groups);
-        }
-    }
-
-    private void checkFused(List<ParameterGroup> groups) {
-        if (!Kernels.available()) {
-            close();
-            throw QuernException.badInput(
-                    "optim_args.fused: can't be true: %s; leave it out or set it to false",
-                    Kernels.unavailableReason());
-        }
-        for (ParameterGroup group : groups) {
-            for (Parameter parameter : group.parameters()) {
-                DType dtype = parameter.value().dtype();
-                if (parameter.isTrainable() && !fits(dtype, parameter.value().device())) {
-                    close();
-                    throw QuernException.badInput(
-                            "optim_args.fused: can't be true for parameter '%s', which is %s on %s; the fused step is for fp32 and bf16 on the CPU, leave it out",
-                            parameter.name(), dtype, parameter.value().device());
-                }
-            }
-        }
-    }
-
-    private static boolean fits(DType dtype, Device device) {
-        return (dtype == DType.FP32 || dtype == DType.BF16) && !device.isCuda();
-    }
-
-    @Override
-    public Granularity granularity() {
-        return Granularity.ELEMENT;
-    }
-
-    @Override
-    protected void update(List<ParameterState> states, double learningRate, double gradientScale) {
-        List<ParameterState> together = new ArrayList<>(states.size());
-        for (ParameterState state : states) {
-            if (fused && fits(state.dtype(), state.device())) {
-                together.add(state);
-            } else {
-                stepByOperators(state, learningRate * state.learningRateFactor(), gradientScale);
-            }
-        }
-        if (!together.isEmpty()) {
-            stepFused(together, learningRate, gradientScale);
-        }
     }
 
     /** Where one parameter's numbers lie. */
@@ -106,28 +55,21 @@ public final class AdaptiveMoments extends Optimizer {
             MemorySegment narrow,
             AdamWKernel.Step step) {}
 
-    private void stepFused(List<ParameterState> states, double learningRate, double gradientScale) {
-        Memory[] memories = new Memory[states.size()];
-        long[] lengths = new long[memories.length];
-        for (int i = 0; i < memories.length; i++) {
-            memories[i] = memory(states.get(i), learningRate, gradientScale);
-            lengths[i] = states.get(i).numel();
-        }
-        new Slices(lengths).run((slice, owner, begin, length) -> {
-            Memory memory = memories[owner];
-            AdamWKernel.step(
-                    slice(memory.gradient(), memory.gradientType(), begin, length),
-                    memory.gradientType(),
-                    slice(memory.weight(), ElementType.FP32, begin, length),
-                    slice(memory.expAvg(), ElementType.FP32, begin, length),
-                    slice(memory.expAvgSq(), ElementType.FP32, begin, length),
-                    memory.narrow() == null ? null : slice(memory.narrow(), ElementType.BF16, begin, length),
-                    length,
-                    memory.step());
-        });
+    @Override
+    protected SliceStep fusedStep(ParameterState state, double rate, double gradientScale) {
+        Memory memory = memory(state, rate, gradientScale);
+        return (begin, length) -> AdamWKernel.step(
+                slice(memory.gradient(), memory.gradientType(), begin, length),
+                memory.gradientType(),
+                slice(memory.weight(), ElementType.FP32, begin, length),
+                slice(memory.expAvg(), ElementType.FP32, begin, length),
+                slice(memory.expAvgSq(), ElementType.FP32, begin, length),
+                memory.narrow() == null ? null : slice(memory.narrow(), ElementType.BF16, begin, length),
+                length,
+                memory.step());
     }
 
-    private Memory memory(ParameterState state, double learningRate, double gradientScale) {
+    private Memory memory(ParameterState state, double rate, double gradientScale) {
         Tensor value = state.parameter().value();
         Tensor gradient = state.gradient();
         boolean narrow = state.dtype() == DType.BF16;
@@ -139,7 +81,7 @@ public final class AdaptiveMoments extends Optimizer {
                 state.bufferMemory(EXP_AVG_SQ),
                 narrow ? state.memory(value) : null,
                 new AdamWKernel.Step(
-                        learningRate * state.learningRateFactor(),
+                        rate,
                         settings.beta1(),
                         settings.beta2(),
                         settings.epsilon(),
@@ -153,7 +95,8 @@ public final class AdaptiveMoments extends Optimizer {
         return memory.asSlice(begin * type.bytes(), (long) length * type.bytes());
     }
 
-    private void stepByOperators(ParameterState state, double rate, double gradientScale) {
+    @Override
+    protected void stepByOperators(ParameterState state, double rate, double gradientScale) {
         Tensor weight = state.weight();
         Tensor gradient = state.fp32Gradient(gradientScale);
         if (state.weightDecay() != 0) {

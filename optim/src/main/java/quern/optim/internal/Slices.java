@@ -8,7 +8,7 @@ import quern.tensor.kernel.KernelThreads;
  * run is shared, short ones travel together, so a model of many tiny tensors costs one hand-over and not one a tensor.
  * The cuts depend on the lengths alone, never on the number of threads.
  */
-final class Slices {
+public final class Slices {
     /** Elements a slice at most: the kernels do that many on one thread, and it fills their blocks exactly. */
     private static final int LENGTH = 1 << 15;
 
@@ -19,12 +19,13 @@ final class Slices {
     private final int[] groups;
 
     /** What to do for {@code length} elements from {@code begin} of run {@code owner}. */
-    interface Task {
+    public interface Task {
+        /** Does them. */
         void run(int slice, int owner, long begin, int length);
     }
 
     /** Cuts runs of the given lengths. */
-    Slices(long[] runs) {
+    public Slices(long[] runs) {
         int count = Math.toIntExact(
                 Arrays.stream(runs).map(n -> Math.ceilDiv(n, (long) LENGTH)).sum());
         owners = new int[count];
@@ -53,17 +54,17 @@ final class Slices {
     }
 
     /** The number of slices. */
-    int count() {
+    public int count() {
         return owners.length;
     }
 
     /** The run a slice was cut from. */
-    int owner(int slice) {
+    public int owner(int slice) {
         return owners[slice];
     }
 
     /** Does the task for every slice and returns when all are done. */
-    void run(Task task) {
+    public void run(Task task) {
         KernelThreads.run(groups.length - 1, group -> {
             for (int slice = groups[group]; slice < groups[group + 1]; slice++) {
                 task.run(slice, owners[slice], begins[slice], lengths[slice]);

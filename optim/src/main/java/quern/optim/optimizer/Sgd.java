@@ -8,6 +8,7 @@ import quern.optim.OptimizerSettings;
 import quern.optim.OptimizerTechnique;
 import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
+import quern.optim.StateBuffer;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.Range;
@@ -92,7 +93,10 @@ public final class Sgd implements OptimizerTechnique {
         private final Config config;
 
         Descent(List<ParameterGroup> groups, OptimizerSettings settings, Config config) {
-            super(groups, settings.weightDecay(), config.momentum() == 0 ? List.of() : List.of("momentum_buffer"));
+            super(
+                    groups,
+                    settings.weightDecay(),
+                    config.momentum() == 0 ? List.of() : List.of(StateBuffer.like("momentum_buffer")));
             this.config = config;
         }
 
