@@ -28,7 +28,7 @@ public final class GradientClipping {
      * What was measured.
      *
      * @param norm the 2-norm of all gradients, before clipping; not finite when a gradient is not
-     * @param scale what the gradients must be multiplied by; 1 when nothing is clipped or the norm is not finite
+     * @param scale what the gradients that the parameters hold must be multiplied by
      * @param nonFinite the name of the first parameter whose gradient holds a NaN or an infinity
      */
     public record Measurement(double norm, double scale, Optional<String> nonFinite) {}
@@ -48,6 +48,14 @@ public final class GradientClipping {
 
     /** Measures the gradients of fp32, bf16, fp16 or fp64 that the parameters hold; one without a gradient adds 0. */
     public Measurement measure(List<Parameter> parameters) {
+        return measure(parameters, 1);
+    }
+
+    /**
+     * As above for gradients that are what the parameters hold times {@code gradientScale}: those of a scaled loss. The
+     * norm is that of the true gradients; the scale it gives takes what is held to the clipped ones.
+     */
+    public Measurement measure(List<Parameter> parameters, double gradientScale) {
         List<String> names = new ArrayList<>(parameters.size());
         double[] squares;
         try (Scope scope = Scope.open();
@@ -70,8 +78,9 @@ public final class GradientClipping {
             }
             sum += squares[i];
         }
-        double norm = Math.sqrt(sum);
+        double norm = Math.sqrt(sum) * gradientScale;
         boolean clips = maxNorm > 0 && Double.isFinite(norm);
-        return new Measurement(norm, clips ? Math.min(1, maxNorm / (norm + MARGIN)) : 1, nonFinite);
+        double clip = clips ? Math.min(1, maxNorm / (norm + MARGIN)) : 1;
+        return new Measurement(norm, clip * gradientScale, nonFinite);
     }
 }
