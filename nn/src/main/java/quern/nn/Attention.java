@@ -82,7 +82,8 @@ public final class Attention {
         long kv = k_BKSD.size(1);
         long s = k_BKSD.size(2);
         long group = heads / kv;
-        boolean drops = pass.isTraining() && dropout > 0;
+        double rate = pass.dropout(Regularization.Place.ATTENTION, dropout);
+        boolean drops = rate > 0;
         if (q_BHTD.device().isCuda() && !drops && softCap == 0 && !pass.isProbedAt(segment, "attention_pattern")) {
             return fused(q_BHTD, k_BKSD, v_BKSD, mask, scale, group);
         }
@@ -104,7 +105,7 @@ public final class Attention {
                     .reshape(batch * kv, group * t, s);
         }
         if (drops) {
-            pattern = Functional.dropout(pattern, dropout, pass.random("attention_dropout/" + segment));
+            pattern = Functional.dropout(pattern, rate, pass.random("attention_dropout/" + segment));
         }
         return pattern.bmm(v).reshape(batch, heads, t, width).transpose(1, 2).reshape(batch, t, heads * width);
     }

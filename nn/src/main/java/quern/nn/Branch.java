@@ -1,6 +1,7 @@
 package quern.nn;
 
 import java.util.List;
+import java.util.Set;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
@@ -20,6 +21,11 @@ public interface Branch {
     /** The names it may write into the flow. */
     default List<String> writes() {
         return List.of();
+    }
+
+    /** What of {@link Regularization} has an effect on it. */
+    default Set<Regularization.Kind> regularizers() {
+        return Set.of();
     }
 
     /** Its slots. */

@@ -22,10 +22,13 @@ final class ChunkedCrossEntropy implements HandWritten {
 
     private final DenseLinear output;
     private final LogitTransform transform;
+    private final Regularization regularization;
 
-    ChunkedCrossEntropy(DenseLinear output, LogitTransform transform) {
+    /** {@code regularization} says what the loss has beside the log-probabilities. */
+    ChunkedCrossEntropy(DenseLinear output, LogitTransform transform, Regularization regularization) {
         this.output = output;
         this.transform = transform;
+        this.regularization = regularization;
     }
 
     @Override
@@ -49,13 +52,16 @@ final class ChunkedCrossEntropy implements HandWritten {
             weights = weights == null ? null : weights.indexSelect(0, index);
         }
         Tensor logprobs_N = Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0));
-        Gradient gradient = new Gradient(output, transform, x_ND, targets, index, b, t);
+        boolean penalized = weights != null && (regularization.labelSmoothing() > 0 || regularization.zLoss() > 0);
+        Tensor losses_N = penalized ? Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0)) : null;
+        Gradient gradient =
+                new Gradient(output, transform, penalized ? regularization : null, x_ND, targets, index, b, t);
         boolean now = weights != null && pass.isTraining();
         try {
             if (now) {
                 gradient.allocate();
             }
-            gradient.chunks(now ? scaled(weights, pass.lossScale()) : null, logprobs_N);
+            gradient.chunks(now ? scaled(weights, pass.lossScale()) : null, null, logprobs_N, losses_N);
         } catch (RuntimeException e) {
             gradient.close();
             throw e;
@@ -66,7 +72,10 @@ final class ChunkedCrossEntropy implements HandWritten {
         }
         flow.put("logprobs", logprobs.view(b, t));
         if (weights != null) {
-            flow.put("loss", logprobs_N.mul(weights).sum().neg().view(1));
+            Tensor loss = penalized
+                    ? losses_N.mul(weights).sum()
+                    : logprobs_N.mul(weights).sum().neg();
+            flow.put("loss", loss.view(1));
             gradient.remember(now, weights, pass.lossScale());
         }
         return gradient;
@@ -100,6 +109,9 @@ final class ChunkedCrossEntropy implements HandWritten {
     private static final class Gradient implements Backward {
         private final DenseLinear output;
         private final LogitTransform transform;
+        /** What the loss has beside the log-probabilities; {@code null} for nothing. */
+        private final Regularization penalty;
+
         private final long batch;
         private final long length;
         private final Tensor x_ND;
@@ -117,6 +129,7 @@ final class ChunkedCrossEntropy implements HandWritten {
         Gradient(
                 DenseLinear output,
                 LogitTransform transform,
+                Regularization penalty,
                 Tensor x_ND,
                 Tensor targets_N,
                 Tensor index,
@@ -124,6 +137,7 @@ final class ChunkedCrossEntropy implements HandWritten {
                 long length) {
             this.output = output;
             this.transform = transform;
+            this.penalty = penalty;
             this.batch = batch;
             this.length = length;
             this.x_ND = x_ND.keep();
@@ -152,8 +166,12 @@ final class ChunkedCrossEntropy implements HandWritten {
             }
         }
 
-        /** Log-probabilities of every chunk, and with {@code weights} the gradients too. */
-        void chunks(Tensor weights, Tensor logprobs_N) {
+        /**
+         * Log-probabilities of every chunk, and with {@code weights} the gradients too, and under a penalty the losses.
+         *
+         * @param plain under a penalty, weights of log-probabilities that are without it; {@code null} for none
+         */
+        void chunks(Tensor weights, Tensor plain, Tensor logprobs_N, Tensor losses_N) {
             Tensor w_VD = output.weight().value();
             long rows = x_ND.size(0);
             long vocabulary = w_VD.size(0);
@@ -173,11 +191,23 @@ final class ChunkedCrossEntropy implements HandWritten {
                             logits.add_(output.bias().value());
                         }
                         Tensor saved = transform.apply_(logits);
-                        CrossEntropy.rows(
-                                logits,
-                                targets_N.narrow(0, from, n),
-                                weights == null ? null : weights.narrow(0, from, n),
-                                logprobs_N.narrow(0, from, n));
+                        Tensor targets = targets_N.narrow(0, from, n);
+                        Tensor logprobs = logprobs_N.narrow(0, from, n);
+                        Tensor share = weights == null ? null : weights.narrow(0, from, n);
+                        if (penalty == null || weights == null) {
+                            CrossEntropy.rows(logits, targets, share, logprobs);
+                        } else {
+                            CrossEntropy.penalizedRows(
+                                    logits,
+                                    targets,
+                                    new CrossEntropy.Penalized(
+                                            penalty.labelSmoothing(),
+                                            penalty.zLoss(),
+                                            share,
+                                            plain == null ? null : plain.narrow(0, from, n),
+                                            logprobs,
+                                            losses_N.narrow(0, from, n)));
+                        }
                         if (weights == null) {
                             continue;
                         }
@@ -204,12 +234,14 @@ final class ChunkedCrossEntropy implements HandWritten {
             Tensor dLogprobs = cotangents.ofOutput("logprobs");
             double factor = dLoss == null ? 0 : dLoss.item();
             if (dLogprobs != null || !made) {
-                // d loss / d logprob = -weight, so the kernel's weight is factor·weight - dLogprobs.
-                Tensor weights = Tensor.zeros(DType.FP32, x_ND.device(), x_ND.size(0));
+                // d loss / d logprob = -weight, so the kernel's weight is factor·weight - dLogprobs; under a penalty
+                // the two are kept apart, since only the loss has it.
+                Tensor plain = Tensor.zeros(DType.FP32, x_ND.device(), x_ND.size(0));
                 if (dLogprobs != null) {
                     Tensor g = dLogprobs.reshape(batch * length);
-                    weights.sub_(index == null ? g : g.indexSelect(0, index));
+                    plain.sub_(index == null ? g : g.indexSelect(0, index));
                 }
+                Tensor weights = penalty == null ? plain : Tensor.zeros(DType.FP32, x_ND.device(), x_ND.size(0));
                 if (dLoss != null) {
                     weights.add_(weights_N, factor);
                 }
@@ -218,7 +250,8 @@ final class ChunkedCrossEntropy implements HandWritten {
                 dWeight_VD = null;
                 dBias_V = null;
                 allocate();
-                chunks(weights, Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0)));
+                Tensor logprobs_N = Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0));
+                chunks(weights, penalty == null ? null : plain, logprobs_N, penalty == null ? null : logprobs_N.copy());
             } else if (factor != madeFor) {
                 double ratio = factor / madeFor;
                 dx_ND.mul_(ratio);

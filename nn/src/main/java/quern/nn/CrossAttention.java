@@ -1,6 +1,7 @@
 package quern.nn;
 
 import java.util.List;
+import java.util.Set;
 import quern.tensor.Tensor;
 
 /**
@@ -74,6 +75,11 @@ public final class CrossAttention implements Branch {
     /** x [B, T, heads·D] as [B, heads, T, D]. */
     private Tensor heads(Tensor x, int heads) {
         return x.view(x.size(0), x.size(1), heads, shape.headWidth()).transpose(1, 2);
+    }
+
+    @Override
+    public Set<Regularization.Kind> regularizers() {
+        return Set.of(Regularization.Kind.ATTENTION_DROPOUT);
     }
 
     @Override

@@ -1,6 +1,7 @@
 package quern.nn;
 
 import java.util.List;
+import java.util.Set;
 import quern.tensor.Tensor;
 
 /**
@@ -51,7 +52,16 @@ public final class FeedForward implements Branch {
 
     /** Whether nothing is dropped from the inner features in this call. */
     boolean isPlain(Pass pass) {
-        return !(pass.isTraining() && hiddenDropout > 0);
+        return rate(pass) == 0;
+    }
+
+    private double rate(Pass pass) {
+        return pass.dropout(Regularization.Place.FEED_FORWARD, hiddenDropout);
+    }
+
+    @Override
+    public Set<Regularization.Kind> regularizers() {
+        return Set.of(Regularization.Kind.FEED_FORWARD_DROPOUT);
     }
 
     @Override
@@ -62,7 +72,7 @@ public final class FeedForward implements Branch {
     @Override
     public Tensor forward(Tensor x_BTD, Flow flow, Pass pass) {
         Tensor hidden = hidden(x_BTD, pass);
-        hidden = SelfAttention.drop(hidden, hiddenDropout, "mlp_hidden_dropout", owner, pass);
+        hidden = SelfAttention.drop(hidden, rate(pass), "mlp_hidden_dropout", owner, pass);
         return down.forward(pass.at(owner, "mlp_hidden", hidden), pass);
     }
 

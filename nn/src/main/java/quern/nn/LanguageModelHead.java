@@ -2,8 +2,7 @@ package quern.nn;
 
 import java.util.List;
 import java.util.Optional;
-import quern.tensor.DType;
-import quern.tensor.Functional;
+import java.util.Set;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
@@ -11,7 +10,7 @@ import quern.tensor.Tensor;
  * The last segment of a language model. Without {@code targets} in the flow it writes {@code logits} [B, T, V]. With
  * {@code targets} (int64 [B, T], -100 = not counted) it writes {@code logprobs} [B, T] in fp32, the log-probability of
  * each target, 0 where not counted; and with {@code weights} (fp32 [B, T]) beside them also {@code loss} [1] in fp32,
- * {@code -Σ weight · logprob}.
+ * {@code Σ weight · loss}: a token's loss is {@code -logprob}, and in training what {@link Regularization} makes of it.
  *
  * <p>A dense slot takes the {@link ChunkedCrossEntropy} path, which never holds the logits of more than a few hundred
  * tokens; the plain path here is its oracle.
@@ -67,6 +66,11 @@ public final class LanguageModelHead extends Segment {
     }
 
     @Override
+    public Set<Regularization.Kind> regularizers() {
+        return Regularization.OF_SOFTMAX;
+    }
+
+    @Override
     public void forward(Flow flow, Pass pass) {
         Tensor x_BTD = flow.get("hidden_states");
         Tensor targets = flow.find("targets");
@@ -78,14 +82,11 @@ public final class LanguageModelHead extends Segment {
             return;
         }
         Tensor logits = logits(x_BTD, pass);
-        Tensor counted = targets.ge(0);
-        Tensor all = Functional.logSoftmax(logits.to(DType.FP32), -1);
-        Tensor logprobs =
-                all.gather(-1, targets.clampMin(0).unsqueeze(-1)).squeeze(-1).mul(counted.to(DType.FP32));
-        flow.put("logprobs", logprobs);
+        SoftmaxLoss.Rows rows = SoftmaxLoss.rows(logits, targets, pass.regularization());
+        flow.put("logprobs", rows.logprobs());
         Tensor weights = flow.find("weights");
         if (weights != null) {
-            flow.put("loss", logprobs.mul(weights).sum().neg().view(1));
+            flow.put("loss", rows.losses().mul(weights).sum().view(1));
         }
     }
 
@@ -98,7 +99,7 @@ public final class LanguageModelHead extends Segment {
         // The chunks give no cotangent of the weights, so weights that want one take the plain path.
         boolean constantWeights = !flow.has("weights") || !flow.get("weights").requiresGrad();
         return flow.has("targets") && constantWeights && output.form() instanceof DenseLinear dense
-                ? Optional.of(new ChunkedCrossEntropy(dense, transform))
+                ? Optional.of(new ChunkedCrossEntropy(dense, transform, pass.regularization()))
                 : Optional.empty();
     }
 }

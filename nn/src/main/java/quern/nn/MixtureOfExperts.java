@@ -2,6 +2,7 @@ package quern.nn;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -94,6 +95,8 @@ public final class MixtureOfExperts implements Branch {
                     Functional.linear(x_ND.indexSelect(0, rows), gateUps.get(e).squeeze(0), null);
             long half = both.size(-1) / 2;
             Tensor hidden = activation.apply(both.narrow(-1, 0, half)).mul(both.narrow(-1, half, half));
+            hidden = SelfAttention.drop(
+                    hidden, pass.dropout(Regularization.Place.FEED_FORWARD, 0), "mlp_hidden_dropout_" + e, owner, pass);
             results.add(Functional.linear(hidden, downs.get(e).squeeze(0), null));
         }
         Tensor places = Tensor.of(routes.places, routes.places.length).to(x.device());
@@ -127,6 +130,11 @@ public final class MixtureOfExperts implements Branch {
             }
             return new Routes(tokens, places);
         }
+    }
+
+    @Override
+    public Set<Regularization.Kind> regularizers() {
+        return Set.of(Regularization.Kind.FEED_FORWARD_DROPOUT);
     }
 
     @Override

@@ -2,6 +2,7 @@ package quern.nn;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.EnumSet;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -76,6 +77,13 @@ public final class Network implements AutoCloseable {
             }
         }
         return List.copyOf(all.values());
+    }
+
+    /** What of {@link Regularization} has an effect on some segment. */
+    public Set<Regularization.Kind> regularizers() {
+        Set<Regularization.Kind> all = EnumSet.noneOf(Regularization.Kind.class);
+        visits.forEach(s -> all.addAll(s.regularizers()));
+        return all;
     }
 
     /** The linear slots by name. */

@@ -1,8 +1,7 @@
 package quern.nn;
 
 import java.util.List;
-import quern.tensor.DType;
-import quern.tensor.Functional;
+import java.util.Set;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
@@ -47,6 +46,11 @@ public final class NextSentenceHead extends Segment {
     }
 
     @Override
+    public Set<Regularization.Kind> regularizers() {
+        return Regularization.OF_SOFTMAX;
+    }
+
+    @Override
     public void forward(Flow flow, Pass pass) {
         Tensor logits_B2 = pass.at(name(), "logits", output.forward(flow.get("pooler_output"), pass));
         flow.put("seq_relationship_logits", logits_B2);
@@ -57,16 +61,12 @@ public final class NextSentenceHead extends Segment {
         Tensor labels_B = labels.reshape(labels.numel());
         Tensor weights_B = flow.find("next_sentence_weights");
         Tensor loss = weights_B == null
-                ? ClassLoss.mean(logits_B2.to(DType.FP32), labels_B)
-                : weighted(logits_B2.to(DType.FP32), labels_B, weights_B);
+                ? SoftmaxLoss.mean(logits_B2, labels_B, pass.regularization())
+                : SoftmaxLoss.rows(logits_B2, labels_B, pass.regularization())
+                        .losses()
+                        .mul(weights_B)
+                        .sum();
         Tensor before = flow.find("loss");
         flow.put("loss", before == null ? loss.view(1) : before.add(loss.view(1)));
-    }
-
-    private static Tensor weighted(Tensor logits_B2, Tensor labels_B, Tensor weights_B) {
-        Tensor logprobs_B = Functional.logSoftmax(logits_B2, -1)
-                .gather(-1, labels_B.clampMin(0).unsqueeze(-1))
-                .squeeze(-1);
-        return logprobs_B.mul(weights_B).sum().neg();
     }
 }

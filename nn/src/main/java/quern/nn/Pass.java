@@ -17,6 +17,7 @@ public final class Pass {
     private final RandomStreams streams;
     private final Map<String, UnaryOperator<Tensor>> probes = new HashMap<>();
     private Map<String, Tensor> substitutes = Map.of();
+    private Regularization regularization = Regularization.NONE;
     private KeyValueCache cache;
     private boolean lastLogitsOnly;
     private double lossScale = 1;
@@ -35,6 +36,29 @@ public final class Pass {
     /** A call without dropout. */
     public static Pass evaluation() {
         return new Pass(false, 0);
+    }
+
+    /** The same call with {@code regularization}, which must be a training call. */
+    public Pass with(Regularization regularization) {
+        if (!training) {
+            throw new IllegalArgumentException("only a training pass is regularized");
+        }
+        this.regularization = regularization;
+        return this;
+    }
+
+    /** What this call adds to the model's own loss; {@link Regularization#NONE} unless it trains. */
+    public Regularization regularization() {
+        return regularization;
+    }
+
+    /**
+     * The rate of dropout in this call, 0 unless it trains.
+     *
+     * @param own the rate of the model's own settings
+     */
+    double dropout(Regularization.Place place, double own) {
+        return training ? regularization.dropout().getOrDefault(place, own) : 0;
     }
 
     /** Whether dropout and its kin are on. */

@@ -1,6 +1,7 @@
 package quern.nn;
 
 import java.util.List;
+import java.util.Set;
 import quern.recipe.QuernException;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -50,6 +51,11 @@ public final class PatchEmbedding extends Segment {
     }
 
     @Override
+    public Set<Regularization.Kind> regularizers() {
+        return Set.of(Regularization.Kind.EMBEDDING_DROPOUT);
+    }
+
+    @Override
     public void forward(Flow flow, Pass pass) {
         Tensor weight = pass.value(patches_DCPP);
         DType dtype = weight.dtype();
@@ -77,7 +83,8 @@ public final class PatchEmbedding extends Segment {
         Tensor x_BND = Functional.linear(patches, weight.reshape(width, channels * p * p), null);
         Tensor whole = pass.value(whole_D).expand(batch, 1, width);
         Tensor x = Tensor.cat(List.of(whole, x_BND), 1).add(pass.value(positions_ND));
-        flow.put("hidden_states", x);
+        double rate = pass.dropout(Regularization.Place.EMBEDDING, 0);
+        flow.put("hidden_states", SelfAttention.drop(x, rate, "embedding_dropout", name(), pass));
         flow.put(MASK, Tensor.zeros(dtype, device, 1, 1 + rows * columns));
     }
 }

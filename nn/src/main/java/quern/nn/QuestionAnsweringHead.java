@@ -1,7 +1,6 @@
 package quern.nn;
 
 import java.util.List;
-import quern.tensor.DType;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
@@ -69,6 +68,6 @@ public final class QuestionAnsweringHead extends Segment {
         long length = logits_BT.size(1);
         // As in transformers: before the text counts as its first token, after it as nothing.
         Tensor positions_B = positions.reshape(positions.numel()).clampMin(0);
-        return ClassLoss.mean(logits_BT.to(DType.FP32), positions_B.maskedFill(positions_B.ge(length), -100));
+        return SoftmaxLoss.mean(logits_BT, positions_B.maskedFill(positions_B.ge(length), -100), Regularization.NONE);
     }
 }

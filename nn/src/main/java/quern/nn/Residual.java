@@ -113,7 +113,7 @@ public final class Residual {
             @Override
             public Tensor branch(Branch f, Tensor h) {
                 Tensor y = f.forward(h, flow, pass);
-                y = SelfAttention.drop(y, dropout, "residual_dropout_" + f.label(), owner, pass);
+                y = SelfAttention.drop(y, rate(pass), "residual_dropout_" + f.label(), owner, pass);
                 return multiplier == 1 ? y : y.mul(multiplier);
             }
 
@@ -124,12 +124,16 @@ public final class Residual {
         });
     }
 
+    private double rate(Pass pass) {
+        return pass.dropout(Regularization.Place.RESIDUAL, dropout);
+    }
+
     /** What a step {@code x + f(n(x))} is made of. */
     record PreNorm(Norm norm, Branch branch) {}
 
     /** The parts of a pre-norm step whose branch joins as it is in this call; {@code null} for any other. */
     PreNorm plainPreNorm(Pass pass) {
-        boolean dropped = pass.isTraining() && dropout > 0;
+        boolean dropped = rate(pass) > 0;
         return order.size() == 2
                         && order.get(0) instanceof Norm n
                         && order.get(1) instanceof Branch f

@@ -2,6 +2,7 @@ package quern.nn;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import quern.tensor.Parameter;
 
 /**
@@ -40,6 +41,11 @@ public abstract class Segment {
     /** Its weight matrices as slots that adapters, pruning and quantisation can change. */
     public List<Linear> linears() {
         return List.of();
+    }
+
+    /** What of {@link Regularization} has an effect on it. */
+    public Set<Regularization.Kind> regularizers() {
+        return Set.of();
     }
 
     /**

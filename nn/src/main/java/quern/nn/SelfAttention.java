@@ -2,6 +2,7 @@ package quern.nn;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import quern.tensor.Functional;
@@ -156,7 +157,7 @@ public final class SelfAttention implements Branch {
 
     /** Set where nothing is done to queries, keys and scores but the usual rotation and scaling; else {@code null}. */
     Plain plain(Pass pass) {
-        boolean dropped = pass.isTraining() && shape.attentionDropout > 0;
+        boolean dropped = pass.dropout(Regularization.Place.ATTENTION, shape.attentionDropout) > 0;
         boolean usual = options.window == 0
                 && options.rotary.equals(Positions.ROTARY)
                 && options.pairing == Rotary.Pairing.HALVES
@@ -250,6 +251,11 @@ public final class SelfAttention implements Branch {
             y = norm.forward(y, pass);
         }
         return y.transpose(1, 2);
+    }
+
+    @Override
+    public Set<Regularization.Kind> regularizers() {
+        return Set.of(Regularization.Kind.ATTENTION_DROPOUT);
     }
 
     @Override

@@ -2,6 +2,7 @@ package quern.nn;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import quern.recipe.QuernException;
 import quern.tensor.DType;
 import quern.tensor.Parameter;
@@ -55,17 +56,25 @@ public final class SequenceClassificationHead extends Segment {
     }
 
     @Override
+    public Set<Regularization.Kind> regularizers() {
+        boolean oneOfSeveral = output.form().outFeatures() > 1
+                && problemType.orElse(ProblemType.SINGLE_LABEL_CLASSIFICATION)
+                        == ProblemType.SINGLE_LABEL_CLASSIFICATION;
+        return oneOfSeveral ? Regularization.OF_SOFTMAX : Set.of();
+    }
+
+    @Override
     public void forward(Flow flow, Pass pass) {
         Tensor x_BD = SelfAttention.drop(flow.get("pooler_output"), dropout, "classifier_dropout", name(), pass);
         Tensor logits_BL = pass.at(name(), "logits", output.forward(x_BD, pass));
         flow.put("logits", logits_BL);
         Tensor labels = flow.find("labels");
         if (labels != null) {
-            flow.put("loss", loss(logits_BL.to(DType.FP32), labels).view(1));
+            flow.put("loss", loss(logits_BL.to(DType.FP32), labels, pass).view(1));
         }
     }
 
-    private Tensor loss(Tensor logits_BL, Tensor labels) {
+    private Tensor loss(Tensor logits_BL, Tensor labels, Pass pass) {
         long count = logits_BL.size(1);
         ProblemType type = problemType.orElse(
                 count == 1
@@ -74,7 +83,7 @@ public final class SequenceClassificationHead extends Segment {
                                 ? ProblemType.MULTI_LABEL_CLASSIFICATION
                                 : ProblemType.SINGLE_LABEL_CLASSIFICATION);
         if (type == ProblemType.SINGLE_LABEL_CLASSIFICATION) {
-            return ClassLoss.mean(logits_BL, labels.to(DType.INT64).reshape(labels.numel()));
+            return SoftmaxLoss.mean(logits_BL, labels.to(DType.INT64).reshape(labels.numel()), pass.regularization());
         }
         if (labels.numel() != logits_BL.numel()) {
             throw QuernException.badInput(

@@ -1,6 +1,7 @@
 package quern.nn;
 
 import java.util.List;
+import java.util.Set;
 import quern.tensor.DType;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
@@ -49,6 +50,11 @@ public final class TokenClassificationHead extends Segment {
     }
 
     @Override
+    public Set<Regularization.Kind> regularizers() {
+        return Regularization.OF_SOFTMAX;
+    }
+
+    @Override
     public void forward(Flow flow, Pass pass) {
         Tensor x_BTD = SelfAttention.drop(flow.get("hidden_states"), dropout, "classifier_dropout", name(), pass);
         Tensor logits_BTL = pass.at(name(), "logits", output.forward(x_BTD, pass));
@@ -57,7 +63,10 @@ public final class TokenClassificationHead extends Segment {
         if (labels_BT != null) {
             long rows = labels_BT.numel();
             Tensor logits_NL = logits_BTL.to(DType.FP32).reshape(rows, logits_BTL.size(-1));
-            flow.put("loss", ClassLoss.mean(logits_NL, labels_BT.reshape(rows)).view(1));
+            flow.put(
+                    "loss",
+                    SoftmaxLoss.mean(logits_NL, labels_BT.reshape(rows), pass.regularization())
+                            .view(1));
         }
     }
 }

@@ -3,14 +3,16 @@ package quern.nn;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.function.Consumer;
+import quern.tensor.Device;
 import quern.tensor.Functional;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
 /**
  * Token vectors, with learned position vectors added where the model has them. The {@code with…} methods give variants;
- * the steps come in this order: lookup, factor, projection, types, positions, norm, dropout.
+ * the steps come in this order: lookup, noise ({@link Regularization#embeddingNoise}), factor, projection, types, positions, norm, dropout.
  */
 public final class TokenEmbedding extends Segment {
     private static final class Options {
@@ -150,6 +152,11 @@ public final class TokenEmbedding extends Segment {
     }
 
     @Override
+    public Set<Regularization.Kind> regularizers() {
+        return Set.of(Regularization.Kind.EMBEDDING_DROPOUT, Regularization.Kind.EMBEDDING_NOISE);
+    }
+
+    @Override
     public List<Linear> linears() {
         return options.projection == null ? List.of() : List.of(options.projection);
     }
@@ -158,7 +165,7 @@ public final class TokenEmbedding extends Segment {
     public void forward(Flow flow, Pass pass) {
         Tensor weight = pass.value(tokens_VD);
         Tensor ids = flow.get(options.ids);
-        Tensor x = lookup(weight, ids, paddingRow);
+        Tensor x = withNoise(lookup(weight, ids, paddingRow), pass);
         if (options.factor != 1) {
             x = x.mul(options.factor);
         }
@@ -178,7 +185,20 @@ public final class TokenEmbedding extends Segment {
         if (options.norm != null) {
             x = options.norm.forward(x, pass);
         }
-        flow.put("hidden_states", SelfAttention.drop(x, dropout, "embedding_dropout", name(), pass));
+        double rate = pass.dropout(Regularization.Place.EMBEDDING, dropout);
+        flow.put("hidden_states", SelfAttention.drop(x, rate, "embedding_dropout", name(), pass));
+    }
+
+    private Tensor withNoise(Tensor x_BTD, Pass pass) {
+        double alpha = pass.regularization().embeddingNoise();
+        if (alpha == 0) {
+            return x_BTD;
+        }
+        double most = alpha / Math.sqrt((double) x_BTD.size(-2) * x_BTD.size(-1));
+        // Drawn on the CPU so that one seed gives the same noise on every device.
+        Tensor noise = Tensor.empty(x_BTD.dtype(), Device.CPU, x_BTD.shape())
+                .uniform_(-most, most, pass.random("embedding_noise/" + name()));
+        return x_BTD.add(noise.to(x_BTD.device()));
     }
 
     private static Tensor lookup(Tensor table, Tensor ids, OptionalLong paddingRow) {

@@ -1,5 +1,6 @@
 package quern.nn;
 
+import java.util.EnumSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
@@ -61,6 +62,13 @@ public final class TransformerBlock extends Segment {
     @Override
     public List<Linear> linears() {
         return steps.stream().flatMap(s -> s.linears().stream()).toList();
+    }
+
+    @Override
+    public Set<Regularization.Kind> regularizers() {
+        Set<Regularization.Kind> all = EnumSet.of(Regularization.Kind.RESIDUAL_DROPOUT);
+        steps.forEach(s -> s.branches().forEach(f -> all.addAll(f.regularizers())));
+        return all;
     }
 
     List<Residual> steps() {

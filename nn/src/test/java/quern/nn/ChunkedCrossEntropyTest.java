@@ -140,6 +140,28 @@ class ChunkedCrossEntropyTest extends ScopedTest {
     }
 
     @Test
+    void equalsThePlainHeadUnderAPenalty() {
+        Regularization penalty = new Regularization(Map.of(), 0.2, 1e-2, 0);
+        for (DType dtype : List.of(DType.FP32, DType.BF16)) {
+            double tolerance = dtype == DType.FP32 ? Gradients.FP32 : BF16;
+            try (Network network = head(dtype, true)) {
+                for (var seeds : List.of(loss(1), loss(-2.5), logprobs(), both(0.5))) {
+                    Tensor hidden = hidden(dtype);
+                    var expected = run(network, hidden, targets(3), Weights.GIVEN, seeds, plain().with(penalty));
+                    Pass pass = Pass.training(0).with(penalty);
+                    var actual = run(network, hidden, targets(3), Weights.GIVEN, seeds, pass);
+                    Gradients.assertClose(expected, actual, tolerance);
+                }
+                // Log-probabilities without a loss have no penalty.
+                Pass pass = Pass.training(0).with(penalty);
+                var bare = run(network, hidden(dtype), targets(3), Weights.NONE, logprobs(), pass);
+                var expected = run(network, hidden(dtype), targets(3), Weights.NONE, logprobs(), Pass.training(0));
+                Gradients.assertSameBits(expected, bare);
+            }
+        }
+    }
+
+    @Test
     void equalsThePlainHeadInBf16() {
         try (Network network = head(DType.BF16, true)) {
             assertPlain(network, DType.BF16, targets(3), Weights.GIVEN, loss(1), BF16);

@@ -2,11 +2,15 @@ package quern.optim;
 
 import quern.recipe.QuernException;
 
-/** The learning rate as a pure function of the step, in double precision. */
+/**
+ * The learning rate of each step, in double precision: a pure function of the step, unless it is a {@link
+ * MetricSchedule}.
+ */
 @FunctionalInterface
 public interface Schedule {
     /**
-     * The rate used at a step, counted from 0. From {@code max_steps} on it is the rate of {@code max_steps}.
+     * The rate used at a step, counted from 0. From {@code max_steps} on, where no training asks, the schedule's formula
+     * goes on; the rate stays finite and not negative.
      *
      * @throws IllegalArgumentException when the step is negative
      */

@@ -12,8 +12,13 @@ public interface ScheduleTechnique extends Technique {
         return KIND;
     }
 
+    /** Whether the schedules are {@link MetricSchedule}s: a run without evaluations can't use them. */
+    default boolean followsMetric() {
+        return false;
+    }
+
     /**
-     * The schedule of one run.
+     * The schedule of one run; a {@link MetricSchedule} where {@link #followsMetric()} says so.
      *
      * @param learningRate the peak rate, {@code learning_rate}
      * @param warmupSteps steps of linear warm-up from 0, see {@link Schedule#warmupSteps}

@@ -9,11 +9,13 @@ import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import quern.optim.internal.ScheduleReplay;
+import quern.recipe.Block;
 import quern.recipe.ExitCode;
 import quern.recipe.GoldenCase;
 import quern.recipe.Goldens;
@@ -37,6 +39,16 @@ public abstract class ScheduleContract {
 
     /** Its configurations. */
     protected abstract List<Record> configs();
+
+    /** The rate at the first step after warm-up. */
+    protected double firstRate(Record config) {
+        return PEAK;
+    }
+
+    /** The rate at which warm-up begins. */
+    protected double warmupStart(Record config) {
+        return 0;
+    }
 
     /** The schedule with the peak {@link #PEAK}. */
     protected final Schedule schedule(Record config, int warmupSteps, int maxSteps) {
@@ -75,19 +87,28 @@ public abstract class ScheduleContract {
     }
 
     @Test
-    void risesInEqualStepsFromZeroToThePeak() {
+    void risesInEqualStepsToThePeak() {
         for (Record config : configs()) {
             Schedule schedule = schedule(config, 8, 50);
-            for (int step = 0; step <= 8; step++) {
-                assertEquals(PEAK * step / 8, schedule.rate(step), ROUNDING);
+            double start = warmupStart(config);
+            for (int step = 0; step < 8; step++) {
+                assertEquals(start + (PEAK - start) * step / 8, schedule.rate(step), ROUNDING);
             }
+            assertEquals(firstRate(config), schedule.rate(8), ROUNDING);
         }
     }
 
     @Test
-    void beginsAtThePeakWithoutWarmup() {
+    void beginsAtItsFirstRateWithoutWarmup() {
         for (Record config : configs()) {
-            assertEquals(PEAK, schedule(config, 0, 50).rate(0), ROUNDING);
+            assertEquals(firstRate(config), schedule(config, 0, 50).rate(0), ROUNDING);
+        }
+    }
+
+    @Test
+    void saysWhetherItFollowsAMetric() {
+        for (Record config : configs()) {
+            assertEquals(technique().followsMetric(), schedule(config, 0, 50) instanceof MetricSchedule);
         }
     }
 
@@ -108,13 +129,45 @@ public abstract class ScheduleContract {
     }
 
     @Test
-    void holdsItsLastRateAndRefusesNegativeSteps() {
+    void isARateFarPastTheEndAndRefusesNegativeSteps() {
         for (Record config : configs()) {
             Schedule schedule = schedule(config, 3, 40);
-            assertEquals(schedule.rate(40), schedule.rate(41));
-            assertEquals(schedule.rate(40), schedule.rate(Integer.MAX_VALUE));
+            for (int step : new int[] {40, 41, 1_000_000, Integer.MAX_VALUE}) {
+                double rate = schedule.rate(step);
+                assertTrue(rate >= 0 && rate <= PEAK + ROUNDING, () -> "rate " + rate);
+            }
             assertThrows(IllegalArgumentException.class, () -> schedule.rate(-1));
         }
+    }
+
+    @Test
+    void refusesRatesThatAreNone() {
+        for (Record config : configs()) {
+            for (double rate : new double[] {-1e-3, Double.NaN, Double.POSITIVE_INFINITY}) {
+                QuernException e =
+                        assertThrows(QuernException.class, () -> technique().create(rate, 3, 40, config));
+                assertEquals(ExitCode.BAD_INPUT, e.exitCode());
+                assertTrue(e.getMessage().contains("learning_rate"), e.getMessage());
+                assertEquals(1, e.getMessage().lines().count());
+            }
+        }
+    }
+
+    /** The settings that a recipe's {@code lr_scheduler_kwargs} of these keys mean. */
+    protected final Record bind(Map<String, ?> kwargs) {
+        Block block = Block.empty(Position.of("lr_scheduler_kwargs"));
+        for (var entry : kwargs.entrySet()) {
+            block = block.with(entry.getKey(), entry.getValue());
+        }
+        return block.bind(technique().config());
+    }
+
+    /** Expects settings to be bad input, with one line that contains {@code expected}. */
+    protected final void assertRefused(String expected, Map<String, ?> kwargs) {
+        QuernException e = assertThrows(QuernException.class, () -> schedule(bind(kwargs), 5, 40));
+        assertEquals(ExitCode.BAD_INPUT, e.exitCode());
+        assertTrue(e.getMessage().contains(expected), e.getMessage());
+        assertEquals(1, e.getMessage().lines().count());
     }
 
     @Test

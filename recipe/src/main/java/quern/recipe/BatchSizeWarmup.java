@@ -8,4 +8,6 @@ package quern.recipe;
  */
 public record BatchSizeWarmup(
         @Doc("Sequences in the first step.") @Range(min = 1) int start,
-        @Doc("Steps over which the batch grows to its full size.") @Range(min = 1) int steps) {}
+
+        @Doc("Steps over which the batch grows to its full size.") @Range(min = 1)
+        int steps) {}

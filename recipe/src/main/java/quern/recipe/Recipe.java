@@ -17,8 +17,9 @@ public record Recipe(
         @Doc("The seed that every random stream is derived from.") @Default("1")
         long seed,
 
-        @Doc("The arithmetic of training: fp32; bf16 or fp16 with 32-bit master weights; or dynamic, fp16 with bf16 where it"
-                + " overflows.")
+        @Doc(
+                "The arithmetic of training: fp32; bf16 or fp16 with 32-bit master weights; or dynamic, fp16 with bf16 where it"
+                        + " overflows.")
         @Default("fp32")
         Precision precision,
 
@@ -34,7 +35,7 @@ public record Recipe(
         @Doc("Small batches first: gradient accumulation grows to its full number over some steps.")
         Optional<BatchSizeWarmup> batchSizeWarmup,
 
-        @Doc("Whether the gradient noise scale is measured: a block, or its decay alone.") @Shorthand("decay")
+        @Doc("Measures the gradient noise scale; {} for the usual averages.")
         Optional<GradientNoiseScale> gradientNoiseScale,
 
         @Doc("Whether a step's sequences are divided into passes as the memory allows; the step itself stays the same.")

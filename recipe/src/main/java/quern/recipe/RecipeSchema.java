@@ -21,6 +21,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -95,7 +96,13 @@ public final class RecipeSchema {
         for (Technique technique : ofKind(chosen.kind())) {
             ObjectNode condition = schema.withArray("allOf").addObject();
             ObjectNode when = condition.putObject("if");
-            when.putObject("properties").putObject(key).put("const", technique.id());
+            ObjectNode named = when.putObject("properties").putObject(key);
+            if (technique.otherIds().isEmpty()) {
+                named.put("const", technique.id());
+            } else {
+                ArrayNode either = named.putArray("enum");
+                names(technique).forEach(either::add);
+            }
             if (!technique.id().equals(byDefault)) {
                 when.putArray("required").add(key);
             }
@@ -105,6 +112,11 @@ public final class RecipeSchema {
                     .putObject(chosen.settings())
                     .put("$ref", "#/$defs/" + technique.kind() + "." + technique.id());
         }
+    }
+
+    private static Stream<String> names(Technique technique) {
+        return Stream.concat(
+                Stream.of(technique.id()), technique.otherIds().stream().sorted());
     }
 
     private List<Technique> ofKind(String kind) {
@@ -206,7 +218,8 @@ public final class RecipeSchema {
     private List<String> ids(FieldScope field) {
         return whole(field)
                 .map(component -> component.getAnnotation(TechniqueId.class))
-                .map(id -> ofKind(id.kind()).stream().map(Technique::id).toList())
+                .map(id ->
+                        ofKind(id.kind()).stream().flatMap(RecipeSchema::names).toList())
                 .filter(ids -> !ids.isEmpty())
                 .orElse(null);
     }

@@ -1,5 +1,7 @@
 package quern.recipe;
 
+import java.util.Set;
+
 /**
  * A part that a recipe can switch on, found by {@link java.util.ServiceLoader}. Rooms extend this interface with their
  * factory method ({@code OptimizerTechnique}, {@code ScheduleTechnique}…) and list the providers in {@code
@@ -12,6 +14,11 @@ public interface Technique {
 
     /** What a recipe writes to choose this technique. */
     String id();
+
+    /** Other names that a recipe may write for it, such as another tool's; they are not listed as techniques. */
+    default Set<String> otherIds() {
+        return Set.of();
+    }
 
     /** One line for {@code quern list}. */
     String summary();

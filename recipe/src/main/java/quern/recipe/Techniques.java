@@ -21,7 +21,7 @@ public final class Techniques {
     }
 
     /**
-     * The technique of a kind that a recipe names.
+     * The technique of a kind that a recipe names, by its id or an alias.
      *
      * @param type what the techniques of this kind are
      * @param where the place of the id, for the message when there is none such
@@ -32,7 +32,7 @@ public final class Techniques {
             if (!technique.kind().equals(kind)) {
                 continue;
             }
-            if (technique.id().equals(id)) {
+            if (technique.id().equals(id) || technique.otherIds().contains(id)) {
                 if (!type.isInstance(technique)) {
                     throw new IllegalStateException("%s %s is a %s, not a %s"
                             .formatted(kind, id, technique.getClass().getName(), type.getName()));
@@ -55,16 +55,26 @@ public final class Techniques {
         Map<List<String>, Technique> byName =
                 new TreeMap<>(Comparator.comparing(List<String>::getFirst).thenComparing(List::getLast));
         for (Technique technique : ServiceLoader.load(Technique.class, loader)) {
-            Technique other = byName.put(List.of(technique.kind(), technique.id()), technique);
-            if (other != null) {
-                throw QuernException.failed(
-                        "two providers of %s '%s': %s and %s; remove one from the class path",
-                        technique.kind(),
-                        technique.id(),
-                        other.getClass().getName(),
-                        technique.getClass().getName());
+            byName.merge(List.of(technique.kind(), technique.id()), technique, (other, one) -> {
+                throw twice(one.id(), other, one);
+            });
+        }
+        for (Technique technique : byName.values()) {
+            for (String alias : technique.otherIds()) {
+                for (Technique other : byName.values()) {
+                    boolean same = other.kind().equals(technique.kind()) && other != technique;
+                    if (same && (other.id().equals(alias) || other.otherIds().contains(alias))) {
+                        throw twice(alias, other, technique);
+                    }
+                }
             }
         }
         return List.copyOf(byName.values());
+    }
+
+    private static QuernException twice(String name, Technique one, Technique other) {
+        return QuernException.failed(
+                "two providers of %s '%s': %s and %s; remove one from the class path",
+                one.kind(), name, one.getClass().getName(), other.getClass().getName());
     }
 }

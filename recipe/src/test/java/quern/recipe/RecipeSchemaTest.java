@@ -125,6 +125,10 @@ class RecipeSchemaTest {
         assertEquals(
                 JSON.readTree("[\"adamw\", \"sgd\"]"),
                 schema.path("properties").path("optim").path("enum"));
+        assertEquals(
+                JSON.readTree("[\"constant\", \"flat\"]"),
+                schema.path("properties").path("lr_scheduler_type").path("enum"),
+                "other names too");
         assertEquals(List.of("lr_scheduler_type.constant", "optim.adamw", "optim.sgd"), names(schema.path("$defs")));
         JsonNode sgd = schema.path("$defs").path("optim.sgd");
         assertEquals(List.of("momentum", "nesterov"), names(sgd.path("properties")));

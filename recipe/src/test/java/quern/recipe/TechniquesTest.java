@@ -11,6 +11,7 @@ import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -78,6 +79,11 @@ class TechniquesTest {
         record Config() {}
 
         @Override
+        public Set<String> otherIds() {
+            return Set.of("flat");
+        }
+
+        @Override
         public String kind() {
             return "lr_scheduler_type";
         }
@@ -113,6 +119,14 @@ class TechniquesTest {
     }
 
     @Test
+    void anAliasFindsTheTechniqueAndIsNotListed() {
+        assertInstanceOf(Constant.class, Techniques.find(Technique.class, "lr_scheduler_type", "flat", WHERE));
+        assertTrue(
+                Techniques.all().stream().noneMatch(technique -> technique.id().equals("flat")));
+        assertThrows(QuernException.class, () -> Techniques.find(Technique.class, "optim", "flat", WHERE));
+    }
+
+    @Test
     void anUnknownIdIsAnsweredWithTheNearestAndTheKnown() {
         QuernException refused =
                 assertThrows(QuernException.class, () -> Techniques.find(TestOptimizer.class, "optim", "adamv", WHERE));
@@ -138,13 +152,22 @@ class TechniquesTest {
 
     @Test
     void twoProvidersOfOneNameAreRefused(@TempDir Path folder) throws IOException {
+        assertRefused("two providers of optim 'sgd': ", OtherSgd.class, folder);
+    }
+
+    @Test
+    void anAliasThatIsTakenIsRefused(@TempDir Path folder) throws IOException {
+        assertRefused("two providers of optim 'adamw': ", AlsoAdamW.class, folder);
+    }
+
+    private void assertRefused(String expected, Class<? extends Technique> another, Path folder) throws IOException {
         Path services = Files.createDirectories(folder.resolve("META-INF/services"));
-        Files.writeString(services.resolve(Technique.class.getName()), OtherSgd.class.getName());
+        Files.writeString(services.resolve(Technique.class.getName()), another.getName());
         try (URLClassLoader loader = new URLClassLoader(
                 new URL[] {folder.toUri().toURL()}, getClass().getClassLoader())) {
             QuernException refused = assertThrows(QuernException.class, () -> Techniques.load(loader));
             assertEquals(ExitCode.FAILED, refused.exitCode());
-            assertTrue(refused.getMessage().startsWith("two providers of optim 'sgd': "), refused.getMessage());
+            assertTrue(refused.getMessage().startsWith(expected), refused.getMessage());
         }
     }
 
@@ -153,6 +176,29 @@ class TechniquesTest {
         @Override
         public String id() {
             return "sgd";
+        }
+
+        @Override
+        public String summary() {
+            return "Another";
+        }
+
+        @Override
+        public Class<? extends Record> config() {
+            return AdamW.Config.class;
+        }
+    }
+
+    /** Claims a name that is taken as an alias. */
+    public static final class AlsoAdamW implements TestOptimizer {
+        @Override
+        public String id() {
+            return "adam_with_decay";
+        }
+
+        @Override
+        public Set<String> otherIds() {
+            return Set.of("adamw");
         }
 
         @Override

@@ -20,7 +20,8 @@ final class MicroBatchSize implements Resumable {
     private static final double SHARE = 0.7;
 
     private static final String ROWS = "rows";
-    private static final List<String> OUT_OF_MEMORY = List.of("out of memory", "can't allocate memory", "not enough memory");
+    private static final List<String> OUT_OF_MEMORY =
+            List.of("out of memory", "can't allocate memory", "not enough memory");
 
     private int rows;
 

@@ -31,7 +31,9 @@ final class MicroBatches {
     }
 
     private static boolean alike(Batch a, Batch b) {
-        return a.columns() == b.columns() && a.labelColumns() == b.labelColumns() && shapes(a).equals(shapes(b));
+        return a.columns() == b.columns()
+                && a.labelColumns() == b.labelColumns()
+                && shapes(a).equals(shapes(b));
     }
 
     /** Per name the kind and the shape of one row. */

@@ -21,12 +21,13 @@ import quern.models.ModelFamily;
 import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.models.Task;
+import quern.nn.Network;
+import quern.optim.MetricSchedule;
 import quern.optim.OptimizerSettings;
 import quern.optim.OptimizerTechnique;
 import quern.optim.ParameterGroup;
 import quern.optim.Schedule;
 import quern.optim.ScheduleTechnique;
-import quern.nn.Network;
 import quern.recipe.Block;
 import quern.recipe.DynamicPrecision;
 import quern.recipe.LossScale;
@@ -60,7 +61,8 @@ public final class Preparation {
     private final Optional<BatchSource> evaluationBatches;
     private final OptimizerTechnique optimizer;
     private final Record optimizerConfig;
-    private final Schedule schedule;
+    private final ScheduleTechnique scheduleTechnique;
+    private final Record scheduleConfig;
     private final StepBatches stepBatches;
     private final long maxSteps;
 
@@ -79,12 +81,12 @@ public final class Preparation {
                 OptimizerTechnique.class, OptimizerTechnique.KIND, recipe.optim(), block.position("optim"));
         this.optimizerConfig = recipe.optimArgs().bind(optimizer.config());
         checkOptimizerKeys();
-        ScheduleTechnique scheduleTechnique = Techniques.find(
+        this.scheduleTechnique = Techniques.find(
                 ScheduleTechnique.class,
                 ScheduleTechnique.KIND,
                 recipe.lrSchedulerType(),
                 block.position("lr_scheduler_type"));
-        Record scheduleConfig = recipe.lrSchedulerKwargs().bind(scheduleTechnique.config());
+        this.scheduleConfig = recipe.lrSchedulerKwargs().bind(scheduleTechnique.config());
         if (recipe.maxSteps() > 0) {
             // Before the data is read: a warm-up that outlasts the training needs no waiting for.
             Schedule.warmupSteps(recipe.warmupSteps(), recipe.maxSteps());
@@ -148,20 +150,14 @@ public final class Preparation {
         this.stepBatches = StepBatches.of(recipe);
         this.maxSteps = recipe.maxSteps() > 0
                 ? recipe.maxSteps()
-                : Math.max(
-                        1,
-                        stepBatches.stepsFor(recipe.numTrainEpochs().orElseThrow() * batches.batchesPerEpoch()));
+                : Math.max(1, stepBatches.stepsFor(recipe.numTrainEpochs().orElseThrow() * batches.batchesPerEpoch()));
         checkBatchSize(objective);
         if (maxSteps > Integer.MAX_VALUE) {
             throw QuernException.badInput(
                     "num_train_epochs: %s passes are %d steps, more than a run can have",
                     recipe.numTrainEpochs().get(), maxSteps);
         }
-        this.schedule = scheduleTechnique.create(
-                recipe.learningRate(),
-                Schedule.warmupSteps(recipe.warmupSteps(), (int) maxSteps),
-                (int) maxSteps,
-                scheduleConfig);
+        checkSchedule();
     }
 
     /**
@@ -193,6 +189,29 @@ public final class Preparation {
             throw QuernException.badInput(
                     "%s: %s: has no effect, since no text is held out for validation; raise data.validation_share",
                     block.position(needs), needs);
+        }
+    }
+
+    private void checkSchedule() {
+        Schedule schedule = schedule();
+        if (!(schedule instanceof MetricSchedule follower)) {
+            return;
+        }
+        String place =
+                "%s: lr_scheduler_type: %s".formatted(block.position("lr_scheduler_type"), scheduleTechnique.id());
+        if (validation().isEmpty()) {
+            throw QuernException.badInput(
+                    "%s follows an evaluated metric, but no text is held out for validation; raise data.validation_share",
+                    place);
+        }
+        if (recipe.evaluationSteps() == 0) {
+            throw QuernException.badInput(
+                    "%s follows an evaluated metric, but the only evaluation is at the end; set eval_steps", place);
+        }
+        if (follower.higherIsBetter() == EarlyStopping.lowerIsBetter(recipe.metricForBestModel())) {
+            throw QuernException.badInput(
+                    "%s: mode takes %s values for better, but %s is better the other way; turn mode round",
+                    place, follower.higherIsBetter() ? "larger" : "smaller", recipe.metricForBestModel());
         }
     }
 
@@ -364,9 +383,13 @@ public final class Preparation {
                 suspects);
     }
 
-    /** The learning rate of each step. */
+    /** A new schedule: the learning rate of each step. */
     public Schedule schedule() {
-        return schedule;
+        return scheduleTechnique.create(
+                recipe.learningRate(),
+                Schedule.warmupSteps(recipe.warmupSteps(), (int) maxSteps),
+                (int) maxSteps,
+                scheduleConfig);
     }
 
     /** The optimizer chosen. */

@@ -38,7 +38,8 @@ final class SpikeDetector implements Resumable {
             return Optional.empty();
         }
         double mean = window.stream().mapToDouble(Double::doubleValue).sum() / window.size();
-        double squares = window.stream().mapToDouble(l -> (l - mean) * (l - mean)).sum();
+        double squares =
+                window.stream().mapToDouble(l -> (l - mean) * (l - mean)).sum();
         double deviation = Math.max(Math.sqrt(squares / (window.size() - 1)), LEAST_DEVIATION * Math.abs(mean));
         double limit = mean + config.threshold() * deviation;
         return loss > limit ? Optional.of(new Spike(loss, mean, deviation, limit)) : Optional.empty();

@@ -194,8 +194,7 @@ final class Trainer {
                     throw e;
                 }
                 note("step %d: out of memory; from now on %d sequences go through the model at once"
-                        .formatted(
-                                state.step + 1, parts.microBatch().get().rows()));
+                        .formatted(state.step + 1, parts.microBatch().get().rows()));
             }
         }
     }
@@ -226,9 +225,7 @@ final class Trainer {
         }
         announceSaved(parts.checkpoints().await());
         TrainerState then = parts.rewind().get().apply(state.rewindStep);
-        parts.safeguards()
-                .spikes()
-                .ifPresent(s -> s.rewind(then.hooks.getOrDefault(s.name(), Map.of())));
+        parts.safeguards().spikes().ifPresent(s -> s.rewind(then.hooks.getOrDefault(s.name(), Map.of())));
         state.rewinds++;
         note("step %d: weights and optimizer are those of step %d again".formatted(state.step, state.rewindStep));
     }
@@ -251,7 +248,9 @@ final class Trainer {
         m.put("tokens_per_sec", tokensSinceLog / secondsSinceLog);
         Safeguards safeguards = parts.safeguards();
         safeguards.scaler().ifPresent(scaler -> m.put("loss_scale", scaler.scale()));
-        safeguards.segments().ifPresent(p -> m.put("bf16_segments", (double) p.converted().size()));
+        safeguards
+                .segments()
+                .ifPresent(p -> m.put("bf16_segments", (double) p.converted().size()));
         if (safeguards.scaler().isPresent() || safeguards.spikes().isPresent()) {
             m.put("skipped_steps", (double) state.skipped);
         }
@@ -323,7 +322,8 @@ final class Trainer {
     }
 
     private TrainingProgress progress() {
-        double epoch = (double) parts.stepBatches().first(state.step) / parts.batches().batchesPerEpoch();
+        double epoch =
+                (double) parts.stepBatches().first(state.step) / parts.batches().batchesPerEpoch();
         return new TrainingProgress(state.step, parts.maxSteps(), epoch, state.tokens);
     }
 }

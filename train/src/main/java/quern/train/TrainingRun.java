@@ -23,7 +23,9 @@ import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
 import quern.nn.TransformerBlock;
 import quern.optim.GradientClipping;
+import quern.optim.MetricSchedule;
 import quern.optim.Optimizer;
+import quern.optim.Schedule;
 import quern.recipe.Block;
 import quern.recipe.QuernException;
 import quern.recipe.Recipe;
@@ -337,6 +339,10 @@ public final class TrainingRun implements AutoCloseable {
             all.add(new EarlyStopping(
                     recipe.metricForBestModel(), recipe.earlyStoppingPatience(), recipe.earlyStoppingThreshold()));
         }
+        Schedule schedule = preparation.schedule();
+        if (schedule instanceof MetricSchedule follower) {
+            all.add(new ScheduleFeedback(recipe.metricForBestModel(), follower));
+        }
         all.add(new TrainingHook() {
             @Override
             public void onMetrics(TrainingProgress progress, Map<String, Double> values) {
@@ -373,7 +379,7 @@ public final class TrainingRun implements AutoCloseable {
                         recipe.spikeGuard()
                                 .filter(g -> g.action() == SpikeGuard.Action.REWIND)
                                 .map(g -> this::rewind),
-                        preparation.schedule(),
+                        schedule,
                         checkpoints,
                         s -> Snapshot.take(model, SaveOptions.DEFAULT.withCard(card(s)), optimizer, s),
                         preparation.validation().map(text -> evaluation(text)),
@@ -424,7 +430,11 @@ public final class TrainingRun implements AutoCloseable {
             for (Parameter p : model.parameters()) {
                 // A segment may have changed its dtype since, so weights of fewer bits come from their masters.
                 boolean mastered = p.isTrainable() && p.value().dtype() != DType.FP32;
-                p.value().copy_(mastered ? optimizer.masterOf(p) : weights.get(p.name()).value());
+                p.value()
+                        .copy_(
+                                mastered
+                                        ? optimizer.masterOf(p)
+                                        : weights.get(p.name()).value());
             }
         }
         return Checkpoints.readState(checkpoint);

@@ -78,9 +78,8 @@ final class TrainingStep {
         }
         StepResult.Update update = StepResult.Update.TAKEN;
         Optional<String> note = Optional.empty();
-        Optional<SpikeDetector.Spike> spike = fault.isPresent()
-                ? Optional.empty()
-                : safeguards.spikes().flatMap(s -> s.judge(gradients.loss));
+        Optional<SpikeDetector.Spike> spike =
+                fault.isPresent() ? Optional.empty() : safeguards.spikes().flatMap(s -> s.judge(gradients.loss));
         if (fault.isPresent()) {
             if (safeguards.scaler().isEmpty()) {
                 throw refused(step, fault.get(), gradients.loss, learningRate, batches);
@@ -183,8 +182,7 @@ final class TrainingStep {
         }
     }
 
-    private void forwardBackward(
-            long step, int micro, Batch batch, double weight, double rowWeight, Gradients result) {
+    private void forwardBackward(long step, int micro, Batch batch, double weight, double rowWeight, Gradients result) {
         double lossScale = safeguards.lossScale();
         Pass pass = Pass.training(random.seed("dropout", step, micro)).withLossScale(lossScale);
         try (Scope scope = Scope.open();
@@ -195,8 +193,8 @@ final class TrainingStep {
                 Optional<Tape.NonFinite> first = tape.firstNonFinite();
                 String where = first.map(w -> "first in " + w)
                         .orElse("every inner tensor is finite, the loss alone overflowed");
-                result.fault = Optional.of(new Fault(
-                        "the loss is %s (%s)".formatted(loss, where), first.map(Tape.NonFinite::segment)));
+                result.fault = Optional.of(
+                        new Fault("the loss is %s (%s)".formatted(loss, where), first.map(Tape.NonFinite::segment)));
                 return;
             }
             tape.backward(Map.of("loss", Tensor.full(lossScale, DType.FP32, device, 1)));
@@ -236,9 +234,13 @@ final class TrainingStep {
     private String overflowed(long step, Fault fault, double loss, List<Batch> batches) {
         LossScaler scaler = safeguards.scaler().orElseThrow();
         double before = scaler.scale();
-        List<String> converted = fault.segment().isEmpty() || safeguards.segments().isEmpty()
-                ? List.of()
-                : safeguards.segments().get().overflowed(step + 1, fault.segment().get(), scaler.isAtFloor());
+        List<String> converted =
+                fault.segment().isEmpty() || safeguards.segments().isEmpty()
+                        ? List.of()
+                        : safeguards
+                                .segments()
+                                .get()
+                                .overflowed(step + 1, fault.segment().get(), scaler.isAtFloor());
         if (!converted.isEmpty()) {
             return "step %d: no update, %s in fp16; from now on in bf16: %s"
                     .formatted(step + 1, fault.what(), String.join(", ", converted));

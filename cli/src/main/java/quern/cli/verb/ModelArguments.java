@@ -48,8 +48,7 @@ final class ModelArguments {
             throw QuernException.badInput("--threads: expected 1 or more, found %d", threads);
         }
         if (precision == Precision.DYNAMIC) {
-            throw QuernException.badInput(
-                    "--precision: dynamic is for training; expected fp32, bf16 or fp16");
+            throw QuernException.badInput("--precision: dynamic is for training; expected fp32, bf16 or fp16");
         }
         if (!device.equals("cpu") && !device.equals("cuda")) {
             throw QuernException.badInput("--device: expected cpu or cuda, found '%s'", device);

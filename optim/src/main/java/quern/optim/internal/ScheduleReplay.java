@@ -1,6 +1,7 @@
 package quern.optim.internal;
 
 import java.util.List;
+import quern.optim.MetricSchedule;
 import quern.optim.Schedule;
 import quern.optim.ScheduleTechnique;
 import quern.recipe.Block;
@@ -12,7 +13,10 @@ import quern.recipe.QuernException;
 import quern.recipe.Techniques;
 import tools.jackson.databind.JsonNode;
 
-/** Replays cases of kind {@code schedule}: compares the rate of every step; the error is absolute. */
+/**
+ * Replays cases of kind {@code schedule}: compares the rate of every step; the error is absolute. A schedule that follows a
+ * metric observes the case's {@code metrics}, one after every step.
+ */
 public final class ScheduleReplay implements GoldenReplay {
     @Override
     public String kind() {
@@ -37,14 +41,26 @@ public final class ScheduleReplay implements GoldenReplay {
         if (!expected.isArray() || expected.isEmpty()) {
             throw QuernException.badInput("%s: expected a list of rates under 'expected'", json.file());
         }
+        JsonNode metrics = golden.json().path("metrics");
+        if (technique.followsMetric() && metrics.size() < expected.size() - 1) {
+            throw QuernException.badInput(
+                    "%s: expected a list under 'metrics' with a number for every step", json.file());
+        }
         double worst = 0;
         for (int step = 0; step < expected.size(); step++) {
-            if (!expected.get(step).isNumber()) {
-                throw QuernException.badInput("%s: 'expected' holds something else than numbers", json.file());
-            }
-            double error = Math.abs(schedule.rate(step) - expected.get(step).asDouble());
+            double error = Math.abs(schedule.rate(step) - number(expected.get(step), "expected", json));
             worst = Math.max(worst, error);
+            if (schedule instanceof MetricSchedule follower && step < metrics.size()) {
+                follower.observe(step, number(metrics.get(step), "metrics", json));
+            }
         }
         return List.of(GoldenCheck.of("rates", worst, golden.tolerance("rates")));
+    }
+
+    private static double number(JsonNode value, String key, CaseJson json) {
+        if (!value.isNumber()) {
+            throw QuernException.badInput("%s: '%s' holds something else than numbers", json.file(), key);
+        }
+        return value.asDouble();
     }
 }

@@ -26,6 +26,6 @@ public final class Constant implements ScheduleTechnique {
 
     @Override
     public Schedule create(double learningRate, int warmupSteps, int maxSteps, Record kwargs) {
-        return new WarmedUp(learningRate, warmupSteps, maxSteps, step -> 1);
+        return new WarmedUp(learningRate, warmupSteps, maxSteps, step -> learningRate);
     }
 }

@@ -42,7 +42,7 @@ public final class Cosine implements ScheduleTechnique {
     @Override
     public Schedule create(double learningRate, int warmupSteps, int maxSteps, Record kwargs) {
         double cycles = ((Config) kwargs).numCycles();
-        return new WarmedUp(
+        return WarmedUp.scaled(
                 learningRate,
                 warmupSteps,
                 maxSteps,

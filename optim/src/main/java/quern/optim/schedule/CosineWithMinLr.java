@@ -63,7 +63,7 @@ public final class CosineWithMinLr implements ScheduleTechnique {
     public Schedule create(double learningRate, int warmupSteps, int maxSteps, Record kwargs) {
         Config config = (Config) kwargs;
         double floor = config.minLrRate().orElseGet(() -> floor(config.minLr().orElseThrow(), learningRate));
-        return new WarmedUp(learningRate, warmupSteps, maxSteps, step -> {
+        return WarmedUp.scaled(learningRate, warmupSteps, maxSteps, step -> {
             double f = Cosine.factor(WarmedUp.progress(step, warmupSteps, maxSteps), config.numCycles());
             return f * (1 - floor) + floor;
         });

@@ -4,7 +4,7 @@ import quern.optim.Schedule;
 import quern.optim.ScheduleTechnique;
 import quern.optim.internal.WarmedUp;
 
-/** A linear rise from 0 over {@code warmup_steps}, then a linear fall that would reach 0 at {@code max_steps}, as transformers' schedule of this name. */
+/** A linear rise from 0 over {@code warmup_steps}, then a linear fall that reaches 0 at {@code max_steps}, as transformers' schedule of this name. */
 public final class Linear implements ScheduleTechnique {
     /** There is nothing to set under {@code lr_scheduler_kwargs}. */
     public record Config() {}
@@ -26,10 +26,10 @@ public final class Linear implements ScheduleTechnique {
 
     @Override
     public Schedule create(double learningRate, int warmupSteps, int maxSteps, Record kwargs) {
-        return new WarmedUp(
+        return WarmedUp.scaled(
                 learningRate,
                 warmupSteps,
                 maxSteps,
-                step -> (double) (maxSteps - step) / Math.max(1, maxSteps - warmupSteps));
+                step -> Math.max(0, (double) (maxSteps - step) / Math.max(1, maxSteps - warmupSteps)));
     }
 }

@@ -16,7 +16,10 @@ import quern.recipe.QuernException;
  * cache at a time, the chunks' sums in double; the second writes the gradient. Exponentials are off by less than 2 units
  * in the last place.
  *
- * <p>A row whose target is {@link #IGNORED} gets log-probability 0 and gradient 0. A row with a NaN, a positive infinity
+ * <p>With a {@link Penalty} a row's loss is -(1-ε) log p_t - ε (mean x - log Z) + ζ (log Z)², Z = Σ_j exp x_j, and its
+ * gradient (1 + 2ζ log Z) softmax(x) - (1-ε) onehot(t) - ε/V. The mean is one more pass over a row, made when ε is not 0.
+ *
+ * <p>A row whose target is {@link #IGNORED} gets log-probability 0, loss 0 and gradient 0. A row with a NaN, a positive infinity
  * or nothing but negative infinities gets NaN, as in libtorch.
  */
 public final class CrossEntropyKernel {
@@ -96,22 +99,17 @@ public final class CrossEntropyKernel {
             Logits logits, Targets targets, MemorySegment weights, MemorySegment logProbabilities) {
         check(logits, targets, logProbabilities);
         Kernels.checkHolds("weights", weights, logits.rows(), Float.BYTES);
-        if (logits.segment().isReadOnly()) {
-            throw new IllegalArgumentException("logits are read-only, but the gradient goes over them");
-        }
+        requireWritable(logits);
         forRows(logits, row -> {
             long target = targets.get(row);
             float logProbability = 0;
             if (target == IGNORED) {
-                long rowBytes = logits.columns() * logits.type().bytes();
-                logits.segment()
-                        .asSlice(start(logits, row) * logits.type().bytes(), rowBytes)
-                        .fill((byte) 0);
+                clear(logits, row);
             } else {
                 float weight = weights.get(ValueLayout.JAVA_FLOAT_UNALIGNED, row * 4);
                 Normalizer normalizer = Loops.normalizer(logits, row);
                 double exact = normalizer.logProbability(logits, row, target);
-                Loops.gradient(logits, row, normalizer, weight);
+                Loops.gradient(logits, row, normalizer, weight, 0);
                 // p - 1 by expm1: no digits are lost when p is near 1.
                 float atTarget = (float) (weight * Math.expm1(exact));
                 Lanes.set(logits.segment(), logits.type(), start(logits, row) + target, atTarget);
@@ -119,6 +117,86 @@ public final class CrossEntropyKernel {
             }
             logProbabilities.set(ValueLayout.JAVA_FLOAT_UNALIGNED, row * 4, logProbability);
         });
+    }
+
+    /**
+     * What a row's loss has beside its negative log-probability.
+     *
+     * @param labelSmoothing ε in 0 to 1
+     * @param zLoss ζ, 0 or more
+     */
+    public record Penalty(double labelSmoothing, double zLoss) {
+        /** Checks the ranges. */
+        public Penalty {
+            if (!(labelSmoothing >= 0 && labelSmoothing <= 1) || !(zLoss >= 0 && zLoss < Double.POSITIVE_INFINITY)) {
+                throw new IllegalArgumentException(
+                        "label smoothing %s, z-loss %s: expected 0 to 1, and a finite number of 0 or more"
+                                .formatted(labelSmoothing, zLoss));
+            }
+        }
+    }
+
+    /** What goes into and comes out of {@link #penalizedLossAndGradient}, all fp32 and one a row. */
+    public record Rows(
+            MemorySegment weights, MemorySegment plainWeights, MemorySegment logProbabilities, MemorySegment losses) {}
+
+    /**
+     * Writes each row's log-probability and its loss under a penalty, and over the logits the gradient of {@code Σ weight ·
+     * loss - Σ plain weight · log p}. Otherwise as {@link #logProbabilitiesAndGradient}.
+     *
+     * @param rows {@code plainWeights} may be null; {@code logProbabilities} and {@code losses} are overwritten
+     */
+    public static void penalizedLossAndGradient(Logits logits, Targets targets, Penalty penalty, Rows rows) {
+        check(logits, targets, rows.logProbabilities());
+        Kernels.checkHolds("weights", rows.weights(), logits.rows(), Float.BYTES);
+        if (rows.plainWeights() != null) {
+            Kernels.checkHolds("plain weights", rows.plainWeights(), logits.rows(), Float.BYTES);
+        }
+        Kernels.checkWritable("losses", rows.losses(), logits.rows(), Float.BYTES);
+        requireWritable(logits);
+        forRows(logits, row -> {
+            long target = targets.get(row);
+            double logProbability = 0;
+            double loss = 0;
+            if (target == IGNORED) {
+                clear(logits, row);
+            } else {
+                double weight = rows.weights().get(ValueLayout.JAVA_FLOAT_UNALIGNED, row * 4);
+                double plain = rows.plainWeights() == null
+                        ? 0
+                        : rows.plainWeights().get(ValueLayout.JAVA_FLOAT_UNALIGNED, row * 4);
+                double epsilon = penalty.labelSmoothing();
+                Normalizer normalizer = Loops.normalizer(logits, row);
+                double logZ = normalizer.shift() + Math.log(normalizer.sum());
+                logProbability = normalizer.logProbability(logits, row, target);
+                loss = (epsilon - 1) * logProbability + penalty.zLoss() * logZ * logZ;
+                if (epsilon > 0) {
+                    loss -= epsilon * (Loops.total(logits, row) / logits.columns() - logZ);
+                }
+                double pull = 2 * penalty.zLoss() * logZ;
+                double factor = weight * (1 + pull) + plain;
+                double floor = weight * epsilon / logits.columns();
+                Loops.gradient(logits, row, normalizer, factor, (float) floor);
+                // factor·(p - 1), by expm1 as above, and what is left of the three terms at the target.
+                double atTarget = factor * Math.expm1(logProbability) + weight * (pull + epsilon) - floor;
+                Lanes.set(logits.segment(), logits.type(), start(logits, row) + target, (float) atTarget);
+            }
+            rows.logProbabilities().set(ValueLayout.JAVA_FLOAT_UNALIGNED, row * 4, (float) logProbability);
+            rows.losses().set(ValueLayout.JAVA_FLOAT_UNALIGNED, row * 4, (float) loss);
+        });
+    }
+
+    private static void requireWritable(Logits logits) {
+        if (logits.segment().isReadOnly()) {
+            throw new IllegalArgumentException("logits are read-only, but the gradient goes over them");
+        }
+    }
+
+    private static void clear(Logits logits, long row) {
+        long rowBytes = logits.columns() * logits.type().bytes();
+        logits.segment()
+                .asSlice(start(logits, row) * logits.type().bytes(), rowBytes)
+                .fill((byte) 0);
     }
 
     private static void check(Logits logits, Targets targets, MemorySegment logProbabilities) {
@@ -205,7 +283,30 @@ public final class CrossEntropyKernel {
             return max == Float.NEGATIVE_INFINITY ? 0 : max;
         }
 
-        static void gradient(Logits logits, long row, Normalizer normalizer, float weight) {
+        /** The sum of a row's logits. */
+        static double total(Logits logits, long row) {
+            double total = 0;
+            long rowEnd = start(logits, row) + logits.columns();
+            for (long begin = start(logits, row); begin < rowEnd; begin += CHUNK) {
+                long end = Math.min(rowEnd, begin + CHUNK);
+                long vectorEnd = begin + (end - begin) / Lanes.COUNT * Lanes.COUNT;
+                FloatVector sum = FloatVector.zero(Lanes.FLOATS);
+                for (long i = begin; i < vectorEnd; i += Lanes.COUNT) {
+                    sum = sum.add(
+                            logits.type() == ElementType.BF16
+                                    ? Lanes.loadBf16(logits.segment(), i * 2)
+                                    : Lanes.loadFloats(logits.segment(), i * 4));
+                }
+                total += Lanes.sum(sum, new float[Lanes.COUNT]);
+                for (long i = vectorEnd; i < end; i++) {
+                    total += Lanes.get(logits.segment(), logits.type(), i);
+                }
+            }
+            return total;
+        }
+
+        /** {@code weight · softmax - floor} over the logits. */
+        static void gradient(Logits logits, long row, Normalizer normalizer, double weight, float floor) {
             MemorySegment segment = logits.segment();
             float factor = (float) (weight / normalizer.sum());
             long begin = start(logits, row);
@@ -214,17 +315,18 @@ public final class CrossEntropyKernel {
             if (logits.type() == ElementType.BF16) {
                 for (long i = begin; i < vectorEnd; i += Lanes.COUNT) {
                     FloatVector p = Lanes.exp(Lanes.loadBf16(segment, i * 2).sub(normalizer.shift));
-                    Lanes.storeBf16(p.mul(factor), segment, i * 2);
+                    Lanes.storeBf16(floor == 0 ? p.mul(factor) : p.mul(factor).sub(floor), segment, i * 2);
                 }
             } else {
                 for (long i = begin; i < vectorEnd; i += Lanes.COUNT) {
                     FloatVector p = Lanes.exp(Lanes.loadFloats(segment, i * 4).sub(normalizer.shift));
-                    p.mul(factor).intoMemorySegment(segment, i * 4, Lanes.ORDER);
+                    FloatVector g = floor == 0 ? p.mul(factor) : p.mul(factor).sub(floor);
+                    g.intoMemorySegment(segment, i * 4, Lanes.ORDER);
                 }
             }
             for (long i = vectorEnd; i < end; i++) {
                 float p = (float) Math.exp(Lanes.get(segment, logits.type(), i) - normalizer.shift);
-                Lanes.set(segment, logits.type(), i, p * factor);
+                Lanes.set(segment, logits.type(), i, p * factor - floor);
             }
         }
 

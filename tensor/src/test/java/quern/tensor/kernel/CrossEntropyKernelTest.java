@@ -121,6 +121,70 @@ class CrossEntropyKernelTest {
     }
 
     @ParameterizedTest
+    @CsvSource({
+        "FP32, 65, 0.1, 0, false",
+        "FP32, 4097, 0, 0.01, true",
+        "BF16, 4100, 0.3, 0.002, true",
+        "FP32, 20003, 1, 0.0001, false",
+        "BF16, 50304, 0, 0, true"
+    })
+    void aPenalizedLossEqualsAPlainLoopInDouble(
+            ElementType type, int columns, double smoothing, double zLoss, boolean plain) {
+        int rows = 4;
+        SplittableRandom random = new SplittableRandom(columns);
+        try (Arena arena = Arena.ofShared()) {
+            float[] values = Segments.rounded(Segments.random(random, rows * columns, 4), type);
+            long[] targets = {columns - 1, 0, CrossEntropyKernel.IGNORED, random.nextInt(columns)};
+            float[] weights = {0.3f, -1, 2, 0.5f};
+            float[] plains = plain ? new float[] {0.1f, 0.7f, 1, -0.2f} : new float[rows];
+            MemorySegment segment = Segments.of(arena, type, values);
+            MemorySegment logProbabilities = arena.allocate(rows * 4L, 4);
+            MemorySegment losses = arena.allocate(rows * 4L, 4);
+            CrossEntropyKernel.penalizedLossAndGradient(
+                    new Logits(segment, type, rows, columns, columns),
+                    targets(arena, IndexType.INT64, targets),
+                    new CrossEntropyKernel.Penalty(smoothing, zLoss),
+                    new CrossEntropyKernel.Rows(
+                            Segments.floats(arena, weights),
+                            plain ? Segments.floats(arena, plains) : null,
+                            logProbabilities,
+                            losses));
+            for (int row = 0; row < rows; row++) {
+                double sum = 0;
+                double mean = 0;
+                for (int j = 0; j < columns; j++) {
+                    sum += Math.exp(values[row * columns + j]);
+                    mean += (double) values[row * columns + j] / columns;
+                }
+                boolean ignored = targets[row] == CrossEntropyKernel.IGNORED;
+                double logZ = Math.log(sum);
+                double logProbability = ignored ? 0 : values[row * columns + (int) targets[row]] - logZ;
+                double loss = ignored
+                        ? 0
+                        : -(1 - smoothing) * logProbability - smoothing * (mean - logZ) + zLoss * logZ * logZ;
+                double scale = LOG_PROBABILITY_TOLERANCE * Math.max(1, Math.abs(loss) + Math.abs(logProbability));
+                assertEquals(logProbability, Lanes.get(logProbabilities, ElementType.FP32, row), scale, "row " + row);
+                assertEquals(loss, Lanes.get(losses, ElementType.FP32, row), scale, "row " + row);
+                double relative = type == ElementType.BF16 ? BF16_GRADIENT_TOLERANCE : FP32_GRADIENT_TOLERANCE;
+                for (int j = 0; j < columns; j++) {
+                    double pulled = weights[row] * (1 + 2 * zLoss * logZ) + plains[row];
+                    double p = Math.exp(values[row * columns + j] - logZ);
+                    double floor = weights[row] * smoothing / columns;
+                    double onehot = j == targets[row] ? weights[row] * (1 - smoothing) + plains[row] : 0;
+                    double gradient = ignored ? 0 : pulled * p - floor - onehot;
+                    // The terms may cancel: each is rounded on its own.
+                    double terms = Math.abs(pulled * p) + Math.abs(floor) + (j == targets[row] ? 1 : 0);
+                    assertEquals(
+                            gradient,
+                            Lanes.get(segment, type, (long) row * columns + j),
+                            relative * Math.abs(gradient) + FP32_GRADIENT_TOLERANCE * terms + SMALLEST,
+                            "row %d column %d".formatted(row, j));
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
     @EnumSource
     void theSameBitsForAnyThreads(ElementType type) {
         int rows = 37;
