@@ -21,7 +21,6 @@ import quern.recipe.Recipe;
 import quern.tensor.DType;
 import quern.tensor.Native;
 import quern.tensor.kernel.KernelThreads;
-import quern.train.internal.ProcessMemory;
 
 /** A few steps of a training, to see what memory and time they take. */
 final class PlanTrial {

@@ -352,9 +352,9 @@ public final class Preparation {
 
     /**
      * A fingerprint of the tokens: their number, the documents, and evenly spread blocks of tokens, all of them up to 4
-     * million. A run that is resumed must find the same.
+     * million. A run that is resumed must find the same, and runs that are compared too.
      */
-    String dataFingerprint() {
+    public String dataFingerprint() {
         return DataFingerprint.of(store.train(), store.validation());
     }
 

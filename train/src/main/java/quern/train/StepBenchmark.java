@@ -23,7 +23,6 @@ import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Native;
 import quern.tensor.kernel.KernelThreads;
-import quern.train.internal.ProcessMemory;
 
 /**
  * Times training steps of a GPT-2 shaped model on a fixed stream of tokens: the same work as {@code

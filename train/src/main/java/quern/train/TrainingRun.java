@@ -236,6 +236,15 @@ public final class TrainingRun implements AutoCloseable {
         }
     }
 
+    /**
+     * The lines of a run folder's {@code metrics.jsonl}, {@code step} among their keys.
+     *
+     * @throws QuernException failed when the file is missing or damaged
+     */
+    public static List<Map<String, Double>> metrics(Path runFolder) {
+        return MetricsLog.read(runFolder);
+    }
+
     private static Optional<Path> newest(Path run) {
         List<Path> all = Checkpoints.list(run);
         return all.isEmpty() ? Optional.empty() : Optional.of(all.getLast());
