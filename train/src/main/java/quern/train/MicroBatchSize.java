@@ -6,7 +6,6 @@ import java.util.function.LongSupplier;
 import quern.data.Batch;
 import quern.tensor.Device;
 import quern.tensor.TensorException;
-import quern.train.internal.ProcessMemory;
 
 /**
  * How many sequences go through the model at once where memory decides ({@code auto_find_batch_size}). The step's

@@ -15,7 +15,6 @@ import quern.optim.Schedule;
 import quern.recipe.Recipe;
 import quern.tensor.Device;
 import quern.tensor.TensorException;
-import quern.train.internal.ProcessMemory;
 
 /**
  * The training loop: steps, metrics, evaluations, samples, checkpoints and an orderly stop, in that order within a step.
