@@ -15,7 +15,6 @@ import quern.models.LanguageModel;
 import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
 import quern.nn.TransformerBlock;
-import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
 import quern.recipe.Recipe;
 import quern.tensor.DType;
@@ -66,7 +65,7 @@ final class PlanTrial {
         KernelThreads.setCount(threads);
         process = ProcessMemory.read().now();
         try (LanguageModel model = preparation.model()) {
-            try (Optimizer optimizer = preparation.optimizer(model.parameters())) {
+            try (Optimizer optimizer = preparation.optimizer(model.network())) {
                 long state = optimizer.stateBytes();
                 if (gradients + state > ProcessMemory.available()) {
                     notes.accept("no step was timed: model and optimizer alone are more than the memory that is free");
@@ -100,7 +99,8 @@ final class PlanTrial {
                 model.network(),
                 model.device(),
                 optimizer,
-                new GradientClipping(recipe.maxGradNorm()),
+                preparation.clipping(model.network()),
+                preparation.regularization(),
                 recipe.seed(),
                 safeguards);
         if (recipe.autoFindBatchSize()) {

@@ -9,6 +9,7 @@ import quern.data.Batch;
 import quern.models.LanguageModel;
 import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
+import quern.nn.Regularization;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
 import quern.optim.OptimizerSettings;
@@ -133,8 +134,8 @@ public final class StepBenchmark {
                         List.of(ParameterGroup.of(model.parameters())),
                         new OptimizerSettings(DECAY, 0.9, 0.95, 1e-8),
                         adamwConfig)) {
-            TrainingStep step =
-                    new TrainingStep(model.network(), Device.CPU, optimizer, new GradientClipping(1.0), s.seed());
+            TrainingStep step = new TrainingStep(
+                    model.network(), Device.CPU, optimizer, new GradientClipping(1.0), Regularization.NONE, s.seed());
             double first = 0;
             double last = 0;
             for (int i = 0; i < s.warmup(); i++) {

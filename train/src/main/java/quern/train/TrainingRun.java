@@ -22,7 +22,6 @@ import quern.models.ModelCard;
 import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
 import quern.nn.TransformerBlock;
-import quern.optim.GradientClipping;
 import quern.optim.MetricSchedule;
 import quern.optim.Optimizer;
 import quern.optim.Schedule;
@@ -123,7 +122,7 @@ public final class TrainingRun implements AutoCloseable {
         MetricsLog log = null;
         boolean done = false;
         try {
-            made = preparation.optimizer(model.parameters());
+            made = preparation.optimizer(model.network());
             this.state = checkpoint.map(Checkpoints::readState).orElseGet(TrainerState::new);
             if (checkpoint.isPresent()) {
                 try (Scope scope = Scope.open()) {
@@ -378,7 +377,8 @@ public final class TrainingRun implements AutoCloseable {
                                 model.network(),
                                 model.device(),
                                 optimizer,
-                                new GradientClipping(recipe.maxGradNorm()),
+                                preparation.clipping(model.network()),
+                                preparation.regularization(),
                                 recipe.seed(),
                                 safeguards),
                         preparation.batches(),

@@ -7,6 +7,7 @@ import java.util.Optional;
 import quern.data.Batch;
 import quern.nn.Network;
 import quern.nn.Pass;
+import quern.nn.Regularization;
 import quern.nn.Segment;
 import quern.nn.Tape;
 import quern.optim.GradientClipping;
@@ -33,12 +34,19 @@ final class TrainingStep {
     private final Device device;
     private final Optimizer optimizer;
     private final GradientClipping clipping;
+    private final Regularization regularization;
     private final RandomStreams random;
     private final List<Parameter> parameters;
     private final Safeguards safeguards;
 
-    TrainingStep(Network network, Device device, Optimizer optimizer, GradientClipping clipping, long seed) {
-        this(network, device, optimizer, clipping, seed, Safeguards.NONE);
+    TrainingStep(
+            Network network,
+            Device device,
+            Optimizer optimizer,
+            GradientClipping clipping,
+            Regularization regularization,
+            long seed) {
+        this(network, device, optimizer, clipping, regularization, seed, Safeguards.NONE);
     }
 
     TrainingStep(
@@ -46,6 +54,7 @@ final class TrainingStep {
             Device device,
             Optimizer optimizer,
             GradientClipping clipping,
+            Regularization regularization,
             long seed,
             Safeguards safeguards) {
         this.safeguards = safeguards;
@@ -53,6 +62,7 @@ final class TrainingStep {
         this.device = device;
         this.optimizer = optimizer;
         this.clipping = clipping;
+        this.regularization = regularization;
         this.random = new RandomStreams(seed);
         this.parameters =
                 network.parameters().stream().filter(Parameter::isTrainable).toList();
@@ -90,9 +100,8 @@ final class TrainingStep {
             update = StepResult.Update.SPIKED;
             note = Optional.of(leaveOut(step, spike.get(), batches));
         } else {
-            if (noise.isPresent()) {
-                noise.get().end(MicroGradients.squaredNorm(parameters, 1 / lossScale), gradients.counted);
-            }
+            double squaredNorm = norm * norm;
+            noise.ifPresent(n -> n.end(squaredNorm, gradients.counted));
             optimizer.step(learningRate, measured.scale());
             safeguards.scaler().ifPresent(LossScaler::taken);
             safeguards.spikes().ifPresent(s -> s.taken(gradients.loss));
@@ -184,7 +193,9 @@ final class TrainingStep {
 
     private void forwardBackward(long step, int micro, Batch batch, double weight, double rowWeight, Gradients result) {
         double lossScale = safeguards.lossScale();
-        Pass pass = Pass.training(random.seed("dropout", step, micro)).withLossScale(lossScale);
+        Pass pass = Pass.training(random.seed("dropout", step, micro))
+                .with(regularization)
+                .withLossScale(lossScale);
         try (Scope scope = Scope.open();
                 Tape tape = network.forward(TokenTensors.flow(batch, weight, rowWeight, device), pass)) {
             double loss = tape.get("loss").item();
