@@ -123,7 +123,9 @@ public abstract class FusedOptimizer extends Optimizer {
             Tensor gradient = state.gradient();
             List<MemorySegment> buffers = new ArrayList<>();
             for (int i = 0; i < state.buffers(); i++) {
-                buffers.add(state.bufferMemory(i));
+                if (state.has(i)) {
+                    buffers.add(state.bufferMemory(i));
+                }
             }
             return new UpdateKernel.Memory(
                     state.memory(gradient),
