@@ -113,6 +113,19 @@ class RecipeTest {
                 "max_steps: 5, adam_beta1: 1 | adam_beta1: 1 is out of range; expected at least 0 and below 1",
                 "max_steps: 5, adam_epsilon: 0 | adam_epsilon: 0 is out of range; expected above 0",
                 "max_steps: 5, precision: fp17 | precision: expected one of fp32, bf16, found 'fp17'",
+                "max_steps: 5, label_smoothing_factor: 1.5 | test.yaml:4:1: label_smoothing_factor: 1.5 is out of range",
+                "max_steps: 5, z_loss: -1 | test.yaml:4:1: z_loss: -1 is out of range",
+                "max_steps: 5, neftune_noise_alpha: 0 | test.yaml:4:1: neftune_noise_alpha: 0 is out of range",
+                "max_steps: 5, max_grad_value: -1 | test.yaml:4:1: max_grad_value: -1 is out of range",
+                "max_steps: 5, agc: true | test.yaml:4:1: agc: expected a number or a block of keys, found true",
+                "max_steps: 5, agc: -1 | test.yaml:4:1: clip_factor: -1 is out of range",
+                "max_steps: 5, agc: {epsilon: 1} | test.yaml:4:7: unknown key 'epsilon'",
+                "max_steps: 5, dropout: 1 | test.yaml:4:1: all: 1 is out of range; expected at least 0 and below 1",
+                "max_steps: 5, dropout: {} | test.yaml:4:10: dropout: no rate is given",
+                "max_steps: 5, dropout: {atention: 0.1} | test.yaml:4:11: unknown key 'atention' (did you mean 'attention'?)",
+                "max_steps: 5, layer_lr_decay: {factor: 2} | test.yaml:4:18: factor: 2 is out of range",
+                "max_steps: 5, layer_lr_decay: 0.9 | layer_lr_decay: expected a block of keys",
+                "max_steps: 5, adafactor: true, optim: adamw | test.yaml:4:1: adafactor: means optim: adafactor, but optim: adamw is given too",
                 "max_steps: 5, lerning_rate: 1 | unknown key 'lerning_rate' (did you mean 'learning_rate'?)",
             })
     void refusesWithPlaceAndReason(String more, String expected) {
@@ -133,6 +146,8 @@ class RecipeTest {
                 "warmup_ratio: 0.1 | Hugging Face's name; write the share as 'warmup_steps'",
                 "model_name_or_path: x | LLaMA-Factory's name; here it is 'model.path'",
                 "gradient_clipping: 1 | DeepSpeed's name; here it is 'max_grad_norm'",
+                "label_smoothing: 0.1 | here it is 'label_smoothing_factor'",
+                "layer_decay: 0.7 | timm's name; here it is 'layer_lr_decay'",
                 "lora_r: 8 | axolotl's name; this version trains all weights and has no adapters",
                 "xyzzy: 8 | unknown key 'xyzzy'; 'quern schema' lists the keys",
             })
