@@ -33,7 +33,7 @@ import quern.tensor.Scope;
 import quern.tensor.Tensor;
 
 class CompositeOptimizerTest {
-    private static final Sgd.Config MOMENTUM = new Sgd.Config(0.9, false, 0);
+    private static final Sgd.Config MOMENTUM = new Sgd.Config(0.9, false, 0, Optional.of(false));
     private static final OptimizerSettings SETTINGS = new OptimizerSettings(0.1, 0.9, 0.99, 1e-8);
 
     private final List<Parameter> all = new ArrayList<>();
