@@ -16,7 +16,7 @@ import quern.recipe.DurableFiles;
  * comparison.html}, which is one file.
  */
 public final class ComparisonPages {
-    private static final String NONE = "–";
+    static final String NONE = "–";
     private static final double KILO = 1e3;
     private static final double MEGA = 1e6;
     private static final double MANY = 1e8;
@@ -222,7 +222,7 @@ public final class ComparisonPages {
                         : bytes < MANY ? "%.2f MB".formatted(bytes / MEGA) : "%,.0f MB".formatted(bytes / MEGA);
     }
 
-    private static String show(Optional<Double> value, String format) {
+    static String show(Optional<Double> value, String format) {
         return value.map(format::formatted).orElse(NONE);
     }
 }
