@@ -148,8 +148,7 @@ public record SweepResult(
     public Path write(Path folder) {
         SearchJson.write(folder.resolve("sweep.json"), this);
         List<Page.Part> parts = new ArrayList<>();
-        parts.add(new Page.Heading("Sweep over " + key));
-        parts.add(new Page.Text(verdict + "."));
+        parts.add(new Page.Text("Over %s, %s.".formatted(key, verdict)));
         rule.ifPresent(r -> parts.add(new Page.Text(
                 switch (r) {
                     case SQRT ->
