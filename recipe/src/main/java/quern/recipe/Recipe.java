@@ -1,6 +1,7 @@
 package quern.recipe;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -17,8 +18,30 @@ public record Recipe(
         @Doc("The seed that every random stream is derived from.") @Default("1")
         long seed,
 
-        @Doc("The arithmetic of training: fp32, or bf16 with 32-bit master weights.") @Default("fp32")
+        @Doc(
+                "The arithmetic of training: fp32; bf16 or fp16 with 32-bit master weights; or dynamic, fp16 with bf16 where it"
+                        + " overflows.")
+        @Default("fp32")
         Precision precision,
+
+        @Doc("How the loss is scaled in precision fp16 and dynamic.")
+        Optional<LossScale> lossScale,
+
+        @Doc("When a segment changes from fp16 to bf16 in precision dynamic.")
+        Optional<DynamicPrecision> dynamicPrecision,
+
+        @Doc("What happens to a batch whose loss lies far above that of the steps before.")
+        Optional<SpikeGuard> spikeGuard,
+
+        @Doc("Small batches first: gradient accumulation grows to its full number over some steps.")
+        Optional<BatchSizeWarmup> batchSizeWarmup,
+
+        @Doc("Measures the gradient noise scale; {} for the usual averages.")
+        Optional<GradientNoiseScale> gradientNoiseScale,
+
+        @Doc("Whether a step's sequences are divided into passes as the memory allows; the step itself stays the same.")
+        @Default("false")
+        boolean autoFindBatchSize,
 
         @Doc("The model: a family with its sizes, or path: a Hugging Face folder to continue from.")
         Block model,
@@ -61,6 +84,44 @@ public record Recipe(
 
         @Doc("Gradients are scaled down to this norm; 0 turns clipping off.") @Default("1.0") @Range(min = 0)
         double maxGradNorm,
+
+        @Doc("Each element of a gradient is limited to plus and minus this; 0 turns it off.")
+        @Default("0.0")
+        @Range(min = 0)
+        double maxGradValue,
+
+        @Doc("Adaptive clipping: gradients stay short beside the weights they belong to; a number is its clip_factor.")
+        @Shorthand(value = "clip_factor", number = true)
+        Optional<AgcSettings> agc,
+
+        @Doc("Adafactor with the recipe's learning rate: optim adafactor, scale_parameter and relative_step false.")
+        @Default("false")
+        boolean adafactor,
+
+        @Doc("Parameters with settings of their own, by patterns of their names; the first that matches counts.")
+        @Default("[]")
+        List<ParameterGroupSettings> parameterGroups,
+
+        @Doc("Learning rates that fall from layer to layer.")
+        Optional<LayerLrDecay> layerLrDecay,
+
+        @Doc("Rates of dropout that stand in for the model's own; a number is the rate of all places.")
+        @Shorthand(value = "all", number = true)
+        Optional<DropoutRates> dropout,
+
+        @Doc("The share of the target's probability that training spreads over all classes.")
+        @Default("0.0")
+        @Range(min = 0, max = 1)
+        double labelSmoothingFactor,
+
+        @Doc("The coefficient of the squared logarithm of the softmax's normalizer, added to the training loss.")
+        @Default("0.0")
+        @Range(min = 0)
+        double zLoss,
+
+        @Doc("The strength of the noise on token vectors while training (NEFTune).")
+        @Range(min = 0, minExclusive = true)
+        Optional<Double> neftuneNoiseAlpha,
 
         @Doc("The learning-rate schedule.")
         @Default("linear")
@@ -140,7 +201,16 @@ public record Recipe(
         @Doc("Whether TensorBoard event files are written.") @Default("true")
         boolean tensorboard) {
 
+    private static final String ADAFACTOR = "adafactor";
+
     public Recipe {
+        if (adafactor) {
+            // As Hugging Face's argument: the recipe's schedule sets the rate, not Adafactor itself.
+            optim = ADAFACTOR;
+            for (String key : List.of("scale_parameter", "relative_step")) {
+                optimArgs = optimArgs.has(key) ? optimArgs : optimArgs.with(key, false);
+            }
+        }
         if (maxSteps == 0 && numTrainEpochs.isEmpty()) {
             throw new IllegalArgumentException("max_steps: expected max_steps or num_train_epochs, found neither");
         }
@@ -160,6 +230,21 @@ public record Recipe(
             throw new IllegalArgumentException(
                     "early_stopping_patience: has no effect without evaluations; set eval_steps");
         }
+        if (lossScale.isPresent() && !precision.scalesLoss()) {
+            throw new IllegalArgumentException("loss_scale: has no effect without precision: fp16 or dynamic");
+        }
+        if (dynamicPrecision.isPresent() && precision != Precision.DYNAMIC) {
+            throw new IllegalArgumentException("dynamic_precision: has no effect without precision: dynamic");
+        }
+        if (spikeGuard.filter(g -> g.action() == SpikeGuard.Action.REWIND).isPresent() && saveSteps == 0) {
+            throw new IllegalArgumentException(
+                    "spike_guard: action: rewind goes back to the last checkpoint, and save_steps: 0 makes none on the way");
+        }
+        batchSizeWarmup.ifPresent(w -> checkBatchSizeWarmup(w, perDeviceTrainBatchSize, gradientAccumulationSteps));
+        if (gradientNoiseScale.isPresent() && perDeviceTrainBatchSize * (long) gradientAccumulationSteps < 2) {
+            throw new IllegalArgumentException(
+                    "gradient_noise_scale: needs two sequences or more in a step, found one; raise gradient_accumulation_steps");
+        }
         if (metricForBestModel.isBlank()) {
             throw new IllegalArgumentException("metric_for_best_model: expected a metric's name, found an empty text");
         }
@@ -168,9 +253,25 @@ public record Recipe(
         }
     }
 
+    private static void checkBatchSizeWarmup(BatchSizeWarmup warmup, int rows, int accumulation) {
+        long full = (long) rows * accumulation;
+        if (warmup.start() % rows != 0 || warmup.start() >= full) {
+            throw new IllegalArgumentException(
+                    "batch_size_warmup: start: expected a multiple of per_device_train_batch_size, %d, below the whole batch of %d (times gradient_accumulation_steps), found %d"
+                            .formatted(rows, full, warmup.start()));
+        }
+    }
+
     /** The recipe that a whole file describes. */
     public static Recipe from(Block block) {
-        return block.bind(Recipe.class);
+        Recipe recipe = block.bind(Recipe.class);
+        if (recipe.adafactor && block.has("optim") && !block.text("optim").equals(ADAFACTOR)) {
+            throw Binder.bad(
+                    block.position("adafactor"),
+                    "adafactor: means optim: adafactor, but optim: %s is given too; leave one of them out"
+                            .formatted(block.text("optim")));
+        }
+        return recipe;
     }
 
     /** Steps between two evaluations; 0 when there is only the one at the end. */

@@ -21,20 +21,22 @@ import quern.models.ModelFamily;
 import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.models.Task;
+import quern.nn.Network;
+import quern.nn.Regularization;
+import quern.optim.GradientClipping;
 import quern.optim.MetricSchedule;
-import quern.optim.OptimizerSettings;
 import quern.optim.OptimizerTechnique;
-import quern.optim.ParameterGroup;
 import quern.optim.Schedule;
 import quern.optim.ScheduleTechnique;
 import quern.recipe.Block;
+import quern.recipe.DynamicPrecision;
+import quern.recipe.LossScale;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
 import quern.recipe.Recipe;
 import quern.recipe.Techniques;
 import quern.tensor.DType;
 import quern.tensor.Device;
-import quern.tensor.Parameter;
 
 /**
  * A recipe with everything it names found, read and checked, before a run folder is made or a weight is allocated: the
@@ -56,10 +58,11 @@ public final class Preparation {
     private final Optional<Path> startFolder;
     private final BatchSource batches;
     private final Optional<BatchSource> evaluationBatches;
-    private final OptimizerTechnique optimizer;
-    private final Record optimizerConfig;
+    private final RecipeOptimizer optimizer;
+    private final Regularization regularization;
     private final ScheduleTechnique scheduleTechnique;
     private final Record scheduleConfig;
+    private final StepBatches stepBatches;
     private final long maxSteps;
 
     private Preparation(Block block, Consumer<String> notes, Optional<Path> runTokenizer) {
@@ -73,10 +76,7 @@ public final class Preparation {
                 recipe.objective().position("type"));
         Task task = Task.of(objective.task());
         Record objectiveConfig = recipe.objective().without("type").bind(objective.config());
-        this.optimizer = Techniques.find(
-                OptimizerTechnique.class, OptimizerTechnique.KIND, recipe.optim(), block.position("optim"));
-        this.optimizerConfig = recipe.optimArgs().bind(optimizer.config());
-        checkOptimizerKeys();
+        this.optimizer = new RecipeOptimizer(block, recipe);
         this.scheduleTechnique = Techniques.find(
                 ScheduleTechnique.class,
                 ScheduleTechnique.KIND,
@@ -133,6 +133,11 @@ public final class Preparation {
                     data.maxLength(),
                     spec.config().contextLength());
         }
+        RecipeRegularization.checkLayers(block, recipe, spec);
+        try (Network outline = spec.outline()) {
+            optimizer.check(outline);
+            this.regularization = RecipeRegularization.of(block, recipe, spec, outline);
+        }
         this.store = TokenStore.prepare(data, tokenizer, notes);
         checkEvaluation();
         this.batches = objective.source(
@@ -143,11 +148,11 @@ public final class Preparation {
                         new Objective.Input(text, tokenizer, data, recipe.perDeviceEvalBatchSize(), EVALUATION_SEED),
                         objectiveConfig));
         checkObjective(objective, task);
+        this.stepBatches = StepBatches.of(recipe);
         this.maxSteps = recipe.maxSteps() > 0
                 ? recipe.maxSteps()
-                : Math.max(1, (long) Math.ceil(recipe.numTrainEpochs().orElseThrow()
-                        * batches.batchesPerEpoch()
-                        / recipe.gradientAccumulationSteps()));
+                : Math.max(1, stepBatches.stepsFor(recipe.numTrainEpochs().orElseThrow() * batches.batchesPerEpoch()));
+        checkBatchSize(objective);
         if (maxSteps > Integer.MAX_VALUE) {
             throw QuernException.badInput(
                     "num_train_epochs: %s passes are %d steps, more than a run can have",
@@ -224,22 +229,25 @@ public final class Preparation {
         }
     }
 
-    private void checkOptimizerKeys() {
-        for (String key : List.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon")) {
-            if (block.has(key) && !optimizer.settings().contains(key)) {
+    private void checkBatchSize(Objective objective) {
+        recipe.batchSizeWarmup().ifPresent(w -> {
+            if (w.steps() > maxSteps) {
                 throw QuernException.badInput(
-                        "%s: %s has no effect on optim: %s; leave it out", block.position(key), key, optimizer.id());
-            }
-        }
-        optimizer.ownRate(optimizerConfig).ifPresent(own -> {
-            for (String key : List.of("learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps")) {
-                if (block.has(key)) {
-                    throw QuernException.badInput(
-                            "%s: %s has no effect on optim: %s, which sets its own rate; leave it out or set optim_args.%s: false",
-                            block.position(key), key, optimizer.id(), own.key());
-                }
+                        "%s: batch_size_warmup: steps: %d are more than the training has, %d; lower them",
+                        block.position("batch_size_warmup"), w.steps(), maxSteps);
             }
         });
+        if (objective.dividesBatches()) {
+            return;
+        }
+        String needs = recipe.autoFindBatchSize()
+                ? "auto_find_batch_size"
+                : recipe.gradientNoiseScale().isPresent() ? "gradient_noise_scale" : null;
+        if (needs != null) {
+            throw QuernException.badInput(
+                    "%s: %s: divides batches, which objective %s can't bear, since it judges the rows of a batch together; leave it out",
+                    block.position(needs), needs, objective.id());
+        }
     }
 
     private Tokenizer tokenizer(Objective objective, Consumer<String> notes) {
@@ -348,10 +356,29 @@ public final class Preparation {
         return evaluationBatches;
     }
 
+    /** Which of them each step reads. */
+    StepBatches stepBatches() {
+        return stepBatches;
+    }
+
+    /** What the steps of a training of this network look at. */
+    Safeguards safeguards(Network network, quern.optim.Optimizer optimizer, Safeguards.Suspects suspects) {
+        boolean scales = recipe.precision().scalesLoss();
+        return new Safeguards(
+                scales ? Optional.of(new LossScaler(recipe.lossScale().orElse(LossScale.DEFAULT))) : Optional.empty(),
+                recipe.precision() == Precision.DYNAMIC
+                        ? Optional.of(new SegmentPrecision(
+                                recipe.dynamicPrecision().orElse(DynamicPrecision.DEFAULT), network, optimizer))
+                        : Optional.empty(),
+                recipe.spikeGuard().map(SpikeDetector::new),
+                recipe.gradientNoiseScale().map(GradientNoise::new),
+                suspects);
+    }
+
     /** A new schedule: the learning rate of each step. */
     public Schedule schedule() {
         return optimizer
-                .ownRate(optimizerConfig)
+                .ownRate()
                 .map(OptimizerTechnique.OwnRate::schedule)
                 .orElseGet(() -> scheduleTechnique.create(
                         recipe.learningRate(),
@@ -362,7 +389,7 @@ public final class Preparation {
 
     /** The optimizer chosen. */
     public OptimizerTechnique optimizerTechnique() {
-        return optimizer;
+        return optimizer.technique();
     }
 
     /** Optimizer steps of the whole training. */
@@ -372,7 +399,16 @@ public final class Preparation {
 
     /** The dtype of the weights while training. */
     public DType dtype() {
-        return recipe.precision() == Precision.BF16 ? DType.BF16 : DType.FP32;
+        return dtype(recipe.precision());
+    }
+
+    /** The dtype of the weights in a precision; in a dynamic one, of those that never overflowed. */
+    public static DType dtype(Precision precision) {
+        return switch (precision) {
+            case FP32 -> DType.FP32;
+            case BF16 -> DType.BF16;
+            case FP16, DYNAMIC -> DType.FP16;
+        };
     }
 
     /** Where training happens. */
@@ -387,22 +423,18 @@ public final class Preparation {
                 .orElseGet(() -> LanguageModel.create(spec, dtype(), device(), recipe.seed()));
     }
 
-    /** The optimizer over a model's trainable parameters; vectors (biases, norms) are not decayed. */
-    quern.optim.Optimizer optimizer(List<Parameter> parameters) {
-        List<Parameter> matrices = new ArrayList<>();
-        List<Parameter> vectors = new ArrayList<>();
-        for (Parameter p : parameters) {
-            (p.value().dim() >= 2 ? matrices : vectors).add(p);
-        }
-        List<ParameterGroup> groups = new ArrayList<>();
-        if (!matrices.isEmpty()) {
-            groups.add(ParameterGroup.of(matrices));
-        }
-        if (!vectors.isEmpty()) {
-            groups.add(new ParameterGroup(vectors, 1, java.util.OptionalDouble.of(0)));
-        }
-        OptimizerSettings settings = new OptimizerSettings(
-                recipe.weightDecay(), recipe.adamBeta1(), recipe.adamBeta2(), recipe.adamEpsilon());
-        return optimizer.create(groups, settings, optimizerConfig);
+    /** The optimizer over a model's trainable parameters. */
+    quern.optim.Optimizer optimizer(Network network) {
+        return optimizer.create(network);
+    }
+
+    /** What training passes add to the model. */
+    Regularization regularization() {
+        return regularization;
+    }
+
+    /** How gradients are clipped. */
+    GradientClipping clipping(Network network) {
+        return RecipeRegularization.clipping(recipe, network);
     }
 }

@@ -9,6 +9,7 @@ import quern.data.Batch;
 import quern.models.LanguageModel;
 import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
+import quern.nn.Regularization;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
 import quern.optim.OptimizerSettings;
@@ -112,7 +113,7 @@ public final class StepBenchmark {
         Native.setThreads(s.threads());
         KernelThreads.setCount(s.threads());
         Size size = s.size();
-        DType dtype = s.precision() == Precision.BF16 ? DType.BF16 : DType.FP32;
+        DType dtype = Preparation.dtype(s.precision());
         Block block = Block.empty(Position.of("the benchmark"))
                 .with("family", "gpt2")
                 .with("n_layer", size.layers)
@@ -133,8 +134,8 @@ public final class StepBenchmark {
                         List.of(ParameterGroup.of(model.parameters())),
                         new OptimizerSettings(DECAY, 0.9, 0.95, 1e-8),
                         adamwConfig)) {
-            TrainingStep step =
-                    new TrainingStep(model.network(), Device.CPU, optimizer, new GradientClipping(1.0), s.seed());
+            TrainingStep step = new TrainingStep(
+                    model.network(), Device.CPU, optimizer, new GradientClipping(1.0), Regularization.NONE, s.seed());
             double first = 0;
             double last = 0;
             for (int i = 0; i < s.warmup(); i++) {
