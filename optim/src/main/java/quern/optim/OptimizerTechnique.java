@@ -1,6 +1,7 @@
 package quern.optim;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import quern.recipe.Technique;
 
@@ -19,6 +20,19 @@ public interface OptimizerTechnique extends Technique {
      * adam_beta2} and {@code adam_epsilon}. Setting another of the four has no effect, so a recipe that does is wrong.
      */
     Set<String> settings();
+
+    /**
+     * A rate that the optimizer sets itself, in place of the recipe's learning rate and schedule.
+     *
+     * @param key the key of {@code optim_args} that asks for it
+     * @param schedule the rates, as metrics show them; the optimizer does not read the rate it is stepped with
+     */
+    record OwnRate(String key, Schedule schedule) {}
+
+    /** The rate that the optimizer sets itself with this {@link #config()} record; empty: it takes the recipe's. */
+    default Optional<OwnRate> ownRate(Record config) {
+        return Optional.empty();
+    }
 
     /**
      * An optimizer over the trainable parameters of the groups. Its state is allocated here, on each parameter's

@@ -231,6 +231,15 @@ public final class Preparation {
                         "%s: %s has no effect on optim: %s; leave it out", block.position(key), key, optimizer.id());
             }
         }
+        optimizer.ownRate(optimizerConfig).ifPresent(own -> {
+            for (String key : List.of("learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps")) {
+                if (block.has(key)) {
+                    throw QuernException.badInput(
+                            "%s: %s has no effect on optim: %s, which sets its own rate; leave it out or set optim_args.%s: false",
+                            block.position(key), key, optimizer.id(), own.key());
+                }
+            }
+        });
     }
 
     private Tokenizer tokenizer(Objective objective, Consumer<String> notes) {
@@ -341,11 +350,14 @@ public final class Preparation {
 
     /** A new schedule: the learning rate of each step. */
     public Schedule schedule() {
-        return scheduleTechnique.create(
-                recipe.learningRate(),
-                Schedule.warmupSteps(recipe.warmupSteps(), (int) maxSteps),
-                (int) maxSteps,
-                scheduleConfig);
+        return optimizer
+                .ownRate(optimizerConfig)
+                .map(OptimizerTechnique.OwnRate::schedule)
+                .orElseGet(() -> scheduleTechnique.create(
+                        recipe.learningRate(),
+                        Schedule.warmupSteps(recipe.warmupSteps(), (int) maxSteps),
+                        (int) maxSteps,
+                        scheduleConfig));
     }
 
     /** The optimizer chosen. */

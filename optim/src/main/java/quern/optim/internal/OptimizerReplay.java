@@ -2,12 +2,14 @@ package quern.optim.internal;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import quern.optim.Optimizer;
 import quern.optim.OptimizerSettings;
 import quern.optim.OptimizerTechnique;
 import quern.optim.ParameterGroup;
+import quern.optim.Schedule;
 import quern.recipe.Block;
 import quern.recipe.GoldenCase;
 import quern.recipe.GoldenCheck;
@@ -45,7 +47,7 @@ public final class OptimizerReplay implements GoldenReplay {
         Block args = config.has(OPTIM_ARGS) ? config.block(OPTIM_ARGS) : Block.empty(where);
         OptimizerSettings settings = settings(config, technique, json);
         Record bound = args.bind(technique.config());
-        double learningRate = json.number(json.object("config"), LEARNING_RATE);
+        Schedule schedule = schedule(config, technique, bound, json);
         int steps = json.count("steps");
         double worst = 0;
         List<Parameter> parameters = new ArrayList<>();
@@ -60,13 +62,28 @@ public final class OptimizerReplay implements GoldenReplay {
             }
             try (Optimizer optimizer = technique.create(List.of(ParameterGroup.of(parameters)), settings, bound)) {
                 for (int step = 0; step < steps; step++) {
-                    worst = Math.max(worst, step(optimizer, parameters, file, step, learningRate));
+                    worst = Math.max(worst, step(optimizer, parameters, file, step, schedule.rate(step)));
                 }
             }
         } finally {
             parameters.forEach(Parameter::close);
         }
         return List.of(GoldenCheck.of("parameters", worst, golden.tolerance("parameters")));
+    }
+
+    /** The case's constant rate, or the optimizer's own. */
+    private static Schedule schedule(Block config, OptimizerTechnique technique, Record bound, CaseJson json) {
+        Optional<OptimizerTechnique.OwnRate> own = technique.ownRate(bound);
+        if (own.isEmpty()) {
+            double rate = json.number(json.object("config"), LEARNING_RATE);
+            return step -> rate;
+        }
+        if (config.has(LEARNING_RATE)) {
+            throw QuernException.badInput(
+                    "%s: config.learning_rate has no effect beside optim_args.%s; leave one of them out",
+                    json.file(), own.get().key());
+        }
+        return own.get().schedule();
     }
 
     private static OptimizerSettings settings(Block config, OptimizerTechnique technique, CaseJson json) {
