@@ -3,6 +3,8 @@ package quern.optim.internal;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 import quern.optim.OptimizerSettings;
 import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
@@ -13,7 +15,7 @@ import quern.tensor.kernel.AdamWKernel;
 import quern.tensor.kernel.ElementType;
 
 /** The step that Adam and AdamW share. */
-public final class AdaptiveMoments extends FusedOptimizer {
+public class AdaptiveMoments extends FusedOptimizer {
     private static final int EXP_AVG = 0;
     private static final int EXP_AVG_SQ = 1;
 
@@ -36,10 +38,29 @@ public final class AdaptiveMoments extends FusedOptimizer {
      */
     public AdaptiveMoments(
             List<ParameterGroup> groups, OptimizerSettings settings, Decay decay, Optional<Boolean> fused) {
+        this(groups, settings, decay, fused, state -> true, List.of());
+    }
+
+    /**
+     * Allocates the two moments of some parameters. The others' step is a subclass's affair.
+     *
+     * @param owner whether a parameter has fp32 moments, buffers 0 and 1
+     * @param others what else is remembered, buffers 2 and on
+     */
+    protected AdaptiveMoments(
+            List<ParameterGroup> groups,
+            OptimizerSettings settings,
+            Decay decay,
+            Optional<Boolean> fused,
+            Predicate<ParameterState> owner,
+            List<StateBuffer> others) {
         super(
                 groups,
                 settings.weightDecay(),
-                List.of(StateBuffer.like("exp_avg"), StateBuffer.like("exp_avg_sq")),
+                Stream.concat(
+                                Stream.of(StateBuffer.like("exp_avg", owner), StateBuffer.like("exp_avg_sq", owner)),
+                                others.stream())
+                        .toList(),
                 fused);
         this.settings = settings;
         this.decay = decay;
@@ -80,23 +101,35 @@ public final class AdaptiveMoments extends FusedOptimizer {
                 state.bufferMemory(EXP_AVG),
                 state.bufferMemory(EXP_AVG_SQ),
                 narrow ? state.memory(value) : null,
-                new AdamWKernel.Step(
-                        rate,
-                        settings.beta1(),
-                        settings.beta2(),
-                        settings.epsilon(),
-                        state.weightDecay(),
-                        decay == Decay.DECOUPLED,
-                        state.step(),
-                        gradientScale));
+                numbers(state, rate, gradientScale));
     }
 
-    private static MemorySegment slice(MemorySegment memory, ElementType type, long begin, int length) {
+    /** The numbers of a parameter's step. */
+    protected final AdamWKernel.Step numbers(ParameterState state, double rate, double gradientScale) {
+        return new AdamWKernel.Step(
+                rate,
+                settings.beta1(),
+                settings.beta2(),
+                settings.epsilon(),
+                state.weightDecay(),
+                decay == Decay.DECOUPLED,
+                state.step(),
+                gradientScale);
+    }
+
+    /** Elements of a segment. */
+    protected static MemorySegment slice(MemorySegment memory, ElementType type, long begin, int length) {
         return memory.asSlice(begin * type.bytes(), (long) length * type.bytes());
     }
 
     @Override
     protected void stepByOperators(ParameterState state, double rate, double gradientScale) {
+        stepByOperators(state, rate, gradientScale, state.buffer(EXP_AVG), state.buffer(EXP_AVG_SQ));
+    }
+
+    /** Takes a step with moments in the parameter's shape, which it updates. */
+    protected final void stepByOperators(
+            ParameterState state, double rate, double gradientScale, Tensor expAvg, Tensor expAvgSq) {
         Tensor weight = state.weight();
         Tensor gradient = state.fp32Gradient(gradientScale);
         if (state.weightDecay() != 0) {
@@ -105,8 +138,6 @@ public final class AdaptiveMoments extends FusedOptimizer {
                 case DECOUPLED -> weight.mul_(1 - rate * state.weightDecay());
             }
         }
-        Tensor expAvg = state.buffer(EXP_AVG);
-        Tensor expAvgSq = state.buffer(EXP_AVG_SQ);
         expAvg.mul_(settings.beta1()).add_(gradient, 1 - settings.beta1());
         expAvgSq.mul_(settings.beta2()).add_(gradient.square(), 1 - settings.beta2());
         double correction1 = 1 - Math.pow(settings.beta1(), state.step());

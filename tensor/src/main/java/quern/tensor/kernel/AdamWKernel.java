@@ -101,7 +101,7 @@ public final class AdamWKernel {
     private record State(MemorySegment master, MemorySegment m, MemorySegment v, MemorySegment weight) {}
 
     /** A step's numbers as the loops need them, rounded to float once. */
-    private record Coefficients(
+    record Coefficients(
             float scale,
             float l2,
             float keep,
@@ -133,16 +133,16 @@ public final class AdamWKernel {
      *
      * <p>Apart from the outer class, which must load where the Vector API is missing.
      */
-    private static final class Tile {
+    static final class Tile {
         /** Elements; a multiple of every vector length, 22 KB in all. */
         static final int SIZE = 1024;
 
         private final short[] gradient16;
         private final float[] gradient32;
         private final short[] weight16;
-        private final float[] w = new float[SIZE];
-        private final float[] m = new float[SIZE];
-        private final float[] v = new float[SIZE];
+        final float[] w = new float[SIZE];
+        final float[] m = new float[SIZE];
+        final float[] v = new float[SIZE];
 
         Tile(ElementType gradientType, boolean writesWeight) {
             gradient16 = gradientType == ElementType.BF16 ? new short[SIZE] : null;
@@ -151,22 +151,30 @@ public final class AdamWKernel {
         }
 
         void load(MemorySegment gradient, State state, long at, int length) {
+            loadWithoutMoments(gradient, state.master, at, length);
+            MemorySegment.copy(state.m, FLOAT, at * 4, m, 0, length);
+            MemorySegment.copy(state.v, FLOAT, at * 4, v, 0, length);
+        }
+
+        void loadWithoutMoments(MemorySegment gradient, MemorySegment master, long at, int length) {
             if (gradient16 != null) {
                 MemorySegment.copy(gradient, SHORT, at * 2, gradient16, 0, length);
             } else {
                 MemorySegment.copy(gradient, FLOAT, at * 4, gradient32, 0, length);
             }
-            MemorySegment.copy(state.master, FLOAT, at * 4, w, 0, length);
-            MemorySegment.copy(state.m, FLOAT, at * 4, m, 0, length);
-            MemorySegment.copy(state.v, FLOAT, at * 4, v, 0, length);
+            MemorySegment.copy(master, FLOAT, at * 4, w, 0, length);
         }
 
         void store(State state, long at, int length) {
-            MemorySegment.copy(w, 0, state.master, FLOAT, at * 4, length);
             MemorySegment.copy(m, 0, state.m, FLOAT, at * 4, length);
             MemorySegment.copy(v, 0, state.v, FLOAT, at * 4, length);
+            storeWithoutMoments(state.master, state.weight, at, length);
+        }
+
+        void storeWithoutMoments(MemorySegment master, MemorySegment weight, long at, int length) {
+            MemorySegment.copy(w, 0, master, FLOAT, at * 4, length);
             if (weight16 != null) {
-                MemorySegment.copy(weight16, 0, state.weight, SHORT, at * 2, length);
+                MemorySegment.copy(weight16, 0, weight, SHORT, at * 2, length);
             }
         }
 
