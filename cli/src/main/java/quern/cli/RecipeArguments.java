@@ -28,15 +28,21 @@ public final class RecipeArguments {
 
     /** The recipe file, if one was named. */
     public Optional<Path> recipe() {
-        List<String> files = arguments.stream()
-                .filter(argument -> !OVERRIDE.matcher(argument).matches())
-                .toList();
+        List<Path> files = paths();
         if (files.size() > 1) {
             throw QuernException.badInput(
                     "one recipe at a time: '%s' and '%s' were named (an override is KEY=VALUE without blanks)",
                     files.get(0), files.get(1));
         }
-        return files.stream().findFirst().map(Path::of);
+        return files.stream().findFirst();
+    }
+
+    /** Every argument that is no override, for a verb that takes other files too. */
+    public List<Path> paths() {
+        return arguments.stream()
+                .filter(argument -> !OVERRIDE.matcher(argument).matches())
+                .map(Path::of)
+                .toList();
     }
 
     /** The overrides: the plain ones in the order given, then those of {@code --set}. */

@@ -7,6 +7,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import quern.cli.internal.Axis;
+import quern.evaluate.plot.Series;
 
 /**
  * Curves as text, with axes and a legend. Lines are drawn in braille dots (two by four to a character) and points as

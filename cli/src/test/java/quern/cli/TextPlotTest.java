@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import quern.evaluate.plot.Series;
 
 class TextPlotTest {
     private static final Terminal ASCII = new Terminal(System.out, false, 60, false, false);

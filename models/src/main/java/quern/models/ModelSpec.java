@@ -367,6 +367,11 @@ public final class ModelSpec {
         }
     }
 
+    /** The network with parameters that have shapes but no memory behind them: to look at, not to compute with. */
+    public Network outline() {
+        return build(new ShapesOnly());
+    }
+
     /** What the parameters are called and how large they are, in the order of the network; no memory is taken. */
     public Shapes shapes() {
         return shapes(new ShapesOnly());

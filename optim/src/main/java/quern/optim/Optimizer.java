@@ -96,6 +96,24 @@ public abstract class Optimizer implements AutoCloseable {
         }
     }
 
+    /** An optimizer of the states of others, which it takes over: their parameters are distinct. */
+    Optimizer(List<? extends Optimizer> members) {
+        buffers = List.of();
+        for (Optimizer member : members) {
+            member.checkOpen();
+            for (ParameterState state : member.states) {
+                if (byParameter.put(state.parameter(), state) != null) {
+                    throw new IllegalArgumentException("parameter '%s' is in two optimizers"
+                            .formatted(state.parameter().name()));
+                }
+            }
+            states.addAll(member.states);
+            frozen.addAll(member.frozen);
+            named.putAll(member.named);
+            stateBytes += member.stateBytes;
+        }
+    }
+
     private void allocate() {
         for (StateBuffer buffer : buffers) {
             List<ParameterState> owners =

@@ -1,6 +1,6 @@
 /**
  * The room {@code optim}: how weights change. {@link quern.optim.Optimizer} and the techniques that make one, {@link
- * quern.optim.Schedule} and its techniques, and clipping by the global norm.
+ * quern.optim.Schedule} and its techniques, and clipping of gradients.
  *
  * <pre>{@code
  * OptimizerTechnique adamw = new AdamW();

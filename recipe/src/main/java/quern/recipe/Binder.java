@@ -252,12 +252,15 @@ final class Binder {
         if (node instanceof Block block) {
             return block;
         }
-        if (rules.shorthand().isPresent() && node instanceof Node.Scalar scalar && scalar.value() instanceof String) {
+        Class<?> scalarType = rules.shorthand().filter(Shorthand::number).isPresent() ? Number.class : String.class;
+        if (rules.shorthand().isPresent()
+                && node instanceof Node.Scalar scalar
+                && scalarType.isInstance(scalar.value())) {
             return new Block(
                     scalar.position(), Map.of(rules.shorthand().get().value(), new Block.Entry(place, scalar)));
         }
-        throw wrongType(
-                place, key, rules.shorthand().isPresent() ? "a name or a block of keys" : "a block of keys", node);
+        String lone = scalarType == Number.class ? "a number or " : "a name or ";
+        throw wrongType(place, key, (rules.shorthand().isPresent() ? lone : "") + "a block of keys", node);
     }
 
     private static Path path(String text, Position place, String key) {

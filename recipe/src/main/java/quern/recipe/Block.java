@@ -72,6 +72,22 @@ public final class Block implements Node {
         throw Binder.wrongType(position(key), key, "a block of keys", value);
     }
 
+    /** The blocks of the list under a key; it is bad input when the key is missing or holds anything else. */
+    public List<Block> blocks(String key) {
+        Node value = required(key);
+        if (!(value instanceof Sequence list)) {
+            throw Binder.wrongType(position(key), key, "a list of blocks", value);
+        }
+        List<Block> blocks = new ArrayList<>();
+        for (Node item : list.items()) {
+            if (!(item instanceof Block block)) {
+                throw Binder.wrongType(item.position(), key, "a list of blocks", item);
+            }
+            blocks.add(block);
+        }
+        return List.copyOf(blocks);
+    }
+
     /**
      * The record that this block describes. Keys are the components' names in snake case. A component takes its {@link
      * Default} when its key is absent, an {@link java.util.Optional} is empty then, and any other component is required.

@@ -1,6 +1,7 @@
 package quern.recipe;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -61,6 +62,44 @@ public record Recipe(
 
         @Doc("Gradients are scaled down to this norm; 0 turns clipping off.") @Default("1.0") @Range(min = 0)
         double maxGradNorm,
+
+        @Doc("Each element of a gradient is limited to plus and minus this; 0 turns it off.")
+        @Default("0.0")
+        @Range(min = 0)
+        double maxGradValue,
+
+        @Doc("Adaptive clipping: gradients stay short beside the weights they belong to; a number is its clip_factor.")
+        @Shorthand(value = "clip_factor", number = true)
+        Optional<AgcSettings> agc,
+
+        @Doc("Adafactor with the recipe's learning rate: optim adafactor, scale_parameter and relative_step false.")
+        @Default("false")
+        boolean adafactor,
+
+        @Doc("Parameters with settings of their own, by patterns of their names; the first that matches counts.")
+        @Default("[]")
+        List<ParameterGroupSettings> parameterGroups,
+
+        @Doc("Learning rates that fall from layer to layer.")
+        Optional<LayerLrDecay> layerLrDecay,
+
+        @Doc("Rates of dropout that stand in for the model's own; a number is the rate of all places.")
+        @Shorthand(value = "all", number = true)
+        Optional<DropoutRates> dropout,
+
+        @Doc("The share of the target's probability that training spreads over all classes.")
+        @Default("0.0")
+        @Range(min = 0, max = 1)
+        double labelSmoothingFactor,
+
+        @Doc("The coefficient of the squared logarithm of the softmax's normalizer, added to the training loss.")
+        @Default("0.0")
+        @Range(min = 0)
+        double zLoss,
+
+        @Doc("The strength of the noise on token vectors while training (NEFTune).")
+        @Range(min = 0, minExclusive = true)
+        Optional<Double> neftuneNoiseAlpha,
 
         @Doc("The learning-rate schedule.")
         @Default("linear")
@@ -140,7 +179,16 @@ public record Recipe(
         @Doc("Whether TensorBoard event files are written.") @Default("true")
         boolean tensorboard) {
 
+    private static final String ADAFACTOR = "adafactor";
+
     public Recipe {
+        if (adafactor) {
+            // As Hugging Face's argument: the recipe's schedule sets the rate, not Adafactor itself.
+            optim = ADAFACTOR;
+            for (String key : List.of("scale_parameter", "relative_step")) {
+                optimArgs = optimArgs.has(key) ? optimArgs : optimArgs.with(key, false);
+            }
+        }
         if (maxSteps == 0 && numTrainEpochs.isEmpty()) {
             throw new IllegalArgumentException("max_steps: expected max_steps or num_train_epochs, found neither");
         }
@@ -170,7 +218,14 @@ public record Recipe(
 
     /** The recipe that a whole file describes. */
     public static Recipe from(Block block) {
-        return block.bind(Recipe.class);
+        Recipe recipe = block.bind(Recipe.class);
+        if (recipe.adafactor && block.has("optim") && !block.text("optim").equals(ADAFACTOR)) {
+            throw Binder.bad(
+                    block.position("adafactor"),
+                    "adafactor: means optim: adafactor, but optim: %s is given too; leave one of them out"
+                            .formatted(block.text("optim")));
+        }
+        return recipe;
     }
 
     /** Steps between two evaluations; 0 when there is only the one at the end. */

@@ -53,6 +53,14 @@ public final class RecipeFile {
         return override(merge(Block.empty(block.position()), block), overrides);
     }
 
+    /**
+     * A recipe with changes on top, in their order: {@code a.b=value} as in {@link #load}, or several keys as a block in
+     * braces, {@code {optim: lion, optim_args: {fused: false}}}, which is merged as one recipe into another.
+     */
+    public static Block changed(Block recipe, List<String> changes) {
+        return override(recipe, changes);
+    }
+
     /** YAML that {@link #load} reads back as an equal block. */
     public static String write(Block block) {
         return YamlWriter.write(block);
@@ -156,6 +164,9 @@ public final class RecipeFile {
     /** An override as the nested block that a recipe would have said it with. */
     private static Block parse(String text, Block recipe) {
         Position place = Position.of("command line: " + Quoted.line(text));
+        if (text.startsWith("{")) {
+            return braces(text, place);
+        }
         int equals = text.indexOf('=');
         if (equals < 0) {
             throw Binder.bad(place, "expected key=value");
@@ -176,6 +187,17 @@ public final class RecipeFile {
             value = new Block(place, Map.of(path.get(i), new Block.Entry(place, value)));
         }
         return (Block) value;
+    }
+
+    private static Block braces(String text, Position place) {
+        Node value = overrideValue(text, place);
+        if (!(value instanceof Block block)) {
+            throw Binder.bad(place, "expected {key: value, …}, found " + value.describe());
+        }
+        if (block.has(EXTENDS)) {
+            throw Binder.bad(place, "extends: belongs in a recipe file");
+        }
+        return block;
     }
 
     private static Node overrideValue(String text, Position place) {

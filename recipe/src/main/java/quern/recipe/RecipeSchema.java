@@ -188,7 +188,11 @@ public final class RecipeSchema {
             either.add(
                     context.createDefinitionReference(type.getTypeParameters().getFirst()));
         } else {
-            either.addObject().put("type", "string");
+            boolean number = component(field)
+                    .map(found -> found.getAnnotation(Shorthand.class))
+                    .filter(Shorthand::number)
+                    .isPresent();
+            either.addObject().put("type", number ? "number" : "string");
         }
         either.add(context.createDefinitionReference(type));
         return new CustomPropertyDefinition(definition);

@@ -6,7 +6,7 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
 /**
- * Lets a component be written as a lone scalar. On a {@link Block} or a record, {@code foo} stands for {@code {key:
+ * Lets a component be written as a lone scalar, text unless {@link #number()} says otherwise. On a {@link Block} or a record, {@code foo} stands for {@code {key:
  * foo}} with the key named here. On a list, where the key stays empty, {@code foo} stands for {@code [foo]}.
  */
 @Target(ElementType.RECORD_COMPONENT)
@@ -14,4 +14,7 @@ import java.lang.annotation.Target;
 public @interface Shorthand {
     /** The key that receives the scalar; empty for lists. */
     String value() default "";
+
+    /** Whether the scalar is a number; it is text otherwise. On lists it says nothing. */
+    boolean number() default false;
 }

@@ -9,6 +9,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.TensorVector;
@@ -665,6 +666,11 @@ public final class Tensor implements AutoCloseable {
     /** Elements no larger than {@code max}. */
     public Tensor clampMax(double max) {
         return Native.call("clamp_max", () -> new Tensor(t.clamp_max(scalar(max))), this);
+    }
+
+    /** Elements outside [min, max] become the nearer end, in place; NaN stays. */
+    public Tensor clamp_(double min, double max) {
+        return inPlace("clamp_", () -> t.clamp_(new ScalarOptional(scalar(min)), new ScalarOptional(scalar(max))));
     }
 
     /** The larger of two, element by element. */

@@ -14,13 +14,11 @@ import quern.models.LanguageModel;
 import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
 import quern.nn.TransformerBlock;
-import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
 import quern.recipe.Recipe;
 import quern.tensor.DType;
 import quern.tensor.Native;
 import quern.tensor.kernel.KernelThreads;
-import quern.train.internal.ProcessMemory;
 
 /** A few steps of a training, to see what memory and time they take. */
 final class PlanTrial {
@@ -65,7 +63,7 @@ final class PlanTrial {
         KernelThreads.setCount(threads);
         process = ProcessMemory.read().now();
         try (LanguageModel model = preparation.model()) {
-            try (Optimizer optimizer = preparation.optimizer(model.parameters())) {
+            try (Optimizer optimizer = preparation.optimizer(model.network())) {
                 long state = optimizer.stateBytes();
                 if (gradients + state > ProcessMemory.available()) {
                     notes.accept("no step was timed: model and optimizer alone are more than the memory that is free");
@@ -88,7 +86,12 @@ final class PlanTrial {
             model.network().addHook(new GradientCheckpointing(s -> s instanceof TransformerBlock));
         }
         TrainingStep step = new TrainingStep(
-                model.network(), model.device(), optimizer, new GradientClipping(recipe.maxGradNorm()), recipe.seed());
+                model.network(),
+                model.device(),
+                optimizer,
+                preparation.clipping(model.network()),
+                preparation.regularization(),
+                recipe.seed());
         ProcessMemory.forgetPeak();
         fillYoungGeneration();
         List<Double> seconds = new ArrayList<>();

@@ -21,10 +21,11 @@ import quern.models.ModelFamily;
 import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.models.Task;
+import quern.nn.Network;
+import quern.nn.Regularization;
+import quern.optim.GradientClipping;
 import quern.optim.MetricSchedule;
-import quern.optim.OptimizerSettings;
 import quern.optim.OptimizerTechnique;
-import quern.optim.ParameterGroup;
 import quern.optim.Schedule;
 import quern.optim.ScheduleTechnique;
 import quern.recipe.Block;
@@ -34,7 +35,6 @@ import quern.recipe.Recipe;
 import quern.recipe.Techniques;
 import quern.tensor.DType;
 import quern.tensor.Device;
-import quern.tensor.Parameter;
 
 /**
  * A recipe with everything it names found, read and checked, before a run folder is made or a weight is allocated: the
@@ -56,8 +56,8 @@ public final class Preparation {
     private final Optional<Path> startFolder;
     private final BatchSource batches;
     private final Optional<BatchSource> evaluationBatches;
-    private final OptimizerTechnique optimizer;
-    private final Record optimizerConfig;
+    private final RecipeOptimizer optimizer;
+    private final Regularization regularization;
     private final ScheduleTechnique scheduleTechnique;
     private final Record scheduleConfig;
     private final long maxSteps;
@@ -73,10 +73,7 @@ public final class Preparation {
                 recipe.objective().position("type"));
         Task task = Task.of(objective.task());
         Record objectiveConfig = recipe.objective().without("type").bind(objective.config());
-        this.optimizer = Techniques.find(
-                OptimizerTechnique.class, OptimizerTechnique.KIND, recipe.optim(), block.position("optim"));
-        this.optimizerConfig = recipe.optimArgs().bind(optimizer.config());
-        checkOptimizerKeys();
+        this.optimizer = new RecipeOptimizer(block, recipe);
         this.scheduleTechnique = Techniques.find(
                 ScheduleTechnique.class,
                 ScheduleTechnique.KIND,
@@ -132,6 +129,11 @@ public final class Preparation {
                     recipe.data().position("max_length"),
                     data.maxLength(),
                     spec.config().contextLength());
+        }
+        RecipeRegularization.checkLayers(block, recipe, spec);
+        try (Network outline = spec.outline()) {
+            optimizer.check(outline);
+            this.regularization = RecipeRegularization.of(block, recipe, spec, outline);
         }
         this.store = TokenStore.prepare(data, tokenizer, notes);
         checkEvaluation();
@@ -224,24 +226,6 @@ public final class Preparation {
         }
     }
 
-    private void checkOptimizerKeys() {
-        for (String key : List.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon")) {
-            if (block.has(key) && !optimizer.settings().contains(key)) {
-                throw QuernException.badInput(
-                        "%s: %s has no effect on optim: %s; leave it out", block.position(key), key, optimizer.id());
-            }
-        }
-        optimizer.ownRate(optimizerConfig).ifPresent(own -> {
-            for (String key : List.of("learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps")) {
-                if (block.has(key)) {
-                    throw QuernException.badInput(
-                            "%s: %s has no effect on optim: %s, which sets its own rate; leave it out or set optim_args.%s: false",
-                            block.position(key), key, optimizer.id(), own.key());
-                }
-            }
-        });
-    }
-
     private Tokenizer tokenizer(Objective objective, Consumer<String> notes) {
         if (recipe.tokenizer().isEmpty()) {
             return Tokenizer.load(startFolder.orElseThrow(() -> QuernException.badInput(
@@ -327,9 +311,9 @@ public final class Preparation {
 
     /**
      * A fingerprint of the tokens: their number, the documents, and evenly spread blocks of tokens, all of them up to 4
-     * million. A run that is resumed must find the same.
+     * million. A run that is resumed must find the same, and runs that are compared too.
      */
-    String dataFingerprint() {
+    public String dataFingerprint() {
         return DataFingerprint.of(store.train(), store.validation());
     }
 
@@ -351,7 +335,7 @@ public final class Preparation {
     /** A new schedule: the learning rate of each step. */
     public Schedule schedule() {
         return optimizer
-                .ownRate(optimizerConfig)
+                .ownRate()
                 .map(OptimizerTechnique.OwnRate::schedule)
                 .orElseGet(() -> scheduleTechnique.create(
                         recipe.learningRate(),
@@ -362,7 +346,7 @@ public final class Preparation {
 
     /** The optimizer chosen. */
     public OptimizerTechnique optimizerTechnique() {
-        return optimizer;
+        return optimizer.technique();
     }
 
     /** Optimizer steps of the whole training. */
@@ -387,22 +371,18 @@ public final class Preparation {
                 .orElseGet(() -> LanguageModel.create(spec, dtype(), device(), recipe.seed()));
     }
 
-    /** The optimizer over a model's trainable parameters; vectors (biases, norms) are not decayed. */
-    quern.optim.Optimizer optimizer(List<Parameter> parameters) {
-        List<Parameter> matrices = new ArrayList<>();
-        List<Parameter> vectors = new ArrayList<>();
-        for (Parameter p : parameters) {
-            (p.value().dim() >= 2 ? matrices : vectors).add(p);
-        }
-        List<ParameterGroup> groups = new ArrayList<>();
-        if (!matrices.isEmpty()) {
-            groups.add(ParameterGroup.of(matrices));
-        }
-        if (!vectors.isEmpty()) {
-            groups.add(new ParameterGroup(vectors, 1, java.util.OptionalDouble.of(0)));
-        }
-        OptimizerSettings settings = new OptimizerSettings(
-                recipe.weightDecay(), recipe.adamBeta1(), recipe.adamBeta2(), recipe.adamEpsilon());
-        return optimizer.create(groups, settings, optimizerConfig);
+    /** The optimizer over a model's trainable parameters. */
+    quern.optim.Optimizer optimizer(Network network) {
+        return optimizer.create(network);
+    }
+
+    /** What training passes add to the model. */
+    Regularization regularization() {
+        return regularization;
+    }
+
+    /** How gradients are clipped. */
+    GradientClipping clipping(Network network) {
+        return RecipeRegularization.clipping(recipe, network);
     }
 }

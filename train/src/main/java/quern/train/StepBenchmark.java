@@ -9,6 +9,7 @@ import quern.data.Batch;
 import quern.models.LanguageModel;
 import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
+import quern.nn.Regularization;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
 import quern.optim.OptimizerSettings;
@@ -23,7 +24,6 @@ import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Native;
 import quern.tensor.kernel.KernelThreads;
-import quern.train.internal.ProcessMemory;
 
 /**
  * Times training steps of a GPT-2 shaped model on a fixed stream of tokens: the same work as {@code
@@ -134,8 +134,8 @@ public final class StepBenchmark {
                         List.of(ParameterGroup.of(model.parameters())),
                         new OptimizerSettings(DECAY, 0.9, 0.95, 1e-8),
                         adamwConfig)) {
-            TrainingStep step =
-                    new TrainingStep(model.network(), Device.CPU, optimizer, new GradientClipping(1.0), s.seed());
+            TrainingStep step = new TrainingStep(
+                    model.network(), Device.CPU, optimizer, new GradientClipping(1.0), Regularization.NONE, s.seed());
             double first = 0;
             double last = 0;
             for (int i = 0; i < s.warmup(); i++) {

@@ -21,7 +21,6 @@ import quern.models.ModelCard;
 import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
 import quern.nn.TransformerBlock;
-import quern.optim.GradientClipping;
 import quern.optim.MetricSchedule;
 import quern.optim.Optimizer;
 import quern.optim.Schedule;
@@ -118,7 +117,7 @@ public final class TrainingRun implements AutoCloseable {
         MetricsLog log = null;
         boolean done = false;
         try {
-            made = preparation.optimizer(model.parameters());
+            made = preparation.optimizer(model.network());
             this.state = checkpoint.map(Checkpoints::readState).orElseGet(TrainerState::new);
             if (checkpoint.isPresent()) {
                 try (Scope scope = Scope.open()) {
@@ -229,6 +228,15 @@ public final class TrainingRun implements AutoCloseable {
                     "%s: load_best_model_at_end: the best step so far, %d, was not saved; leave it off for this run",
                     preparation.block().position("load_best_model_at_end"), state.bestStep);
         }
+    }
+
+    /**
+     * The lines of a run folder's {@code metrics.jsonl}, {@code step} among their keys.
+     *
+     * @throws QuernException failed when the file is missing or damaged
+     */
+    public static List<Map<String, Double>> metrics(Path runFolder) {
+        return MetricsLog.read(runFolder);
     }
 
     private static Optional<Path> newest(Path run) {
@@ -363,7 +371,8 @@ public final class TrainingRun implements AutoCloseable {
                                 model.network(),
                                 model.device(),
                                 optimizer,
-                                new GradientClipping(recipe.maxGradNorm()),
+                                preparation.clipping(model.network()),
+                                preparation.regularization(),
                                 recipe.seed()),
                         preparation.batches(),
                         schedule,

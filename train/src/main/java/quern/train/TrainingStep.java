@@ -5,6 +5,7 @@ import java.util.Map;
 import quern.data.Batch;
 import quern.nn.Network;
 import quern.nn.Pass;
+import quern.nn.Regularization;
 import quern.nn.Tape;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
@@ -27,14 +28,22 @@ final class TrainingStep {
     private final Device device;
     private final Optimizer optimizer;
     private final GradientClipping clipping;
+    private final Regularization regularization;
     private final RandomStreams random;
     private final List<Parameter> parameters;
 
-    TrainingStep(Network network, Device device, Optimizer optimizer, GradientClipping clipping, long seed) {
+    TrainingStep(
+            Network network,
+            Device device,
+            Optimizer optimizer,
+            GradientClipping clipping,
+            Regularization regularization,
+            long seed) {
         this.network = network;
         this.device = device;
         this.optimizer = optimizer;
         this.clipping = clipping;
+        this.regularization = regularization;
         this.random = new RandomStreams(seed);
         this.parameters =
                 network.parameters().stream().filter(Parameter::isTrainable).toList();
@@ -86,7 +95,7 @@ final class TrainingStep {
     }
 
     private double forwardBackward(long step, int micro, Batch batch, double weight, double rowWeight) {
-        Pass pass = Pass.training(random.seed("dropout", step, micro));
+        Pass pass = Pass.training(random.seed("dropout", step, micro)).with(regularization);
         try (Scope scope = Scope.open();
                 Tape tape = network.forward(TokenTensors.flow(batch, weight, rowWeight, device), pass)) {
             double loss = tape.get("loss").item();

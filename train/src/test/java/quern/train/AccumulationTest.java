@@ -19,6 +19,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import quern.data.Batch;
 import quern.models.LanguageModel;
 import quern.nn.Pass;
+import quern.nn.Regularization;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
 import quern.tensor.Parameter;
@@ -66,12 +67,13 @@ class AccumulationTest {
                 note -> {});
         List<Step> steps = new ArrayList<>();
         try (LanguageModel net = p.model();
-                Optimizer optimizer = p.optimizer(net.parameters())) {
+                Optimizer optimizer = p.optimizer(net.network())) {
             TrainingStep step = new TrainingStep(
                     net.network(),
                     net.device(),
                     optimizer,
                     new GradientClipping(1),
+                    Regularization.NONE,
                     p.recipe().seed());
             for (int i = 0; i < STEPS; i++) {
                 List<Batch> batches = new ArrayList<>();

@@ -23,6 +23,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import quern.data.Batch;
 import quern.models.LanguageModel;
 import quern.models.SaveOptions;
+import quern.nn.Regularization;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
 import quern.recipe.ExitCode;
@@ -49,9 +50,9 @@ class CheckpointsTest {
     void trainOneStep() {
         preparation = Preparation.of(TinyRuns.block(folder), note -> {});
         model = preparation.model();
-        optimizer = preparation.optimizer(model.parameters());
+        optimizer = preparation.optimizer(model.network());
         Batch batch = preparation.batches().batch(0);
-        new TrainingStep(model.network(), model.device(), optimizer, new GradientClipping(1), 1)
+        new TrainingStep(model.network(), model.device(), optimizer, new GradientClipping(1), Regularization.NONE, 1)
                 .take(0, List.of(batch), 1e-2);
     }
 

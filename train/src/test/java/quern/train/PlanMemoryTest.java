@@ -14,7 +14,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import quern.recipe.RecipeFile;
 import quern.testkit.ChildJvm;
-import quern.train.internal.ProcessMemory;
 
 /** The memory a plan foretells is what the training then takes, for a decoder, an encoder and an encoder-decoder. */
 @Tag("nightly")

@@ -16,13 +16,13 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 import quern.cli.JsonOption;
-import quern.cli.LossCurvePng;
 import quern.cli.Quern;
-import quern.cli.Series;
 import quern.cli.Terminal;
 import quern.cli.Verb;
 import quern.cli.internal.Machine;
 import quern.cli.internal.NativeCheck;
+import quern.evaluate.plot.CurvePng;
+import quern.evaluate.plot.Series;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 
@@ -216,7 +216,7 @@ public final class Doctor implements Verb {
         Path file = Files.createTempFile("quern-doctor", ".png");
         try {
             Series dot = Series.points("loss", new double[] {1}, new double[] {1});
-            LossCurvePng.write(file, "loss", "step", "loss", List.of(dot));
+            CurvePng.write(file, "loss", "step", "loss", List.of(dot));
             add("pictures", Status.OK, "loss curves can be drawn", "");
         } catch (QuernException e) {
             add("pictures", Status.WARN, "no loss curves as PNG", e.getMessage());

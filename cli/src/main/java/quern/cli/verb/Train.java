@@ -16,14 +16,14 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 import quern.cli.JsonOption;
-import quern.cli.LossCurvePng;
 import quern.cli.RecipeArguments;
-import quern.cli.Series;
 import quern.cli.Terminal;
 import quern.cli.TextPlot;
 import quern.cli.Verb;
 import quern.cli.internal.StopSignals;
 import quern.cli.internal.TrainingDisplay;
+import quern.evaluate.plot.CurvePng;
+import quern.evaluate.plot.Series;
 import quern.recipe.Block;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
@@ -115,7 +115,7 @@ public final class Train implements Verb {
         List<Series> series = display.series();
         boolean drawn = series.stream().anyMatch(s -> s.x().length > 1);
         if (drawn) {
-            LossCurvePng.write(png, outcome.folder().getFileName().toString(), "step", "loss", series);
+            CurvePng.write(png, outcome.folder().getFileName().toString(), "step", "loss", series);
         }
         if (json.wanted()) {
             JsonOption.print(

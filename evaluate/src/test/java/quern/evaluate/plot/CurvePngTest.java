@@ -1,4 +1,4 @@
-package quern.cli;
+package quern.evaluate.plot;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import quern.recipe.QuernException;
 
-class LossCurvePngTest {
+class CurvePngTest {
     private static final int TRAIN_COLOUR = 0x1f77b4;
 
     @TempDir
@@ -31,7 +31,7 @@ class LossCurvePngTest {
         Path file = folder.resolve("loss.png");
         Files.writeString(file, "an older picture");
         Series validation = Series.points("validation", new double[] {100, 200}, new double[] {3.1, 2.2});
-        LossCurvePng.write(file, "Loss", "step", "loss", List.of(Series.line("train", x, y), validation));
+        CurvePng.write(file, "Loss", "step", "loss", List.of(Series.line("train", x, y), validation));
 
         BufferedImage picture = ImageIO.read(file.toFile());
         assertEquals(1000, picture.getWidth());
@@ -57,14 +57,14 @@ class LossCurvePngTest {
         Series none = Series.line("train", new double[] {1}, new double[] {Double.NaN});
         QuernException nothing = assertThrows(
                 QuernException.class,
-                () -> LossCurvePng.write(folder.resolve("a.png"), "Loss", "step", "loss", List.of(none)));
+                () -> CurvePng.write(folder.resolve("a.png"), "Loss", "step", "loss", List.of(none)));
         assertTrue(nothing.getMessage().contains("Loss"), nothing.getMessage());
         assertFalse(Files.exists(folder.resolve("a.png")));
 
         Series one = Series.line("train", new double[] {1}, new double[] {1});
         Path file = folder.resolve("missing").resolve("a.png");
-        QuernException nowhere = assertThrows(
-                QuernException.class, () -> LossCurvePng.write(file, "Loss", "step", "loss", List.of(one)));
+        QuernException nowhere =
+                assertThrows(QuernException.class, () -> CurvePng.write(file, "Loss", "step", "loss", List.of(one)));
         assertTrue(nowhere.getMessage().contains("a.png"), nowhere.getMessage());
     }
 }

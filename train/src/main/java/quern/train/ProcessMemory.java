@@ -1,8 +1,12 @@
-package quern.train.internal;
+package quern.train;
 
 import java.io.IOException;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /**
  * Resident memory of this process in bytes, as Linux counts it.
@@ -32,6 +36,31 @@ public record ProcessMemory(long now, long peak) {
             Files.writeString(CLEAR, FORGET_PEAK);
         } catch (IOException e) {
             throw new IllegalStateException(CLEAR + " can't be written, so a peak can't be measured", e);
+        }
+    }
+
+    /** True if this process may {@link #forgetPeak}: the system keeps some processes from writing that file. */
+    public static boolean canForgetPeak() {
+        return Files.isWritable(CLEAR);
+    }
+
+    /**
+     * Gives the system back what neither Java's heap nor the C library's allocator needs now, so that the next peak is not
+     * that of an earlier training.
+     */
+    public static void releaseFree() {
+        System.gc();
+        Linker linker = Linker.nativeLinker();
+        Optional<java.lang.foreign.MemorySegment> trim = linker.defaultLookup().find("malloc_trim");
+        if (trim.isEmpty()) {
+            return; // only glibc keeps what was freed in this way
+        }
+        try {
+            int released = (int) linker.downcallHandle(
+                            trim.get(), FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG))
+                    .invokeExact(0L);
+        } catch (Throwable e) {
+            throw new IllegalStateException("malloc_trim cannot be called", e);
         }
     }
 

@@ -1,0 +1,2 @@
+/** Curves as pictures, drawn without a display. */
+package quern.evaluate.plot;

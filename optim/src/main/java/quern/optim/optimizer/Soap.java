@@ -1,0 +1,247 @@
+package quern.optim.optimizer;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import quern.optim.Granularity;
+import quern.optim.Optimizer;
+import quern.optim.OptimizerSettings;
+import quern.optim.OptimizerTechnique;
+import quern.optim.ParameterGroup;
+import quern.optim.ParameterRole;
+import quern.optim.ParameterState;
+import quern.optim.StateBuffer;
+import quern.recipe.Default;
+import quern.recipe.Doc;
+import quern.recipe.QuernException;
+import quern.recipe.Range;
+import quern.tensor.DType;
+import quern.tensor.Linalg;
+import quern.tensor.Tensor;
+import quern.tensor.TensorException;
+
+/**
+ * SOAP, Adam in the eigenbasis of Shampoo's preconditioners: Vyas et al., "SOAP: Improving and Stabilizing Shampoo using
+ * Adam" (arXiv 2409.11321, algorithm 3). With gradient G and its unfolding Gᵢ along dimension i, weight p, rate η, weight
+ * decay λ, β₁ {@code adam_beta1}, β₂ {@code adam_beta2}, β₃ {@code shampoo_beta} or else β₂, ε {@code adam_epsilon} and t
+ * the steps this parameter took less one:
+ *
+ * <pre>
+ * M ← β₁M + (1-β₁)G
+ * G' = G times Qᵢᵀ along every dimension i;   M' likewise
+ * V ← β₂V + (1-β₂)G'²
+ * N' = M'/(1-β₁ᵗ) / (√(V/(1-β₂ᵗ)) + ε)
+ * p ← (1 - ηλ)p - η·(N' times Qᵢ along every dimension i)
+ * Sᵢ ← β₃Sᵢ + (1-β₃)GᵢGᵢᵀ
+ * Qᵢ ← the Q of the QR decomposition of SᵢQᵢ, where t is a multiple of precondition_frequency
+ * </pre>
+ *
+ * <p>Before a refresh the columns of Qᵢ, and V with them, are put in the order of falling eigenvalue estimates QᵢᵀSᵢQᵢ.
+ * A parameter's first gradient only sets up Sᵢ and, by an eigendecomposition, Qᵢ: neither weight nor moments change, so
+ * that no step is taken in a basis which was made from its own gradient. A dimension longer than {@code max_precond_dim},
+ * the rows of embedding tables and heads, and parameters of fewer than two dimensions have no Q: there this is Adam.
+ *
+ * <p>Deviations from the paper: none in the formulas; its program limits Q to sides of 10,000, here the default is a side
+ * whose eigendecomposition takes seconds.
+ *
+ * <p>Cost, for a matrix of m by n: 8mn(m+n) operations in fp32 a step (to rotate G, M and N', and to sum Sᵢ), and about
+ * 6(m³+n³) in fp64 a refresh.
+ *
+ * <p>State: {@code exp_avg} (M) and {@code exp_avg_sq} (V); {@code statistics}, all Sᵢ one after another, and {@code
+ * basis}, all Qᵢ.
+ */
+public final class Soap implements OptimizerTechnique {
+    /**
+     * Settings under {@code optim_args}.
+     *
+     * @param preconditionFrequency steps between two refreshes of the bases
+     * @param shampooBeta the share of the statistics that is kept a step; absent: {@code adam_beta2}
+     * @param maxPrecondDim the longest side that is rotated
+     */
+    public record Config(
+            @Doc("Steps between two refreshes of the eigenbases.") @Default("10") @Range(min = 1)
+            int preconditionFrequency,
+
+            @Doc("Share of the preconditioners' statistics that is kept a step; adam_beta2 when left out.")
+            @Range(min = 0, max = 1, maxExclusive = true)
+            Optional<Double> shampooBeta,
+
+            @Doc("Longest side that is rotated into an eigenbasis; longer ones are left as they are.")
+            @Default("2048")
+            @Range(min = 1)
+            int maxPrecondDim) {}
+
+    @Override
+    public String id() {
+        return "soap";
+    }
+
+    @Override
+    public String summary() {
+        return "SOAP: Adam in the slowly changing eigenbasis of Shampoo's preconditioners";
+    }
+
+    @Override
+    public Class<Config> config() {
+        return Config.class;
+    }
+
+    @Override
+    public Set<String> settings() {
+        return Set.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon");
+    }
+
+    @Override
+    public Optimizer create(List<ParameterGroup> groups, OptimizerSettings settings, Record config) {
+        return new Rotated(groups, settings, (Config) config);
+    }
+
+    /** The square matrix of a dimension, as a view into a flat buffer. */
+    private record Side(int dim, Tensor statistics, Tensor basis) {}
+
+    private static final class Rotated extends Optimizer {
+        private static final int EXP_AVG = 0;
+        private static final int EXP_AVG_SQ = 1;
+        private static final int STATISTICS = 2;
+        private static final int BASIS = 3;
+
+        private final Config config;
+        private final OptimizerSettings settings;
+        private final double statisticsKept;
+
+        Rotated(List<ParameterGroup> groups, OptimizerSettings settings, Config config) {
+            super(
+                    groups,
+                    settings.weightDecay(),
+                    List.of(
+                            StateBuffer.like("exp_avg"),
+                            StateBuffer.like("exp_avg_sq"),
+                            StateBuffer.of("statistics", DType.FP32, state -> squares(state, config)),
+                            StateBuffer.of("basis", DType.FP32, state -> squares(state, config))));
+            this.config = config;
+            this.settings = settings;
+            this.statisticsKept = config.shampooBeta().orElse(settings.beta2());
+        }
+
+        private static boolean isRotated(ParameterState state, int dim, Config config) {
+            Tensor value = state.parameter().value();
+            return value.dim() >= 2
+                    && value.numel() > 0
+                    && value.size(dim) <= config.maxPrecondDim()
+                    && !(dim == 0 && state.role() == ParameterRole.EMBEDDING);
+        }
+
+        private static Optional<long[]> squares(ParameterState state, Config config) {
+            long sum = 0;
+            for (int dim = 0; dim < state.parameter().value().dim(); dim++) {
+                long side = state.parameter().value().size(dim);
+                sum += isRotated(state, dim, config) ? side * side : 0;
+            }
+            return sum == 0 ? Optional.empty() : Optional.of(new long[] {sum});
+        }
+
+        private List<Side> sides(ParameterState state) {
+            List<Side> sides = new ArrayList<>();
+            long offset = 0;
+            for (int dim = 0; dim < state.parameter().value().dim(); dim++) {
+                if (isRotated(state, dim, config)) {
+                    long side = state.parameter().value().size(dim);
+                    sides.add(new Side(
+                            dim,
+                            state.buffer(STATISTICS)
+                                    .narrow(0, offset, side * side)
+                                    .view(side, side),
+                            state.buffer(BASIS).narrow(0, offset, side * side).view(side, side)));
+                    offset += side * side;
+                }
+            }
+            return sides;
+        }
+
+        @Override
+        public Granularity granularity() {
+            return Granularity.TENSOR;
+        }
+
+        @Override
+        protected void update(List<ParameterState> states, double learningRate, double gradientScale) {
+            for (ParameterState state : states) {
+                Tensor gradient = state.fp32Gradient(gradientScale);
+                List<Side> sides = sides(state);
+                long t = state.step() - 1;
+                if (t > 0) {
+                    step(state, gradient, sides, t, learningRate * state.learningRateFactor());
+                }
+                for (Side side : sides) {
+                    Tensor unfolded = unfolded(gradient, side.dim());
+                    side.statistics().mul_(statisticsKept).add_(unfolded.matmul(unfolded.t()), 1 - statisticsKept);
+                    if (t == 0) {
+                        initialise(state, side);
+                    } else if (t % config.preconditionFrequency() == 0) {
+                        refresh(state, side);
+                    }
+                }
+            }
+        }
+
+        private void step(ParameterState state, Tensor gradient, List<Side> sides, long t, double rate) {
+            Tensor first = state.buffer(EXP_AVG);
+            Tensor second = state.buffer(EXP_AVG_SQ);
+            first.mul_(settings.beta1()).add_(gradient, 1 - settings.beta1());
+            second.mul_(settings.beta2()).add_(rotated(gradient, sides, false).square(), 1 - settings.beta2());
+            double correction1 = 1 - Math.pow(settings.beta1(), t);
+            double correction2 = 1 - Math.pow(settings.beta2(), t);
+            Tensor denominator = second.sqrt().div_(Math.sqrt(correction2)).add_(settings.epsilon());
+            Tensor update = rotated(rotated(first, sides, false).div(denominator), sides, true);
+            Tensor weight = state.weight();
+            if (state.weightDecay() != 0) {
+                weight.mul_(1 - rate * state.weightDecay());
+            }
+            weight.add_(update, -rate / correction1);
+            state.writeBack();
+        }
+
+        /** Into the eigenbases, or back. */
+        private static Tensor rotated(Tensor x, List<Side> sides, boolean back) {
+            Tensor result = x;
+            for (Side side : sides) {
+                Tensor basis = back ? side.basis().t() : side.basis();
+                int last = x.dim() - 1;
+                result = result.transpose(side.dim(), last).matmul(basis).transpose(side.dim(), last);
+            }
+            return result;
+        }
+
+        /** The matrix [n, rest] whose rows run along a dimension. */
+        private static Tensor unfolded(Tensor x, int dim) {
+            return x.transpose(0, dim).reshape(x.size(dim), -1);
+        }
+
+        private static void initialise(ParameterState state, Side side) {
+            try {
+                // The largest eigenvalue first, as refreshes order them.
+                side.basis()
+                        .copy_(Linalg.symmetricEigen(side.statistics().to(DType.FP64))
+                                .vectors()
+                                .flip(1));
+            } catch (TensorException e) {
+                throw QuernException.failed(
+                        "optim soap: the preconditioner of parameter '%s', dimension %d, has no eigenvalues (%s); lower learning_rate or set max_grad_norm",
+                        state.parameter().name(),
+                        side.dim(),
+                        e.getMessage().lines().findFirst().orElse(""));
+            }
+        }
+
+        /** One step of the power iteration, orthogonalised, in fp64: small eigenvalues would drown in fp32's rounding. */
+        private static void refresh(ParameterState state, Side side) {
+            Tensor basis = side.basis().to(DType.FP64);
+            Tensor product = side.statistics().to(DType.FP64).matmul(basis);
+            Tensor order = basis.mul(product).sum(false, 0).sort(0, true).indices();
+            Tensor second = state.buffer(EXP_AVG_SQ);
+            second.copy_(second.indexSelect(side.dim(), order));
+            side.basis().copy_(Linalg.qr(product.indexSelect(1, order)).q());
+        }
+    }
+}

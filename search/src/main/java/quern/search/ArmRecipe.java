@@ -1,0 +1,87 @@
+package quern.search;
+
+import java.lang.reflect.RecordComponent;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import quern.optim.OptimizerTechnique;
+import quern.recipe.Block;
+import quern.recipe.Default;
+import quern.recipe.QuernException;
+import quern.recipe.Recipe;
+import quern.recipe.RecipeFile;
+import quern.recipe.TechniqueId;
+import quern.recipe.Techniques;
+
+/**
+ * The recipe of an arm. Where an arm chooses another technique than the recipe does, the settings that the recipe made for
+ * its own technique go with that: {@code optim_args} and the four top-level keys that only some optimizers read, {@code
+ * lr_scheduler_kwargs}. Whatever is left out is told.
+ */
+final class ArmRecipe {
+    private static final List<String> OPTIMIZER_KEYS =
+            List.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon");
+
+    private ArmRecipe() {}
+
+    /** The recipe with the arm's settings on top; failures name the arm. */
+    static Block of(Block recipe, Arm arm, Consumer<String> notes) {
+        try {
+            return apply(recipe, arm, notes);
+        } catch (QuernException e) {
+            throw named(arm, e);
+        }
+    }
+
+    /** A failure with the arm's name before its message. */
+    static QuernException named(Arm arm, QuernException e) {
+        return new QuernException(e.exitCode(), "arm '%s': %s".formatted(arm.name(), e.getMessage()), e);
+    }
+
+    private static Block apply(Block recipe, Arm arm, Consumer<String> notes) {
+        Block changed = RecipeFile.changed(recipe, arm.settings());
+        List<String> left = new ArrayList<>();
+        Block base = recipe;
+        for (RecordComponent component : Recipe.class.getRecordComponents()) {
+            TechniqueId technique = component.getAnnotation(TechniqueId.class);
+            if (technique == null) {
+                continue;
+            }
+            String key = Axis.snakeCase(component.getName());
+            String settings = technique.settings();
+            if (!chosen(recipe, key, component).equals(chosen(changed, key, component))
+                    && base.has(settings)
+                    && changed.has(settings)) {
+                base = base.without(settings);
+                left.add(settings);
+            }
+        }
+        String optimizer = changed.has("optim") ? changed.text("optim") : "";
+        if (!optimizer.isEmpty()
+                && !(recipe.has("optim") && recipe.text("optim").equals(optimizer))) {
+            OptimizerTechnique technique = Techniques.find(
+                    OptimizerTechnique.class, OptimizerTechnique.KIND, optimizer, changed.position("optim"));
+            for (String key : OPTIMIZER_KEYS) {
+                if (base.has(key)
+                        && !technique.settings().contains(key)
+                        && changed.toMap().containsKey(key)
+                        && changed.toMap().get(key).equals(base.toMap().get(key))) {
+                    base = base.without(key);
+                    left.add(key);
+                }
+            }
+        }
+        if (left.isEmpty()) {
+            return changed;
+        }
+        notes.accept("arm '%s' leaves out %s, which the recipe sets for what this arm does not use"
+                .formatted(arm.name(), String.join(", ", left)));
+        return RecipeFile.changed(base, arm.settings());
+    }
+
+    private static String chosen(Block recipe, String key, RecordComponent component) {
+        return recipe.has(key)
+                ? recipe.text(key)
+                : component.getAnnotation(Default.class).value();
+    }
+}

@@ -1,0 +1,495 @@
+package quern.search;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Consumer;
+import quern.optim.OptimizerTechnique;
+import quern.optim.ScheduleTechnique;
+import quern.recipe.Block;
+import quern.recipe.DurableFiles;
+import quern.recipe.ExitCode;
+import quern.recipe.QuernException;
+import quern.recipe.Recipe;
+import quern.recipe.RecipeFile;
+import quern.recipe.Techniques;
+import quern.train.Preparation;
+import quern.train.StepResult;
+import quern.train.TrainingHook;
+import quern.train.TrainingProgress;
+import quern.train.TrainingRun;
+
+/**
+ * Trains the arms of a {@link Study} one after another in this process, and compares them.
+ *
+ * <p>Each run has a folder of its own, {@code <output>/<arm>/[<tuned values>/]seed-<n>}, and a tuning run {@code
+ * <output>/<arm>/tuning/<values>}. Runs that have ended are taken as they are and one that was cut short goes on from its
+ * checkpoint, so that the same command goes on where it was stopped; more seeds or arms may be added. A folder that
+ * another recipe has made is refused.
+ *
+ * <p>Before the first run that is measured, a few steps of every arm are taken and thrown away, so that the first one does
+ * not pay for the compiler. The order of the arms moves on by one with each seed: a drift of the machine hits all of them.
+ */
+public final class StudyRunner {
+    private static final String RECIPE = "recipe.yaml";
+    private static final int WARM_STEPS = 20;
+    private static final double WARM_SECONDS = 5;
+
+    /** Hears what is being done. */
+    public interface Watcher {
+        /** A remark for a person. */
+        void note(String text);
+
+        /** A run begins or goes on. */
+        TrainingHook begins(String label, TrainingRun run);
+
+        /** The run that was begun last has ended. */
+        void ends();
+    }
+
+    /** A run to be made. */
+    private record Planned(Arm arm, String label, Path folder, Block recipe) {}
+
+    /** Ends the work: the person asked to stop, and the run that was under way is saved. */
+    private static final class Stopped extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+    }
+
+    private final Study study;
+    private final Watcher watcher;
+    private final Optional<EnergyCounter> energy = EnergyCounter.find(EnergyCounter.POWERCAP);
+    private final long firstSeed;
+    private final List<Block> recipes = new ArrayList<>();
+    private final List<Preparation> preparations = new ArrayList<>();
+    private final List<Arm> choices;
+    private final List<String> warnings = new ArrayList<>();
+    private final Budget budget;
+    private int done;
+    private boolean warm;
+    private volatile boolean stopRequested;
+    private volatile TrainingRun current;
+
+    /**
+     * Prepares every arm, so that whatever is wrong with one of them is said before any is trained.
+     *
+     * @throws QuernException bad input that names the arm
+     */
+    public StudyRunner(Study study, Watcher watcher) {
+        this.study = study;
+        this.watcher = watcher;
+        this.firstSeed = Recipe.from(study.recipe()).seed();
+        this.choices = study.tuning().isEmpty() ? List.of() : Axis.cross(study.tuning());
+        Set<String> folders = new HashSet<>();
+        for (Arm arm : study.arms()) {
+            if (!folders.add(arm.folder())) {
+                throw QuernException.badInput(
+                        "arm '%s': its folder would be that of another arm, %s; give it another name with --arm",
+                        arm.name(), arm.folder());
+            }
+            recipes.add(ArmRecipe.of(study.recipe(), arm, watcher::note));
+        }
+        Consumer<String> notes = watcher::note;
+        for (int i = 0; i < recipes.size(); i++) {
+            preparations.add(prepare(study.arms().get(i), recipes.get(i), i == 0 ? notes : note -> {}));
+        }
+        warnOfEqualRecipes();
+        warnOfOtherText();
+        warnOfFewEvaluations();
+        this.budget = reckon();
+    }
+
+    private Preparation prepare(Arm arm, Block recipe, Consumer<String> notes) {
+        try {
+            Block probe = choices.isEmpty()
+                    ? recipe
+                    : RecipeFile.changed(recipe, choices.getFirst().settings());
+            Preparation preparation = Preparation.of(probe, notes);
+            for (Arm choice : choices) {
+                bind(RecipeFile.changed(recipe, choice.settings()));
+            }
+            if (preparation.validation().isEmpty()) {
+                throw QuernException.badInput(
+                        "%s: a comparison is judged by a validation text, and none is held out; raise data.validation_share",
+                        recipe.position("data"));
+            }
+            return preparation;
+        } catch (QuernException e) {
+            throw ArmRecipe.named(arm, e);
+        }
+    }
+
+    /** Finds what would be wrong with a tuned value, without the data. */
+    private static void bind(Block block) {
+        Recipe recipe = Recipe.from(block);
+        recipe.optimArgs()
+                .bind(Techniques.find(
+                                OptimizerTechnique.class,
+                                OptimizerTechnique.KIND,
+                                recipe.optim(),
+                                block.position("optim"))
+                        .config());
+        recipe.lrSchedulerKwargs()
+                .bind(Techniques.find(
+                                ScheduleTechnique.class,
+                                ScheduleTechnique.KIND,
+                                recipe.lrSchedulerType(),
+                                block.position("lr_scheduler_type"))
+                        .config());
+    }
+
+    private void warnOfEqualRecipes() {
+        for (int i = 0; i < recipes.size(); i++) {
+            for (int j = 0; j < i; j++) {
+                if (Recipe.from(recipes.get(i)).equals(Recipe.from(recipes.get(j)))) {
+                    // Only told: when its losses are the same too, the comparison says so.
+                    watcher.note("warning: arm '%s' changes nothing: its recipe is that of '%s'"
+                            .formatted(
+                                    study.arms().get(i).name(),
+                                    study.arms().get(j).name()));
+                }
+            }
+        }
+    }
+
+    private void warnOfOtherText() {
+        String first = preparations.getFirst().dataFingerprint();
+        for (int i = 1; i < recipes.size(); i++) {
+            if (!preparations.get(i).dataFingerprint().equals(first)) {
+                warn("arm '%s' has other tokens than '%s': their losses are of different texts or tokenizers"
+                        .formatted(
+                                study.arms().get(i).name(),
+                                study.arms().getFirst().name()));
+            }
+        }
+    }
+
+    private void warnOfFewEvaluations() {
+        int fewest = 8;
+        Preparation first = preparations.getFirst();
+        int every = first.recipe().evaluationSteps();
+        long evaluations = every == 0 ? 1 : (first.maxSteps() + every - 1) / every;
+        if (evaluations < fewest) {
+            warn("only %d evaluations a run, so steps and time to a target loss are rough; lower eval_steps"
+                    .formatted(evaluations));
+        }
+    }
+
+    private Budget reckon() {
+        List<Long> steps = preparations.stream().map(Preparation::maxSteps).toList();
+        List<Long> tuning = choices.isEmpty()
+                ? List.of()
+                : study.tuneSteps().isPresent()
+                        ? steps.stream()
+                                .map(s -> (long) study.tuneSteps().getAsInt())
+                                .toList()
+                        : steps;
+        return new Budget(choices.size(), tuning, study.seeds(), steps);
+    }
+
+    private void warn(String text) {
+        warnings.add(text);
+        watcher.note("warning: " + text);
+    }
+
+    /** What will be trained. */
+    public Budget budget() {
+        return budget;
+    }
+
+    /** Asks for a stop: the run under way is saved, and {@link #run} returns. Safe from any thread. */
+    public void requestStop() {
+        stopRequested = true;
+        TrainingRun run = current;
+        if (run != null) {
+            run.requestStop();
+        }
+    }
+
+    /**
+     * Trains whatever is not trained yet.
+     *
+     * @return the comparison, which is written as {@code comparison.json} too; empty when it was stopped
+     */
+    public Optional<Comparison> run() {
+        List<Planned> tuning = new ArrayList<>();
+        for (int i = 0; i < recipes.size(); i++) {
+            for (Arm choice : choices) {
+                tuning.add(tuningRun(i, choice));
+            }
+        }
+        tuning.forEach(this::requireSameRecipe);
+        if (choices.isEmpty()) {
+            for (int s = 0; s < study.seeds(); s++) {
+                for (int i = 0; i < recipes.size(); i++) {
+                    requireSameRecipe(finalRun(i, Optional.empty(), s));
+                }
+            }
+        }
+        try (FileChannel channel = lockFile();
+                FileLock lock = lock(channel)) {
+            return Optional.of(compare(tuning));
+        } catch (Stopped stopped) {
+            return Optional.empty();
+        } catch (IOException e) {
+            throw DurableFiles.writeFailure(study.output(), -1, e);
+        }
+    }
+
+    private FileChannel lockFile() throws IOException {
+        Files.createDirectories(study.output());
+        return FileChannel.open(study.output().resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    }
+
+    private FileLock lock(FileChannel channel) throws IOException {
+        FileLock lock;
+        try {
+            lock = channel.tryLock();
+        } catch (OverlappingFileLockException held) {
+            lock = null;
+        }
+        if (lock == null) {
+            throw QuernException.badInput(
+                    "%s: another process is comparing in this folder; wait for it, or choose another --output",
+                    study.output());
+        }
+        return lock;
+    }
+
+    private Comparison compare(List<Planned> tuning) {
+        List<List<ArmRuns.Tried>> tried = new ArrayList<>();
+        List<Optional<Arm>> tuned = new ArrayList<>();
+        for (int i = 0; i < recipes.size(); i++) {
+            List<ArmRuns.Tried> ofArm = new ArrayList<>();
+            for (int c = 0; c < choices.size(); c++) {
+                Planned planned = tuning.get(i * choices.size() + c);
+                ofArm.add(new ArmRuns.Tried(choices.get(c), train(planned, firstSeed + Study.TUNING_SEED)));
+            }
+            tried.add(ofArm);
+            tuned.add(Tuning.best(ofArm).map(ArmRuns.Tried::choice));
+            if (!choices.isEmpty()) {
+                Tuning.edges(study.arms().get(i), study.tuning(), ofArm).forEach(this::warn);
+            }
+        }
+        List<List<MeasuredRun>> runs = new ArrayList<>();
+        recipes.forEach(r -> runs.add(new ArrayList<>()));
+        for (int s = 0; s < study.seeds(); s++) {
+            for (int k = 0; k < recipes.size(); k++) {
+                int i = (k + s) % recipes.size();
+                if (choices.isEmpty() || tuned.get(i).isPresent()) {
+                    Planned planned = finalRun(i, tuned.get(i), s);
+                    requireSameRecipe(planned);
+                    runs.get(i).add(train(planned, firstSeed + s));
+                } else {
+                    done++;
+                }
+            }
+        }
+        List<ArmRuns> all = new ArrayList<>();
+        for (int i = 0; i < recipes.size(); i++) {
+            all.add(new ArmRuns(study.arms().get(i), tuned.get(i), tried.get(i), runs.get(i)));
+        }
+        return Comparison.of(study.title(), all, Optional.of(budget), study.targetLoss(), warnings);
+    }
+
+    private Planned tuningRun(int i, Arm choice) {
+        Arm arm = study.arms().get(i);
+        Path folder = study.output().resolve(arm.folder()).resolve("tuning").resolve(Arm.folder(choice.name()));
+        Block recipe = RecipeFile.changed(recipes.get(i), choice.settings());
+        if (study.tuneSteps().isPresent()) {
+            recipe = recipe.without("num_train_epochs")
+                    .with("max_steps", study.tuneSteps().getAsInt());
+        }
+        return planned(arm, "%s, %s".formatted(arm.name(), choice.name()), folder, recipe, Study.TUNING_SEED);
+    }
+
+    private Planned finalRun(int i, Optional<Arm> choice, int seed) {
+        Arm arm = study.arms().get(i);
+        Path folder = study.output().resolve(arm.folder());
+        Block recipe = recipes.get(i);
+        if (choice.isPresent()) {
+            folder = folder.resolve(Arm.folder(choice.get().name()));
+            recipe = RecipeFile.changed(recipe, choice.get().settings());
+        }
+        long number = firstSeed + seed;
+        return planned(
+                arm, "%s, seed %d".formatted(arm.name(), number), folder.resolve("seed-" + number), recipe, seed);
+    }
+
+    private Planned planned(Arm arm, String label, Path folder, Block recipe, long seed) {
+        Block placed = recipe.with("output_dir", folder).with("seed", firstSeed + seed);
+        return new Planned(arm, label, folder, placed);
+    }
+
+    /** A run that another recipe has made would be compared with the wrong things. */
+    private void requireSameRecipe(Planned planned) {
+        Path file = planned.folder().resolve(RECIPE);
+        if (!Files.isRegularFile(file)) {
+            return;
+        }
+        Map<String, Object> before =
+                RecipeFile.load(file, List.of()).without("output_dir").toMap();
+        Map<String, Object> now = planned.recipe().without("output_dir").toMap();
+        Set<String> keys = new TreeSet<>(before.keySet());
+        keys.addAll(now.keySet());
+        for (String key : keys) {
+            if (!Objects.equals(before.get(key), now.get(key))) {
+                throw QuernException.badInput(
+                        "%s: this run was made by another recipe (%s was %s, now %s); choose another --output, or delete the folder",
+                        planned.folder(), key, before.get(key), now.get(key));
+            }
+        }
+    }
+
+    private MeasuredRun train(Planned planned, long seed) {
+        Path file = planned.folder().resolve(RunReport.FILE);
+        int number = ++done;
+        if (!Files.isRegularFile(file)) {
+            warmUp();
+            requireGoingOn();
+            measure(planned, number);
+        }
+        RunReport report = SearchJson.read(file, RunReport.class);
+        String data = preparations.get(study.arms().indexOf(planned.arm())).dataFingerprint();
+        if (!report.data().equals(data)) {
+            throw QuernException.badInput(
+                    "%s: this run was made on another text; choose another --output, or delete the folder",
+                    planned.folder());
+        }
+        boolean best = Recipe.from(planned.recipe()).loadBestModelAtEnd();
+        return MeasuredRun.of(seed, planned.folder(), best, Optional.of(report));
+    }
+
+    private void requireGoingOn() {
+        if (stopRequested) {
+            throw new Stopped();
+        }
+    }
+
+    private void measure(Planned planned, int number) {
+        RunMeter meter = new RunMeter(energy);
+        String label = "%s (run %d of %d)".formatted(planned.label(), number, budget.runs());
+        RunReport report;
+        try (TrainingRun run = begin(planned)) {
+            current = run;
+            run.addHook(meter);
+            run.addHook(watcher.begins(label, run));
+            if (stopRequested) {
+                run.requestStop();
+            }
+            report = report(run, meter);
+        } finally {
+            current = null;
+            watcher.ends();
+        }
+        SearchJson.write(planned.folder().resolve(RunReport.FILE), report);
+        watcher.note(outcome(label, planned, report));
+    }
+
+    private TrainingRun begin(Planned planned) {
+        if (Files.isRegularFile(planned.folder().resolve(RECIPE))) {
+            return TrainingRun.resume(planned.folder(), List.of(), watcher::note);
+        }
+        // A folder without a recipe was cut short at its very beginning, and would send the run elsewhere.
+        DurableFiles.deleteTree(planned.folder());
+        return TrainingRun.start(planned.recipe(), note -> {});
+    }
+
+    private RunReport report(TrainingRun run, RunMeter meter) {
+        RunReport.Ending ending;
+        String message = "";
+        long step;
+        try {
+            TrainingRun.Outcome outcome = run.train();
+            if (outcome.ending() == TrainingRun.Ending.STOPPED) {
+                throw new Stopped();
+            }
+            ending = outcome.ending() == TrainingRun.Ending.EARLY ? RunReport.Ending.EARLY : RunReport.Ending.DONE;
+            step = outcome.steps();
+        } catch (QuernException e) {
+            // A full disk is refused too, but says nothing about the arm.
+            if (e.exitCode() != ExitCode.REFUSED || e.getCause() instanceof IOException) {
+                throw e;
+            }
+            ending = RunReport.Ending.DIVERGED;
+            message = e.getMessage();
+            step = meter.steps() + 1;
+        }
+        return new RunReport(
+                ending,
+                step,
+                run.preparation().maxSteps(),
+                message,
+                run.model().parameterCount(),
+                run.optimizerBytes(),
+                meter.peakBytes(),
+                meter.wallSeconds(),
+                meter.cpuSeconds(),
+                meter.joules(),
+                run.preparation().dataFingerprint());
+    }
+
+    private static String outcome(String label, Planned planned, RunReport report) {
+        if (report.ending() == RunReport.Ending.DIVERGED) {
+            return "%s: diverged at step %,d of %,d".formatted(label, report.step(), report.maxSteps());
+        }
+        boolean best = Recipe.from(planned.recipe()).loadBestModelAtEnd();
+        MeasuredRun run = MeasuredRun.of(0, planned.folder(), best, Optional.of(report));
+        return "%s: validation loss %.4f after %,d steps, %.0f s"
+                .formatted(label, run.loss().orElse(Double.NaN), report.step(), report.wallSeconds());
+    }
+
+    /** Takes a few steps of every arm, once. */
+    private void warmUp() {
+        if (warm) {
+            return;
+        }
+        warm = true;
+        Path folder = study.output().resolve(".warm-up");
+        for (int i = 0; i < recipes.size(); i++) {
+            requireGoingOn();
+            DurableFiles.deleteTree(folder);
+            Block recipe = choices.isEmpty()
+                    ? recipes.get(i)
+                    : RecipeFile.changed(recipes.get(i), choices.getFirst().settings());
+            try (TrainingRun run = TrainingRun.start(recipe.with("output_dir", folder), note -> {})) {
+                run.addHook(new WarmUp(run));
+                run.train();
+            } catch (QuernException e) {
+                if (e.exitCode() != ExitCode.REFUSED || e.getCause() instanceof IOException) {
+                    throw ArmRecipe.named(study.arms().get(i), e);
+                }
+                // An arm that diverges at once does so in its measured run too, and is reported there.
+            }
+        }
+        DurableFiles.deleteTree(folder);
+    }
+
+    /** Stops a run after a few steps. */
+    private static final class WarmUp implements TrainingHook {
+        private final TrainingRun run;
+        private final long start = System.nanoTime();
+
+        WarmUp(TrainingRun run) {
+            this.run = run;
+        }
+
+        @Override
+        public void onStep(TrainingProgress progress, StepResult result) {
+            if (progress.step() >= WARM_STEPS || (System.nanoTime() - start) / 1e9 > WARM_SECONDS) {
+                run.requestStop();
+            }
+        }
+    }
+}
