@@ -10,94 +10,12 @@ import numpy as np
 import torch
 import transformers.optimization
 
-import golden_case
+from optimizer_case import formula_stepper, make_case, torch_stepper
 
-STEPS = 26
-TOLERANCE = 2e-5
 SHAMPOO_TOLERANCE = 1e-3
 SHAPES = [(1,), (7,), (6, 5), (9, 24), (3, 4, 2), (2, 3, 2, 2)]
 # No dimension is more than one longer than all others together: the first gradient then settles every eigenvector.
 EIGEN_SHAPES = [(1,), (7,), (6, 5), (10, 11), (3, 4, 2), (2, 3, 2, 2)]
-
-
-def draw_gradients(generator: torch.Generator, shapes: list[tuple]) -> list[list[torch.Tensor]]:
-    """Gradients with a drift, some steps a thousand times smaller and one all-zero step."""
-    drift = [0.4 * torch.randn(shape, generator=generator) for shape in shapes]
-    steps = []
-    for step in range(STEPS):
-        scale = 0.0 if step == 9 else 1e-3 if step in (4, 17, 18) else 1.0
-        steps.append([scale * (d + 0.6 * torch.randn(d.shape, generator=generator)) for d in drift])
-    return steps
-
-
-def make_case(
-    name: str, config: dict, seed: int, make_stepper, shapes=SHAPES, tolerance=TOLERANCE, libraries=None
-) -> None:
-    """Writes a case. `make_stepper(start)` gives a function from a step's gradients to the parameters after it."""
-    generator = torch.Generator().manual_seed(seed)
-    start = [torch.randn(shape, generator=generator) for shape in shapes]
-    stepper = make_stepper([tensor.clone() for tensor in start])
-    tensors = {f"param.{i}": tensor for i, tensor in enumerate(start)}
-    for step, grads in enumerate(draw_gradients(generator, shapes)):
-        for i, parameter in enumerate(stepper([grad.clone() for grad in grads])):
-            if not np.isfinite(np.asarray(parameter)).all():
-                raise SystemExit(f"{name}: parameter {i} is not finite after step {step}")
-            tensors[f"grad.{step}.{i}"] = grads[i]
-            tensors[f"expected.{step}.{i}"] = torch.as_tensor(parameter).detach().to(torch.float32).clone()
-    folder = golden_case.new_case("optimizer", name)
-    golden_case.write_tensors(folder / "golden.safetensors", tensors)
-    golden_case.write_json(
-        folder / "case.json",
-        {
-            "kind": "optimizer",
-            "name": name,
-            "optim": name.partition("-")[0],
-            "config": config,
-            "steps": STEPS,
-            "made_with": libraries or {"numpy": np.__version__},
-            "tolerance": tolerance,
-        },
-    )
-    golden_case.finish(folder)
-
-
-def torch_stepper(optimizers_of):
-    """Steps torch optimizers that `optimizers_of(parameters)` makes."""
-
-    def make(start: list[torch.Tensor]):
-        parameters = [torch.nn.Parameter(tensor) for tensor in start]
-        optimizers = optimizers_of(parameters)
-
-        def step(grads):
-            for parameter, grad in zip(parameters, grads, strict=True):
-                parameter.grad = grad
-            for optimizer in optimizers:
-                optimizer.step()
-            return [parameter.detach() for parameter in parameters]
-
-        return step
-
-    return make
-
-
-def formula_stepper(one_parameter):
-    """Steps each parameter on its own, in float64: `one_parameter(shape)` gives f(p, g, t) -> p, t from 1."""
-
-    def make(start: list[torch.Tensor]):
-        parameters = [tensor.double().numpy() for tensor in start]
-        rules = [one_parameter(p.shape) for p in parameters]
-        count = 0
-
-        def step(grads):
-            nonlocal count
-            count += 1
-            for i, grad in enumerate(grads):
-                parameters[i] = rules[i](parameters[i], grad.double().numpy(), count)
-            return parameters
-
-        return step
-
-    return make
 
 
 # --- Adafactor ---
@@ -120,6 +38,7 @@ def adafactor(name: str, seed: int, learning_rate: float | None = None, weight_d
                 )
             ]
         ),
+        shapes=SHAPES,
         libraries={"torch": torch.__version__, "transformers": transformers.__version__},
     )
 
@@ -198,7 +117,7 @@ def muon(
     if fp32:
         module._zeropower_via_newtonschulz = fp32_newton_schulz
     try:
-        make_case(f"muon-{name}", config, seed, torch_stepper(optimizers), libraries={"torch": torch.__version__})
+        make_case(f"muon-{name}", config, seed, torch_stepper(optimizers), SHAPES, libraries={"torch": torch.__version__})
     finally:
         module._zeropower_via_newtonschulz = original
 
@@ -292,7 +211,7 @@ def shampoo(
 
         return step
 
-    make_case(f"shampoo-{name}", config, seed, formula_stepper(one_parameter), tolerance=SHAMPOO_TOLERANCE)
+    make_case(f"shampoo-{name}", config, seed, formula_stepper(one_parameter), SHAPES, SHAMPOO_TOLERANCE)
 
 
 # --- SOAP ---
@@ -422,7 +341,7 @@ def galore(
 
         return step
 
-    make_case(f"galore_adamw-{name}", config, seed, formula_stepper(one_parameter))
+    make_case(f"galore_adamw-{name}", config, seed, formula_stepper(one_parameter), SHAPES)
 
 
 def main() -> None:

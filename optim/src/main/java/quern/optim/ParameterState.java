@@ -24,7 +24,6 @@ public final class ParameterState {
     private final ParameterRole role;
     private final long[] order;
     private final long[] inverse;
-    private final DType dtype;
     private final Device device;
     private final long numel;
     private final List<Tensor> buffers = new ArrayList<>();
@@ -42,7 +41,7 @@ public final class ParameterState {
         this.learningRateFactor = learningRateFactor;
         this.weightDecay = weightDecay;
         Tensor value = parameter.value();
-        dtype = value.dtype();
+        DType dtype = value.dtype();
         device = value.device();
         numel = value.numel();
         if (dtype != DType.FP32 && dtype != DType.BF16 && dtype != DType.FP16) {
@@ -163,9 +162,9 @@ public final class ParameterState {
         return device;
     }
 
-    /** The parameter's dtype. */
+    /** The parameter's dtype now: one of fewer bits than 32 may become another of as many. */
     public DType dtype() {
-        return dtype;
+        return parameter.value().dtype();
     }
 
     /** The steps taken with this parameter, the current one included: 1 at the first update. */
@@ -180,6 +179,11 @@ public final class ParameterState {
     /** The fp32 weight to update: the master, or the parameter's own value. */
     public Tensor weight() {
         return master != null ? master : parameter.value();
+    }
+
+    /** The number of buffers in the optimizer's list. */
+    public int buffers() {
+        return buffers.size();
     }
 
     /** Whether this parameter has the buffer with this index in the optimizer's list of buffers. */

@@ -94,7 +94,7 @@ class GradientClippingTest {
                     .create(
                             List.of(ParameterGroup.of(List.of(clipped))),
                             OptimizerSettings.DEFAULT,
-                            new Sgd.Config(0, false, 0))) {
+                            new Sgd.Config(0, false, 0, Optional.empty()))) {
                 optimizer.step(1, measured.scale());
             }
             // One rounding to fp32 on a value below 1.

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -42,8 +43,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * What every optimizer must keep: parity with its goldens, the same bits for the same input, state that continues bit for
- * bit, two toy problems solved, bf16 weights that follow their fp32 masters, no leak. A technique's test extends this
- * class and adds a law of its own.
+ * bit, work that can be divided as finely as it says, three toy problems solved, bf16 weights that follow their fp32
+ * masters, no leak. A technique's test extends this class and adds a law of its own.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 public abstract class OptimizerContract {
@@ -76,6 +77,16 @@ public abstract class OptimizerContract {
     /** Settings under {@code optim_args} with each of which the goldens are replayed. */
     protected List<Map<String, Object>> goldenArgs() {
         return List.of(Map.of());
+    }
+
+    /** The rate that brings the tiny language model below a tenth of its first loss in 300 steps. */
+    protected double languageModelRate(Variant variant) {
+        return variant.quadraticRate() / 2;
+    }
+
+    /** Where a tensor of 2,310 elements is cut for the test of {@link Granularity#ELEMENT}. */
+    protected int elementCut() {
+        return 1_003;
     }
 
     @Test
@@ -172,6 +183,80 @@ public abstract class OptimizerContract {
                 }
             }
             assertSameBits(unbroken, continued);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("variants")
+    void parametersMayBeDealtToTwoOptimizers(Variant variant) {
+        try (Weights together = new Weights(DType.FP32);
+                Weights dealt = new Weights(DType.FP32);
+                Optimizer whole = create(variant, together.parameters);
+                Optimizer even = create(variant, everySecond(dealt.parameters, 0));
+                Optimizer odd = create(variant, everySecond(dealt.parameters, 1))) {
+            for (int step = 0; step < 6; step++) {
+                together.setGradients(step, g -> g);
+                dealt.setGradients(step, g -> g);
+                whole.step(0.01, 0.5);
+                even.step(0.01, 0.5);
+                odd.step(0.01, 0.5);
+            }
+            for (int i = 0; i < dealt.parameters.size(); i++) {
+                assertArrayEquals(
+                        together.parameters.get(i).value().toFloats(),
+                        dealt.parameters.get(i).value().toFloats(),
+                        "p" + i);
+            }
+        }
+    }
+
+    private static List<Parameter> everySecond(List<Parameter> parameters, int first) {
+        return IntStream.range(0, parameters.size())
+                .filter(i -> i % 2 == first)
+                .mapToObj(parameters::get)
+                .toList();
+    }
+
+    private Stream<Variant> elementwise() {
+        return variants().stream().filter(variant -> {
+            try (Scope scope = Scope.open();
+                    Parameter parameter = new Parameter("x", Tensor.zeros(DType.FP32, 2, 2));
+                    Optimizer optimizer = create(variant, List.of(parameter))) {
+                return optimizer.granularity() == Granularity.ELEMENT;
+            }
+        });
+    }
+
+    @ParameterizedTest(allowZeroInvocations = true)
+    @MethodSource("elementwise")
+    void aTensorMayBeCutAnywhereWhereElementsAreIndependent(Variant variant) {
+        int n = 33 * 70;
+        int cut = elementCut();
+        try (Scope scope = Scope.open()) {
+            RandomStream random = new RandomStream(23);
+            Tensor start = Tensor.randn(random, n);
+            try (Parameter matrix = new Parameter("matrix", start.view(33, 70).copy());
+                    Parameter head =
+                            new Parameter("head", start.narrow(0, 0, cut).copy());
+                    Parameter tail =
+                            new Parameter("tail", start.narrow(0, cut, n - cut).copy());
+                    Optimizer whole = create(variant, List.of(matrix));
+                    Optimizer one = create(variant, List.of(head));
+                    Optimizer other = create(variant, List.of(tail))) {
+                for (int step = 0; step < 6; step++) {
+                    Tensor gradient = Tensor.randn(random, n);
+                    matrix.value().setGrad(gradient.view(33, 70));
+                    head.value().setGrad(gradient.narrow(0, 0, cut).copy());
+                    tail.value().setGrad(gradient.narrow(0, cut, n - cut).copy());
+                    whole.step(0.01, 0.5);
+                    one.step(0.01, 0.5);
+                    other.step(0.01, 0.5);
+                }
+                assertArrayEquals(
+                        matrix.value().toFloats(),
+                        Tensor.cat(List.of(head.value().detach(), tail.value().detach()), 0)
+                                .toFloats());
+            }
         }
     }
 
@@ -355,7 +440,7 @@ public abstract class OptimizerContract {
         return variants().stream().filter(v -> v.rosenbrockRate().isPresent());
     }
 
-    @ParameterizedTest
+    @ParameterizedTest(allowZeroInvocations = true)
     @MethodSource("rosenbrockSolvers")
     void solvesRosenbrocksFunction(Variant variant) {
         float[] x = minimise(
@@ -387,6 +472,24 @@ public abstract class OptimizerContract {
                 }
             }
             return parameter.value().toFloats();
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("variants")
+    void solvesATinyLanguageModel(Variant variant) {
+        int steps = 300;
+        double rate = languageModelRate(variant);
+        try (Scope outer = Scope.open();
+                TinyLanguageModel model = new TinyLanguageModel();
+                Optimizer optimizer = create(variant, model.parameters())) {
+            double first = model.lossAndGradients();
+            for (int step = 0; step < steps; step++) {
+                model.lossAndGradients();
+                optimizer.step(rate * (1 - (double) step / steps), 1);
+            }
+            double last = model.lossAndGradients();
+            assertTrue(last < first / 10, () -> "from %s to %s".formatted(first, last));
         }
     }
 

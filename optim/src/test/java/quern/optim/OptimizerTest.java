@@ -24,7 +24,7 @@ import quern.tensor.kernel.KernelThreads;
 import quern.tensor.kernel.Kernels;
 
 class OptimizerTest {
-    private static final Sgd.Config PLAIN = new Sgd.Config(0, false, 0);
+    private static final Sgd.Config PLAIN = new Sgd.Config(0, false, 0, Optional.empty());
 
     private static Optimizer sgd(ParameterGroup... groups) {
         return new Sgd().create(List.of(groups), OptimizerSettings.DEFAULT, PLAIN);

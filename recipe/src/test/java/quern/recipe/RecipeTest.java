@@ -112,11 +112,23 @@ class RecipeTest {
                 "max_steps: 5, device: gpu | device: expected cpu or cuda, found 'gpu'",
                 "max_steps: 5, adam_beta1: 1 | adam_beta1: 1 is out of range; expected at least 0 and below 1",
                 "max_steps: 5, adam_epsilon: 0 | adam_epsilon: 0 is out of range; expected above 0",
-                "max_steps: 5, precision: fp17 | precision: expected one of fp32, bf16, found 'fp17'",
+                "max_steps: 5, precision: fp17 | precision: expected one of fp32, bf16, fp16, dynamic, found 'fp17'",
+                "max_steps: 5, loss_scale: {initial: 8} | loss_scale: has no effect without precision: fp16 or dynamic",
+                "max_steps: 5, precision: fp16, loss_scale: {floor: 2e9} | floor: 2.0E9 is above initial, 65536.0",
+                "max_steps: 5, precision: fp16, loss_scale: {backoff_factor: 1} | backoff_factor: 1 is out of range",
+                "max_steps: 5, precision: fp16, dynamic_precision: {} | dynamic_precision: has no effect without",
+                "max_steps: 5, precision: dynamic, dynamic_precision: {overflows: 9; window: 3} | do not fit into a window",
+                "max_steps: 5, save_steps: 0, spike_guard: {action: rewind} | save_steps: 0 makes none on the way",
+                "max_steps: 5, spike_guard: {action: stop} | action: expected one of skip, rewind, found 'stop'",
+                "max_steps: 5, spike_guard: {threshold: 0} | threshold: 0 is out of range; expected above 0",
+                "max_steps: 5, gradient_accumulation_steps: 4, batch_size_warmup: {start: 12; steps: 3} | start: expected a multiple of per_device_train_batch_size, 8",
+                "max_steps: 5, batch_size_warmup: {start: 8; steps: 3} | below the whole batch of 8",
+                "max_steps: 5, per_device_train_batch_size: 1, gradient_noise_scale: {} | needs two sequences or more",
+                "max_steps: 5, gradient_noise_scale: {decay: 1} | decay: 1 is out of range",
                 "max_steps: 5, lerning_rate: 1 | unknown key 'lerning_rate' (did you mean 'learning_rate'?)",
             })
     void refusesWithPlaceAndReason(String more, String expected) {
-        String message = refusal(more.replace(", ", "\n"));
+        String message = refusal(more.replace(", ", "\n").replace(";", ","));
         assertTrue(message.contains(expected), message);
     }
 

@@ -469,6 +469,11 @@ public final class Tensor implements AutoCloseable {
         return Native.call("abs", () -> new Tensor(t.abs()), this);
     }
 
+    /** -1, 0 or 1, element by element; 0 for NaN. */
+    public Tensor sign() {
+        return Native.call("sign", () -> new Tensor(t.sign()), this);
+    }
+
     /** sin x, element by element. */
     public Tensor sin() {
         return Native.call("sin", () -> new Tensor(t.sin()), this);

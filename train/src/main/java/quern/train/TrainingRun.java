@@ -3,6 +3,7 @@ package quern.train;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -28,7 +29,11 @@ import quern.optim.Schedule;
 import quern.recipe.Block;
 import quern.recipe.QuernException;
 import quern.recipe.Recipe;
+import quern.recipe.SpikeGuard;
+import quern.tensor.Autograd;
+import quern.tensor.DType;
 import quern.tensor.Native;
+import quern.tensor.Parameter;
 import quern.tensor.RandomStreams;
 import quern.tensor.Scope;
 import quern.tensor.kernel.KernelThreads;
@@ -364,6 +369,7 @@ public final class TrainingRun implements AutoCloseable {
                 recipe.saveTotalLimit(),
                 recipe.saveAsync(),
                 to -> preparation.tokenizer().save(to));
+        Safeguards safeguards = safeguards();
         trainer = new Trainer(
                 new Trainer.Parts(
                         recipe,
@@ -374,8 +380,15 @@ public final class TrainingRun implements AutoCloseable {
                                 optimizer,
                                 preparation.clipping(model.network()),
                                 preparation.regularization(),
-                                recipe.seed()),
+                                recipe.seed(),
+                                safeguards),
                         preparation.batches(),
+                        preparation.stepBatches(),
+                        safeguards,
+                        recipe.autoFindBatchSize() ? Optional.of(new MicroBatchSize()) : Optional.empty(),
+                        recipe.spikeGuard()
+                                .filter(g -> g.action() == SpikeGuard.Action.REWIND)
+                                .map(g -> this::rewind),
                         schedule,
                         checkpoints,
                         s -> Snapshot.take(model, SaveOptions.DEFAULT.withCard(card(s)), optimizer, s),
@@ -404,6 +417,37 @@ public final class TrainingRun implements AutoCloseable {
                 state.tokens,
                 Map.copyOf(lastEvaluation),
                 state.bestStep >= 0 ? Optional.of(state.bestStep) : Optional.empty());
+    }
+
+    private Safeguards safeguards() {
+        KeptBatches kept = new KeptBatches(
+                folder.path(),
+                preparation.tokenizer()::decode,
+                recipe.spikeGuard().map(SpikeGuard::keptBatches).orElse(KeptBatches.USUAL_LIMIT));
+        return preparation.safeguards(model.network(), optimizer, kept::keep);
+    }
+
+    /** Brings weights and optimizer back to those of a step's checkpoint; gives the numbers of that time. */
+    private TrainerState rewind(long step) {
+        Path checkpoint = Checkpoints.folder(folder.path(), step);
+        Manifest.verify(checkpoint);
+        try (LanguageModel then = LanguageModel.load(checkpoint, preparation.dtype(), preparation.device());
+                Scope scope = Scope.open();
+                Autograd.Mode mode = Autograd.noGrad()) {
+            optimizer.load(Checkpoints.readOptimizer(checkpoint));
+            Map<String, Parameter> weights = new HashMap<>();
+            then.parameters().forEach(p -> weights.put(p.name(), p));
+            for (Parameter p : model.parameters()) {
+                // A segment may have changed its dtype since, so weights of fewer bits come from their masters.
+                boolean mastered = p.isTrainable() && p.value().dtype() != DType.FP32;
+                p.value()
+                        .copy_(
+                                mastered
+                                        ? optimizer.masterOf(p)
+                                        : weights.get(p.name()).value());
+            }
+        }
+        return Checkpoints.readState(checkpoint);
     }
 
     private void keepEvaluation(Map<String, Double> values) {

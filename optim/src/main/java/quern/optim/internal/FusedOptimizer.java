@@ -1,9 +1,10 @@
 package quern.optim.internal;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import quern.optim.Granularity;
+import java.util.function.Function;
 import quern.optim.Optimizer;
 import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
@@ -12,22 +13,20 @@ import quern.recipe.QuernException;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Parameter;
+import quern.tensor.Tensor;
+import quern.tensor.kernel.CodedBuffer;
+import quern.tensor.kernel.ElementType;
 import quern.tensor.kernel.Kernels;
+import quern.tensor.kernel.Update;
+import quern.tensor.kernel.UpdateKernel;
 
 /**
- * An optimizer whose step is one pass over memory by a kernel where that can run, and a sequence of libtorch's operators
- * elsewhere. A subclass says what one parameter's step is, both ways; which way it takes, and how the work is cut and
- * dealt out to threads, is settled here.
+ * An optimizer whose step goes over memory once or twice by a kernel where that can run, and is a sequence of libtorch's
+ * operators elsewhere. A subclass says what the step is, both ways; which way it takes, and how the work is cut and dealt
+ * out to threads, is settled here.
  */
 public abstract class FusedOptimizer extends Optimizer {
     private final boolean fused;
-
-    /** Does {@code length} elements from {@code begin} on, in memory order. Called by several threads at once. */
-    @FunctionalInterface
-    protected interface SliceStep {
-        /** Does them. */
-        void run(long begin, int length);
-    }
 
     /**
      * Allocates the state.
@@ -72,20 +71,12 @@ public abstract class FusedOptimizer extends Optimizer {
     }
 
     /**
-     * Prepares one parameter's step by the kernel. It writes the weight in the model's dtype too.
+     * Takes one parameter's step by operators.
      *
      * @param rate the rate for this parameter, its group's factor included
      * @param gradientScale what the gradient is multiplied by first
      */
-    protected abstract SliceStep fusedStep(ParameterState state, double rate, double gradientScale);
-
-    /** Takes one parameter's step by operators; the arguments are those of {@link #fusedStep}. */
     protected abstract void stepByOperators(ParameterState state, double rate, double gradientScale);
-
-    @Override
-    public Granularity granularity() {
-        return Granularity.ELEMENT;
-    }
 
     @Override
     protected void update(List<ParameterState> states, double learningRate, double gradientScale) {
@@ -102,14 +93,82 @@ public abstract class FusedOptimizer extends Optimizer {
         }
     }
 
-    private void stepFused(List<ParameterState> states, double learningRate, double gradientScale) {
-        SliceStep[] steps = new SliceStep[states.size()];
-        long[] lengths = new long[steps.length];
-        for (int i = 0; i < steps.length; i++) {
-            ParameterState state = states.get(i);
-            steps[i] = fusedStep(state, learningRate * state.learningRateFactor(), gradientScale);
-            lengths[i] = state.numel();
+    /**
+     * Takes the step of all parameters that the kernel can do, at least one.
+     *
+     * @param learningRate the scheduled rate, to be multiplied by each group's factor
+     * @param gradientScale what every gradient is multiplied by first
+     */
+    protected abstract void stepFused(List<ParameterState> states, double learningRate, double gradientScale);
+
+    /** The memory of some parameters, cut into slices for the kernel's threads: serves any number of passes. */
+    protected static final class Pass {
+        private final UpdateKernel.Memory[] memories;
+        private final Slices slices;
+        private final float gradientScale;
+
+        /** What to do with a slice. */
+        @FunctionalInterface
+        public interface Work {
+            /** The update for slice number {@code slice}, a part of the parameter with this index. */
+            Update of(int slice, int owner);
         }
-        new Slices(lengths).run((slice, owner, begin, length) -> steps[owner].run(begin, length));
+
+        /** Cuts the parameters. */
+        public Pass(List<ParameterState> states, double gradientScale) {
+            this(states, gradientScale, Pass::memory);
+        }
+
+        /** Cuts the parameters, whose numbers lie where {@code memory} says. */
+        public Pass(
+                List<ParameterState> states,
+                double gradientScale,
+                Function<ParameterState, UpdateKernel.Memory> memory) {
+            this.gradientScale = (float) gradientScale;
+            memories = states.stream().map(memory).toArray(UpdateKernel.Memory[]::new);
+            slices = new Slices(states.stream().mapToLong(ParameterState::numel).toArray());
+        }
+
+        private static UpdateKernel.Memory memory(ParameterState state) {
+            List<MemorySegment> buffers = new ArrayList<>();
+            for (int i = 0; i < state.buffers(); i++) {
+                if (state.has(i)) {
+                    buffers.add(state.bufferMemory(i));
+                }
+            }
+            return memory(state, buffers, List.of());
+        }
+
+        /** A parameter's memory with the given state. */
+        public static UpdateKernel.Memory memory(
+                ParameterState state, List<MemorySegment> buffers, List<CodedBuffer> coded) {
+            Tensor gradient = state.gradient();
+            return new UpdateKernel.Memory(
+                    state.memory(gradient),
+                    gradient.dtype() == DType.BF16 ? ElementType.BF16 : ElementType.FP32,
+                    state.weightMemory(),
+                    buffers,
+                    coded,
+                    state.dtype() == DType.FP32
+                            ? null
+                            : state.memory(state.parameter().value()),
+                    state.numel());
+        }
+
+        /** The number of slices. */
+        public int slices() {
+            return slices.count();
+        }
+
+        /** The index of the parameter that a slice is a part of. */
+        public int owner(int slice) {
+            return slices.owner(slice);
+        }
+
+        /** Goes over all elements once. */
+        public void run(Work work) {
+            slices.run((slice, owner, begin, length) ->
+                    UpdateKernel.step(memories[owner], begin, length, gradientScale, work.of(slice, owner)));
+        }
     }
 }

@@ -7,6 +7,7 @@ import quern.optim.Optimizer;
 import quern.optim.OptimizerSettings;
 import quern.optim.OptimizerTechnique;
 import quern.optim.ParameterGroup;
+import quern.optim.internal.AdamStep;
 import quern.optim.internal.AdaptiveMoments;
 import quern.recipe.Doc;
 
@@ -59,6 +60,6 @@ public final class AdamW implements OptimizerTechnique {
 
     @Override
     public Optimizer create(List<ParameterGroup> groups, OptimizerSettings settings, Record config) {
-        return new AdaptiveMoments(groups, settings, AdaptiveMoments.Decay.DECOUPLED, ((Config) config).fused());
+        return new AdaptiveMoments(groups, settings, AdamStep.Decay.DECOUPLED, ((Config) config).fused());
     }
 }

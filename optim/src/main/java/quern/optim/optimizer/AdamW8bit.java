@@ -1,6 +1,5 @@
 package quern.optim.optimizer;
 
-import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -12,16 +11,17 @@ import quern.optim.ParameterGroup;
 import quern.optim.ParameterRole;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
-import quern.optim.internal.AdaptiveMoments;
+import quern.optim.internal.AdamStep;
+import quern.optim.internal.FusedOptimizer;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.Range;
 import quern.tensor.DType;
 import quern.tensor.Tensor;
-import quern.tensor.kernel.AdamW8bitKernel;
-import quern.tensor.kernel.AdamWKernel;
+import quern.tensor.kernel.CodedBuffer;
 import quern.tensor.kernel.DynamicMap;
-import quern.tensor.kernel.ElementType;
+import quern.tensor.kernel.Update;
+import quern.tensor.kernel.UpdateKernel;
 
 /**
  * {@link AdamW} whose moments are kept in 8 bits between steps, as bitsandbytes' {@code AdamW8bit}: Dettmers et al.,
@@ -80,26 +80,30 @@ public final class AdamW8bit implements OptimizerTechnique {
         return new BlockwiseMoments(groups, settings, (Config) config);
     }
 
-    private static final class BlockwiseMoments extends AdaptiveMoments {
-        private static final int BLOCK = AdamW8bitKernel.BLOCK;
-        // After the two fp32 moments.
+    private static final class BlockwiseMoments extends FusedOptimizer {
+        private static final int BLOCK = CodedBuffer.BLOCK;
+        private static final int EXP_AVG = 0;
+        private static final int EXP_AVG_SQ = 1;
         private static final int FIRST_CODES = 2;
         private static final int FIRST_SCALES = 3;
         private static final int SECOND_CODES = 4;
         private static final int SECOND_SCALES = 5;
 
+        private final AdamStep step;
+
         BlockwiseMoments(List<ParameterGroup> groups, OptimizerSettings settings, Config config) {
             super(
                     groups,
-                    settings,
-                    Decay.DECOUPLED,
-                    config.fused(),
-                    state -> !isCoded(state, config),
+                    settings.weightDecay(),
                     List.of(
+                            StateBuffer.like("exp_avg", state -> !isCoded(state, config)),
+                            StateBuffer.like("exp_avg_sq", state -> !isCoded(state, config)),
                             codes("exp_avg_codes", config),
                             scales("exp_avg_scales", config),
                             codes("exp_avg_sq_codes", config),
-                            scales("exp_avg_sq_scales", config)));
+                            scales("exp_avg_sq_scales", config)),
+                    config.fused());
+            step = new AdamStep(settings, AdamStep.Decay.DECOUPLED, EXP_AVG, EXP_AVG_SQ);
         }
 
         private static boolean isCoded(ParameterState state, Config config) {
@@ -131,43 +135,38 @@ public final class AdamW8bit implements OptimizerTechnique {
         }
 
         @Override
-        protected SliceStep fusedStep(ParameterState state, double rate, double gradientScale) {
-            if (!state.has(FIRST_CODES)) {
-                return super.fusedStep(state, rate, gradientScale);
-            }
-            AdamWKernel.Step numbers = numbers(state, rate, gradientScale);
-            Tensor value = state.parameter().value();
-            ElementType type = state.gradient().dtype() == DType.BF16 ? ElementType.BF16 : ElementType.FP32;
-            MemorySegment gradient = state.memory(state.gradient());
-            MemorySegment weight = state.weightMemory();
-            MemorySegment narrow = state.dtype() == DType.BF16 ? state.memory(value) : null;
-            // Slices begin with blocks.
-            return (begin, length) -> AdamW8bitKernel.step(
-                    slice(gradient, type, begin, length),
-                    type,
-                    slice(weight, ElementType.FP32, begin, length),
-                    moment(state, FIRST_CODES, FIRST_SCALES, begin),
-                    moment(state, SECOND_CODES, SECOND_SCALES, begin),
-                    narrow == null ? null : slice(narrow, ElementType.BF16, begin, length),
-                    length,
-                    numbers);
+        protected void stepFused(List<ParameterState> states, double learningRate, double gradientScale) {
+            Update[] updates = states.stream()
+                    .map(state -> step.kernelUpdate(state, learningRate * state.learningRateFactor()))
+                    .toArray(Update[]::new);
+            new Pass(states, gradientScale, BlockwiseMoments::memory).run((slice, owner) -> updates[owner]);
         }
 
-        private static AdamW8bitKernel.Moment moment(ParameterState state, int codes, int scales, long begin) {
-            return new AdamW8bitKernel.Moment(
-                    state.bufferMemory(codes).asSlice(begin),
-                    state.bufferMemory(scales).asSlice(begin / BLOCK * Float.BYTES));
+        private static UpdateKernel.Memory memory(ParameterState state) {
+            return state.has(FIRST_CODES)
+                    ? Pass.memory(
+                            state,
+                            List.of(),
+                            List.of(
+                                    coded(state, FIRST_CODES, FIRST_SCALES, DynamicMap.SIGNED),
+                                    coded(state, SECOND_CODES, SECOND_SCALES, DynamicMap.UNSIGNED)))
+                    : Pass.memory(
+                            state, List.of(state.bufferMemory(EXP_AVG), state.bufferMemory(EXP_AVG_SQ)), List.of());
+        }
+
+        private static CodedBuffer coded(ParameterState state, int codes, int scales, DynamicMap map) {
+            return new CodedBuffer(state.bufferMemory(codes), state.bufferMemory(scales), map);
         }
 
         @Override
         protected void stepByOperators(ParameterState state, double rate, double gradientScale) {
             if (!state.has(FIRST_CODES)) {
-                super.stepByOperators(state, rate, gradientScale);
+                step.byOperators(state, rate, gradientScale);
                 return;
             }
             Tensor first = decode(state, FIRST_CODES, FIRST_SCALES, DynamicMap.SIGNED);
             Tensor second = decode(state, SECOND_CODES, SECOND_SCALES, DynamicMap.UNSIGNED);
-            stepByOperators(state, rate, gradientScale, elements(state, first), elements(state, second));
+            step.byOperators(state, rate, gradientScale, elements(state, first), elements(state, second));
             encode(first, state, FIRST_CODES, FIRST_SCALES, DynamicMap.SIGNED);
             encode(second, state, SECOND_CODES, SECOND_SCALES, DynamicMap.UNSIGNED);
         }

@@ -1,18 +1,21 @@
 package quern.optim.optimizer;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
-import quern.optim.Granularity;
 import quern.optim.Optimizer;
 import quern.optim.OptimizerSettings;
 import quern.optim.OptimizerTechnique;
 import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
+import quern.optim.internal.ElementwiseOptimizer;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.Range;
 import quern.tensor.Tensor;
+import quern.tensor.kernel.SgdUpdate;
+import quern.tensor.kernel.Update;
 
 /**
  * Stochastic gradient descent with momentum, as {@code torch.optim.SGD}. With gradient g, weight p, rate η, weight decay
@@ -36,6 +39,8 @@ public final class Sgd implements OptimizerTechnique {
      * @param momentum the share of the velocity that is kept a step
      * @param nesterov whether the step looks ahead along the velocity
      * @param dampening the share of each gradient after the first that is kept out of the velocity
+     * @param fused true: one pass over gradient, state, master and weight in the processor's vector unit, or an error
+     *     where that can't be done; false: libtorch's operators one after another; absent: the first where it can be
      */
     public record Config(
             @Doc("Share of the velocity that is kept a step; 0 is plain gradient descent.")
@@ -49,7 +54,11 @@ public final class Sgd implements OptimizerTechnique {
             @Doc("Share of each gradient after the first that is kept out of the velocity; needs momentum.")
             @Default("0.0")
             @Range(min = 0, max = 1)
-            double dampening) {
+            double dampening,
+
+            @Doc(
+                    "Update in one fused pass: true insists, false uses separate operators, absent takes it where it is available.")
+            Optional<Boolean> fused) {
         /** Refuses settings that contradict each other or do nothing. */
         public Config {
             if (nesterov && (momentum == 0 || dampening != 0)) {
@@ -89,43 +98,47 @@ public final class Sgd implements OptimizerTechnique {
         return new Descent(groups, settings, (Config) config);
     }
 
-    private static final class Descent extends Optimizer {
+    private static final class Descent extends ElementwiseOptimizer {
         private final Config config;
 
         Descent(List<ParameterGroup> groups, OptimizerSettings settings, Config config) {
             super(
                     groups,
                     settings.weightDecay(),
-                    config.momentum() == 0 ? List.of() : List.of(StateBuffer.like("momentum_buffer")));
+                    config.momentum() == 0 ? List.of() : List.of(StateBuffer.like("momentum_buffer")),
+                    config.fused());
             this.config = config;
         }
 
         @Override
-        public Granularity granularity() {
-            return Granularity.ELEMENT;
+        protected Update kernelUpdate(ParameterState state, double rate) {
+            return new SgdUpdate(
+                    rate,
+                    state.weightDecay(),
+                    config.momentum(),
+                    config.dampening(),
+                    config.nesterov(),
+                    state.step() == 1);
         }
 
         @Override
-        protected void update(List<ParameterState> states, double learningRate, double gradientScale) {
-            for (ParameterState state : states) {
-                Tensor weight = state.weight();
-                Tensor direction = state.fp32Gradient(gradientScale);
-                if (state.weightDecay() != 0) {
-                    direction = weight.mul(state.weightDecay()).add_(direction);
-                }
-                if (config.momentum() != 0) {
-                    Tensor velocity = state.buffer(0);
-                    if (state.step() == 1) {
-                        velocity.copy_(direction);
-                    } else {
-                        velocity.mul_(config.momentum()).add_(direction, 1 - config.dampening());
-                    }
-                    direction =
-                            config.nesterov() ? velocity.mul(config.momentum()).add_(direction) : velocity;
-                }
-                weight.add_(direction, -learningRate * state.learningRateFactor());
-                state.writeBack();
+        protected void stepByOperators(ParameterState state, double rate, double gradientScale) {
+            Tensor weight = state.weight();
+            Tensor direction = state.fp32Gradient(gradientScale);
+            if (state.weightDecay() != 0) {
+                direction = weight.mul(state.weightDecay()).add_(direction);
             }
+            if (config.momentum() != 0) {
+                Tensor velocity = state.buffer(0);
+                if (state.step() == 1) {
+                    velocity.copy_(direction);
+                } else {
+                    velocity.mul_(config.momentum()).add_(direction, 1 - config.dampening());
+                }
+                direction = config.nesterov() ? velocity.mul(config.momentum()).add_(direction) : velocity;
+            }
+            weight.add_(direction, -rate);
+            state.writeBack();
         }
     }
 }

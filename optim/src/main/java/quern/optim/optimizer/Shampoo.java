@@ -10,6 +10,7 @@ import quern.optim.OptimizerTechnique;
 import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
+import quern.optim.internal.AdamStep;
 import quern.optim.internal.InverseRoot;
 import quern.optim.internal.SquareSum;
 import quern.optim.internal.TensorBlocks;
@@ -204,8 +205,14 @@ public final class Shampoo implements OptimizerTechnique {
         private void step(ParameterState state, double rate, double gradientScale) {
             Tensor gradient = state.fp32Gradient(gradientScale);
             Tensor update = preconditioned(state, gradient);
-            if (config.grafting() != Grafting.NONE) {
-                graft(update, config.grafting() == Grafting.SGD ? gradient : adamStep(state, gradient));
+            switch (config.grafting()) {
+                case NONE -> {}
+                case SGD -> graft(update, gradient);
+                case ADAM -> {
+                    Tensor expAvg = state.buffer(EXP_AVG);
+                    Tensor expAvgSq = state.buffer(EXP_AVG_SQ);
+                    graft(update, AdamStep.direction(settings, expAvg, expAvgSq, gradient, state.step()));
+                }
             }
             if (config.momentum() != 0) {
                 update = state.buffer(MOMENTUM).mul_(config.momentum()).add_(update);
@@ -274,16 +281,6 @@ public final class Shampoo implements OptimizerTechnique {
             Tensor turned = blocks.transpose(1, dim);
             Tensor product = matrices.bmm(unfolded(blocks, dim));
             return product.view(turned.shape()).transpose(1, dim);
-        }
-
-        private Tensor adamStep(ParameterState state, Tensor gradient) {
-            Tensor first = state.buffer(EXP_AVG).mul_(settings.beta1()).add_(gradient, 1 - settings.beta1());
-            Tensor second =
-                    state.buffer(EXP_AVG_SQ).mul_(settings.beta2()).add_(gradient.square(), 1 - settings.beta2());
-            double correction1 = 1 - Math.pow(settings.beta1(), state.step());
-            double correction2 = 1 - Math.pow(settings.beta2(), state.step());
-            Tensor denominator = second.sqrt().div_(Math.sqrt(correction2)).add_(settings.epsilon());
-            return first.div(denominator).div_(correction1);
         }
 
         /** Gives {@code update} the length of another; an update of zero stays one. */

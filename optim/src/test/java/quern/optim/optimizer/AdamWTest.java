@@ -4,33 +4,26 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
+import quern.optim.FusedOptimizerContract;
 import quern.optim.Optimizer;
-import quern.optim.OptimizerContract;
 import quern.optim.OptimizerSettings;
 import quern.optim.OptimizerTechnique;
 import quern.tensor.Parameter;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
-import quern.tensor.kernel.Kernels;
 
-class AdamWTest extends OptimizerContract {
-    /** Both ways of computing where this machine has both. */
-    private static final List<Boolean> FUSED = Kernels.available() ? List.of(true, false) : List.of(false);
-
+class AdamWTest extends FusedOptimizerContract {
     @Override
     protected OptimizerTechnique technique() {
         return new AdamW();
     }
 
     @Override
-    protected List<Variant> variants() {
-        return FUSED.stream()
-                .map(fused -> variant(fused ? "fused" : "operators", Optional.of(fused), 0))
-                .toList();
+    protected List<Variant> variants(Optional<Boolean> fused) {
+        return List.of(variant("plain", fused, 0));
     }
 
     private static Variant variant(String name, Optional<Boolean> fused, double weightDecay) {
@@ -40,13 +33,6 @@ class AdamWTest extends OptimizerContract {
                 new OptimizerSettings(weightDecay, 0.9, 0.999, 1e-8),
                 0.02,
                 OptionalDouble.of(0.02));
-    }
-
-    @Override
-    protected List<Map<String, Object>> goldenArgs() {
-        return FUSED.stream()
-                .map(fused -> Map.<String, Object>of("fused", fused))
-                .toList();
     }
 
     @Test
@@ -68,10 +54,11 @@ class AdamWTest extends OptimizerContract {
 
     @Test
     void withoutGradientTheWeightShrinksByRateTimesDecay() {
-        for (boolean fused : FUSED) {
+        for (Variant plain : variants()) {
             try (Scope scope = Scope.open();
                     Parameter parameter = new Parameter("x", Tensor.of(new float[] {3, -4}, 2));
-                    Optimizer optimizer = create(variant("decay", Optional.of(fused), 0.5), List.of(parameter))) {
+                    Optimizer optimizer = create(
+                            variant("decay", ((AdamW.Config) plain.config()).fused(), 0.5), List.of(parameter))) {
                 parameter.value().setGrad(Tensor.of(new float[] {0, 0}, 2));
                 for (int step = 0; step < 10; step++) {
                     optimizer.step(0.1, 1);

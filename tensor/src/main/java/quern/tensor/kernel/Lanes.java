@@ -43,6 +43,11 @@ final class Lanes {
         return FloatVector.fromMemorySegment(FLOATS, segment, byteOffset, ORDER);
     }
 
+    /** A vector of one value. */
+    static FloatVector all(float value) {
+        return FloatVector.broadcast(FLOATS, value);
+    }
+
     static FloatVector load(float[] array, int index) {
         return FloatVector.fromArray(FLOATS, array, index);
     }

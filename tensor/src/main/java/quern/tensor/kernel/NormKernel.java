@@ -30,20 +30,20 @@ public final class NormKernel {
         return sum;
     }
 
+    /** The sum of squares of the first {@code length} elements, in double and always in the same order. */
+    static double sumOfSquares(float[] values, int length) {
+        return Loops.array(values, length);
+    }
+
     /** Apart from the outer class, which must load where the Vector API is missing. */
     private static final class Loops {
         private static final VectorSpecies<Double> DOUBLES = VectorSpecies.of(double.class, Lanes.FLOATS.vectorShape());
 
         static double block(MemorySegment gradient, ElementType type, long begin, long end) {
-            double[] lanes = new double[DOUBLES.length()];
             long vectorEnd = begin + (end - begin) / Lanes.COUNT * Lanes.COUNT;
             DoubleVector sums =
                     type == ElementType.BF16 ? bf16(gradient, begin, vectorEnd) : floats(gradient, begin, vectorEnd);
-            sums.intoArray(lanes, 0);
-            double sum = 0;
-            for (double lane : lanes) {
-                sum += lane;
-            }
+            double sum = sumOfLanes(sums);
             for (long i = vectorEnd; i < end; i++) {
                 double value = Lanes.get(gradient, type, i);
                 sum = Math.fma(value, value, sum);
@@ -71,6 +71,32 @@ public final class NormKernel {
                 high = addSquares(high, value, 1);
             }
             return low.add(high);
+        }
+
+        static double array(float[] values, int length) {
+            DoubleVector low = DoubleVector.zero(DOUBLES);
+            DoubleVector high = DoubleVector.zero(DOUBLES);
+            int vectorEnd = length / Lanes.COUNT * Lanes.COUNT;
+            for (int i = 0; i < vectorEnd; i += Lanes.COUNT) {
+                FloatVector value = Lanes.load(values, i);
+                low = addSquares(low, value, 0);
+                high = addSquares(high, value, 1);
+            }
+            double sum = sumOfLanes(low.add(high));
+            for (int i = vectorEnd; i < length; i++) {
+                sum = Math.fma(values[i], (double) values[i], sum);
+            }
+            return sum;
+        }
+
+        private static double sumOfLanes(DoubleVector value) {
+            double[] lanes = new double[DOUBLES.length()];
+            value.intoArray(lanes, 0);
+            double sum = 0;
+            for (double lane : lanes) {
+                sum += lane;
+            }
+            return sum;
         }
 
         private static DoubleVector addSquares(DoubleVector sums, FloatVector value, int part) {

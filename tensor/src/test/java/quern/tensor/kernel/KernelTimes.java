@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 
 /** Times the kernels at a model's sizes: {@code java quern.tensor.kernel.KernelTimes [threads]}. */
@@ -19,11 +20,11 @@ final class KernelTimes {
         System.out.printf(
                 "%d threads, vectors of %d bits, %d rounds: median (best) ms%n",
                 KernelThreads.count(), Lanes.bits(), ROUNDS);
-        adamW(30_000_000);
+        updates(30_000_000);
         crossEntropy(512, 50_304);
     }
 
-    private static void adamW(long n) {
+    private static void updates(long n) {
         try (Arena arena = Arena.ofShared()) {
             MemorySegment gradient = bf16(arena, n, 0.01);
             MemorySegment weight = bf16(arena, n, 1);
@@ -31,10 +32,15 @@ final class KernelTimes {
             MemorySegment m = arena.allocate(n * 4, 64);
             MemorySegment v = arena.allocate(n * 4, 64);
             AccumulateKernel.add(master, weight, ElementType.BF16, n, 1);
-            AdamWKernel.Step step = new AdamWKernel.Step(1e-3, 0.9, 0.95, 1e-8, 0.1, true, 10, 0.5);
+            UpdateKernel.Memory adam =
+                    new UpdateKernel.Memory(gradient, ElementType.BF16, master, List.of(m, v), weight, n);
+            UpdateKernel.Memory lion =
+                    new UpdateKernel.Memory(gradient, ElementType.BF16, master, List.of(m), weight, n);
             time(
                     "AdamW 30 M, bf16 gradient and weight",
-                    () -> AdamWKernel.step(gradient, ElementType.BF16, master, m, v, weight, n, step));
+                    adam,
+                    new AdamUpdate(new AdamUpdate.Step(1e-3, 0.9, 0.95, 1e-8, 0.1, true, 10)));
+            time("Lion 30 M, bf16 gradient and weight", lion, new LionUpdate(1e-3, 0.9, 0.99, 0.1));
             time("norm 30 M bf16", () -> NormKernel.sumOfSquares(gradient, ElementType.BF16, n));
             time("accumulate 30 M bf16", () -> AccumulateKernel.add(m, gradient, ElementType.BF16, n, 1));
         }
@@ -70,6 +76,14 @@ final class KernelTimes {
             segment.set(ValueLayout.JAVA_SHORT, i * 2, Bf16.fromFloat((float) (scale * (random.nextDouble() - 0.5))));
         }
         return segment;
+    }
+
+    private static void time(String what, UpdateKernel.Memory memory, Update update) {
+        time(
+                what,
+                () -> Blocks.run(
+                        memory.elements(),
+                        (block, begin, end) -> UpdateKernel.step(memory, begin, end - begin, 0.5f, update)));
     }
 
     private static void time(String what, Runnable work) {

@@ -47,12 +47,21 @@ class KernelsTest {
             CrossEntropyKernel.Logits logits = new CrossEntropyKernel.Logits(none, ElementType.FP32, 0, 1, 1);
             CrossEntropyKernel.Targets targets =
                     new CrossEntropyKernel.Targets(none, CrossEntropyKernel.IndexType.INT32);
-            AdamWKernel.Step step = new AdamWKernel.Step(1, 0.9, 0.9, 1e-8, 0, true, 1, 1);
+            UpdateKernel.Memory memory = new UpdateKernel.Memory(none, ElementType.FP32, none, List.of(), null, 0);
+            LambUpdate lamb = new LambUpdate(0.9, 0.9, 1e-8, 0, true, 1);
+            List<Update> updates = List.of(
+                    new SgdUpdate(1, 0, 0, 0, false, true),
+                    new AdamUpdate(new AdamUpdate.Step(1, 0.9, 0.9, 1e-8, 0, true, 1)),
+                    new LionUpdate(1, 0.9, 0.9, 0),
+                    new AdagradUpdate(1, 0, 1e-8),
+                    new AdanUpdate(1, 0.9, 0.9, 0.9, 1e-8, 0, 1),
+                    new LambUpdate.Moments(lamb),
+                    new LambUpdate.Weights(lamb, 1));
             for (Runnable call : List.<Runnable>of(
                     () -> NormKernel.sumOfSquares(none, ElementType.FP32, 0),
                     () -> AccumulateKernel.add(none, none, ElementType.FP32, 0, 1),
                     () -> CrossEntropyKernel.logProbabilities(logits, targets, none),
-                    () -> AdamWKernel.step(none, ElementType.FP32, none, none, none, null, 0, step))) {
+                    () -> UpdateKernel.step(memory, 0, 0, 1, updates.getFirst()))) {
                 try {
                     call.run();
                     System.out.println("ran");

@@ -1,0 +1,84 @@
+package quern.optim.internal;
+
+import quern.optim.OptimizerSettings;
+import quern.optim.ParameterState;
+import quern.tensor.Tensor;
+import quern.tensor.kernel.AdamUpdate;
+import quern.tensor.kernel.Update;
+
+/** The step of Adam and AdamW with one parameter, by the kernel and by operators. */
+public final class AdamStep {
+    /** Where weight decay acts. */
+    public enum Decay {
+        /** λp is added to the gradient. */
+        COUPLED,
+        /** The weight shrinks by ηλ before the step. */
+        DECOUPLED
+    }
+
+    private final OptimizerSettings settings;
+    private final Decay decay;
+    private final int expAvg;
+    private final int expAvgSq;
+
+    /**
+     * A step.
+     *
+     * @param expAvg the index of the first moment's buffer
+     * @param expAvgSq the index of the second moment's
+     */
+    public AdamStep(OptimizerSettings settings, Decay decay, int expAvg, int expAvgSq) {
+        this.settings = settings;
+        this.decay = decay;
+        this.expAvg = expAvg;
+        this.expAvgSq = expAvgSq;
+    }
+
+    /** The kernel's update, which takes the parameter's first two buffers for the moments. */
+    public Update kernelUpdate(ParameterState state, double rate) {
+        return new AdamUpdate(new AdamUpdate.Step(
+                rate,
+                settings.beta1(),
+                settings.beta2(),
+                settings.epsilon(),
+                state.weightDecay(),
+                decay == Decay.DECOUPLED,
+                state.step()));
+    }
+
+    /** The same by libtorch's operators. */
+    public void byOperators(ParameterState state, double rate, double gradientScale) {
+        byOperators(state, rate, gradientScale, state.buffer(expAvg), state.buffer(expAvgSq));
+    }
+
+    /** The same with moments from elsewhere, in the parameter's shape, which it updates. */
+    public void byOperators(
+            ParameterState state, double rate, double gradientScale, Tensor firstMoment, Tensor secondMoment) {
+        Tensor weight = state.weight();
+        Tensor gradient = state.fp32Gradient(gradientScale);
+        if (state.weightDecay() != 0) {
+            switch (decay) {
+                case COUPLED -> gradient = weight.mul(state.weightDecay()).add_(gradient);
+                case DECOUPLED -> weight.mul_(1 - rate * state.weightDecay());
+            }
+        }
+        weight.add_(direction(settings, firstMoment, secondMoment, gradient, state.step()), -rate);
+        state.writeBack();
+    }
+
+    /**
+     * Takes a gradient into the moments, which change in place.
+     *
+     * @param step how many gradients the moments then hold
+     * @return Adam's step for a rate of -1: the corrected first moment over the root of the corrected second plus epsilon
+     */
+    public static Tensor direction(
+            OptimizerSettings settings, Tensor expAvg, Tensor expAvgSq, Tensor gradient, long step) {
+        expAvg.mul_(settings.beta1()).add_(gradient, 1 - settings.beta1());
+        expAvgSq.mul_(settings.beta2()).add_(gradient.square(), 1 - settings.beta2());
+        double correction1 = 1 - Math.pow(settings.beta1(), step);
+        double correction2 = 1 - Math.pow(settings.beta2(), step);
+        Tensor denominator = expAvgSq.sqrt().div_(Math.sqrt(correction2)).add_(settings.epsilon());
+        return expAvg.div(denominator).div_(correction1);
+    }
+}

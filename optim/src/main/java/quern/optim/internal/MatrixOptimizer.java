@@ -1,0 +1,129 @@
+package quern.optim.internal;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+import quern.optim.Granularity;
+import quern.optim.OptimizerSettings;
+import quern.optim.ParameterGroup;
+import quern.optim.ParameterState;
+import quern.optim.StateBuffer;
+import quern.tensor.Tensor;
+import quern.tensor.kernel.Update;
+
+/**
+ * An optimizer with a rule of its own for some matrices, whose other parameters take AdamW's steps, fused where that can
+ * be. The others have the state {@code exp_avg} and {@code exp_avg_sq}; the matrices have the subclass's.
+ */
+public abstract class MatrixOptimizer extends FusedOptimizer {
+    private static final int EXP_AVG = 0;
+    private static final int EXP_AVG_SQ = 1;
+
+    /** The index of the subclass's first buffer. */
+    protected static final int FIRST_BUFFER = 2;
+
+    private final Predicate<ParameterState> isMatrix;
+    private final AdamStep adam;
+    private final double adamFactor;
+
+    /**
+     * Allocates the state.
+     *
+     * @param isMatrix which parameters follow the subclass's rule; they have two dimensions or more
+     * @param adamFactor what the rate is multiplied by for the others
+     * @param matrixBuffers what the subclass remembers; the first has index {@link #FIRST_BUFFER}
+     */
+    protected MatrixOptimizer(
+            List<ParameterGroup> groups,
+            OptimizerSettings settings,
+            Predicate<ParameterState> isMatrix,
+            double adamFactor,
+            List<StateBuffer> matrixBuffers) {
+        super(
+                groups,
+                settings.weightDecay(),
+                Stream.concat(
+                                Stream.of(
+                                        StateBuffer.like("exp_avg", isMatrix.negate()),
+                                        StateBuffer.like("exp_avg_sq", isMatrix.negate())),
+                                matrixBuffers.stream())
+                        .toList(),
+                Optional.empty());
+        this.isMatrix = isMatrix;
+        this.adam = new AdamStep(settings, AdamStep.Decay.DECOUPLED, EXP_AVG, EXP_AVG_SQ);
+        this.adamFactor = adamFactor;
+    }
+
+    @Override
+    public Granularity granularity() {
+        return Granularity.TENSOR;
+    }
+
+    /**
+     * The matrices of a tensor of two dimensions or more as [count, rows, columns]: three dimensions are a stack of
+     * matrices (experts), more are one matrix, flattened behind the first (a convolution's filters).
+     */
+    protected static Tensor matrices(Tensor x) {
+        long[] shape = matricesShape(x);
+        return x.reshape(shape);
+    }
+
+    /** The shape of {@link #matrices}. */
+    protected static long[] matricesShape(Tensor x) {
+        long[] shape = x.shape();
+        if (shape.length == 3) {
+            return shape;
+        }
+        long columns = 1;
+        for (int d = 1; d < shape.length; d++) {
+            columns *= shape[d];
+        }
+        return new long[] {1, shape[0], columns};
+    }
+
+    /**
+     * One matrix parameter's step: what is added to the weight, less decay, for a rate of -1, in the shape of {@link
+     * #matrices}.
+     *
+     * @param gradients this step's, scaled, fp32, as {@link #matrices}
+     */
+    protected abstract Tensor direction(ParameterState state, Tensor gradients);
+
+    @Override
+    protected final void update(List<ParameterState> states, double learningRate, double gradientScale) {
+        List<ParameterState> others = new ArrayList<>(states.size());
+        for (ParameterState state : states) {
+            if (isMatrix.test(state)) {
+                step(state, learningRate * state.learningRateFactor(), gradientScale);
+            } else {
+                others.add(state);
+            }
+        }
+        super.update(others, learningRate * adamFactor, gradientScale);
+    }
+
+    private void step(ParameterState state, double rate, double gradientScale) {
+        Tensor weight = state.weight();
+        Tensor direction = direction(state, matrices(state.fp32Gradient(gradientScale)));
+        if (state.weightDecay() != 0) {
+            weight.mul_(1 - rate * state.weightDecay());
+        }
+        weight.add_(direction.reshape(weight.shape()), -rate);
+        state.writeBack();
+    }
+
+    @Override
+    protected final void stepFused(List<ParameterState> states, double learningRate, double gradientScale) {
+        Update[] updates = states.stream()
+                .map(state -> adam.kernelUpdate(state, learningRate * state.learningRateFactor()))
+                .toArray(Update[]::new);
+        new Pass(states, gradientScale).run((slice, owner) -> updates[owner]);
+    }
+
+    @Override
+    protected final void stepByOperators(ParameterState state, double rate, double gradientScale) {
+        adam.byOperators(state, rate, gradientScale);
+    }
+}
