@@ -97,6 +97,22 @@ class RecipeTest {
         assertEquals("cuda", recipe.device());
     }
 
+    @Test
+    void numbersStandForBlocksAndAdafactorForAnOptimizer() {
+        Recipe recipe = recipe("max_steps: 5\ndropout: 0.1\nagc: 0.02\nadafactor: true");
+        assertEquals(Optional.of(0.1), recipe.dropout().orElseThrow().all());
+        assertEquals(Optional.empty(), recipe.dropout().orElseThrow().attention());
+        assertEquals(new AgcSettings(0.02, 1e-3, true), recipe.agc().orElseThrow());
+        assertEquals("adafactor", recipe.optim());
+        assertEquals(
+                Map.of("scale_parameter", false, "relative_step", false),
+                recipe.optimArgs().toMap());
+        Recipe kept = recipe("max_steps: 5\nadafactor: true\noptim_args: {relative_step: true}");
+        assertEquals(
+                Map.of("scale_parameter", false, "relative_step", true),
+                kept.optimArgs().toMap());
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

@@ -184,6 +184,7 @@ class ParameterGroupsTest {
         String groups = """
                 layer_lr_decay: {factor: 0.8}
                 parameter_groups:
+                  - {pattern: 'attn.*weight$', optim: muon, learning_rate: 0.02, optim_args: {ns_steps: 4}}
                   - {pattern: 'mlp', optim: sgd, optim_args: {momentum: 0.9}, learning_rate: 0.1}
                   - {pattern: 'bias$', learning_rate_factor: 2, weight_decay: 0.01}
                 """;

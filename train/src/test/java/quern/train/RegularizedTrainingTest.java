@@ -68,7 +68,7 @@ class RegularizedTrainingTest {
 
     /** Resumed in the middle, and with every block computed again in backward: the same bits. */
     @ParameterizedTest
-    @ValueSource(strings = {"fp32", "bf16"})
+    @ValueSource(strings = {"fp32", "bf16", "fp16"})
     void drawsTheSameAfterAResumeAndOnRecomputation(String precision) {
         String[] options = with(ALL, "precision=" + precision, "gradient_accumulation_steps=2");
         Path whole = TinyRuns.train(recipe(options)).folder();
@@ -149,6 +149,7 @@ class RegularizedTrainingTest {
             quoteCharacter = '`',
             value = {
                 "dropout: 0.1 | model.resid_pdrop=0.1 | model: resid_pdrop is given beside dropout",
+                "dropout: 0.1 | objective={type: contrastive_text_image} | model: attention_dropout is given beside dropout",
                 "label_smoothing_factor: 0.1 | objective={type: contrastive_text_image} | label_smoothing_factor: has no effect on CLIPModel",
                 "z_loss: 0.1 | objective={type: contrastive_text_image} | z_loss: has no effect on CLIPModel",
                 "layer_lr_decay: {factor: 0.9} | objective={type: contrastive_text_image} | layer_lr_decay: CLIPModel has two towers",
@@ -162,7 +163,7 @@ class RegularizedTrainingTest {
                             "model: .*",
                             "model: {family: clip, projection_dim: 8,"
                                     + " text_config: {hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 16, max_position_embeddings: 16},"
-                                    + " vision_config: {hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 16, image_size: 16, patch_size: 8}}");
+                                    + " vision_config: {hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 16, image_size: 16, patch_size: 8, attention_dropout: 0.1}}");
         }
         Block recipe = RecipeFile.load("tiny.yaml", text, List.of(override));
         QuernException e = assertThrows(QuernException.class, () -> Preparation.of(recipe, note -> {}));
