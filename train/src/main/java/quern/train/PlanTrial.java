@@ -105,7 +105,8 @@ final class PlanTrial {
                 safeguards);
         if (recipe.autoFindBatchSize()) {
             microBatch = Optional.of(new MicroBatchSize());
-            microBatch.get().find(step, batches(0), model.device(), ProcessMemory::available);
+            int whole = recipe.perDeviceTrainBatchSize() * recipe.gradientAccumulationSteps();
+            microBatch.get().find(step, batches(0), whole, model.device(), ProcessMemory::available);
         }
         ProcessMemory.forgetPeak();
         fillYoungGeneration();

@@ -22,6 +22,7 @@ import quern.models.ModelCard;
 import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
 import quern.nn.TransformerBlock;
+import quern.optim.EvalWeights;
 import quern.optim.MetricSchedule;
 import quern.optim.Optimizer;
 import quern.optim.Schedule;
@@ -299,7 +300,7 @@ public final class TrainingRun implements AutoCloseable {
         return preparation;
     }
 
-    /** The model being trained. */
+    /** The model being trained, with the training's own weights where the saved ones are an average. */
     public LanguageModel model() {
         return model;
     }
@@ -477,14 +478,17 @@ public final class TrainingRun implements AutoCloseable {
             @Override
             public Map<String, Double> measure(LongConsumer batchesDone) {
                 long start = System.nanoTime();
-                ValidationLoss loss = own.isPresent()
-                        ? ValidationLoss.measure(
-                                model.network(),
-                                model.device(),
-                                own.get(),
-                                own.get().batchesPerEpoch(),
-                                batchesDone)
-                        : ValidationLoss.measure(model.network(), model.device(), text, length, rows, batchesDone);
+                ValidationLoss loss;
+                try (EvalWeights eval = optimizer.evalWeights()) {
+                    loss = own.isPresent()
+                            ? ValidationLoss.measure(
+                                    model.network(),
+                                    model.device(),
+                                    own.get(),
+                                    own.get().batchesPerEpoch(),
+                                    batchesDone)
+                            : ValidationLoss.measure(model.network(), model.device(), text, length, rows, batchesDone);
+                }
                 if (!Double.isFinite(loss.loss())) {
                     throw QuernException.refused(
                             "step %d: the validation loss is %s; the last checkpoint stands; lower learning_rate, or resume with precision: fp32",
@@ -511,8 +515,10 @@ public final class TrainingRun implements AutoCloseable {
                         .with("max_new_tokens", recipe.sampleMaxNewTokens())
                         .with("seed", seed));
         long[] prompt = ModelFolder.promptTokens(preparation.tokenizer(), recipe.samplePrompt());
-        Generator generator = new Generator(model, config, null);
-        List<Generator.Generated> out = generator.generate(List.of(prompt));
+        List<Generator.Generated> out;
+        try (EvalWeights eval = optimizer.evalWeights()) {
+            out = new Generator(model, config, null).generate(List.of(prompt));
+        }
         long[] tokens = out.getFirst().tokens();
         int[] ids = new int[tokens.length];
         for (int i = 0; i < ids.length; i++) {
