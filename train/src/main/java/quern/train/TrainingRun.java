@@ -434,18 +434,20 @@ public final class TrainingRun implements AutoCloseable {
         try (LanguageModel then = LanguageModel.load(checkpoint, preparation.dtype(), preparation.device());
                 Scope scope = Scope.open();
                 Autograd.Mode mode = Autograd.noGrad()) {
-            optimizer.load(Checkpoints.readOptimizer(checkpoint));
             Map<String, Parameter> weights = new HashMap<>();
             then.parameters().forEach(p -> weights.put(p.name(), p));
+            List<Parameter> mastered = model.parameters().stream()
+                    .filter(p -> p.isTrainable() && p.value().dtype() != DType.FP32)
+                    .toList();
             for (Parameter p : model.parameters()) {
-                // A segment may have changed its dtype since, so weights of fewer bits come from their masters.
-                boolean mastered = p.isTrainable() && p.value().dtype() != DType.FP32;
-                p.value()
-                        .copy_(
-                                mastered
-                                        ? optimizer.masterOf(p)
-                                        : weights.get(p.name()).value());
+                if (!mastered.contains(p)) {
+                    p.value().copy_(weights.get(p.name()).value());
+                }
             }
+            // After the model's own, which may be others than training's: then those are in the optimizer's state.
+            optimizer.load(Checkpoints.readOptimizer(checkpoint));
+            // A segment may have changed its dtype since, so weights of fewer bits come from their masters.
+            mastered.forEach(p -> p.value().copy_(optimizer.masterOf(p)));
         }
         return Checkpoints.readState(checkpoint);
     }
