@@ -436,20 +436,25 @@ public final class TrainingRun implements AutoCloseable {
                 Autograd.Mode mode = Autograd.noGrad()) {
             Map<String, Parameter> weights = new HashMap<>();
             then.parameters().forEach(p -> weights.put(p.name(), p));
-            List<Parameter> mastered = model.parameters().stream()
-                    .filter(p -> p.isTrainable() && p.value().dtype() != DType.FP32)
-                    .toList();
             for (Parameter p : model.parameters()) {
-                if (!mastered.contains(p)) {
+                if (!isMastered(p)) {
                     p.value().copy_(weights.get(p.name()).value());
                 }
             }
-            // After the model's own, which may be others than training's: then those are in the optimizer's state.
+            // After the model's weights: where those are an average, the optimizer's state has the training's own.
             optimizer.load(Checkpoints.readOptimizer(checkpoint));
-            // A segment may have changed its dtype since, so weights of fewer bits come from their masters.
-            mastered.forEach(p -> p.value().copy_(optimizer.masterOf(p)));
+            for (Parameter p : model.parameters()) {
+                if (isMastered(p)) {
+                    p.value().copy_(optimizer.masterOf(p));
+                }
+            }
         }
         return Checkpoints.readState(checkpoint);
+    }
+
+    /** Whether a weight comes from its master: its segment may have changed its dtype since a checkpoint. */
+    private static boolean isMastered(Parameter p) {
+        return p.isTrainable() && p.value().dtype() != DType.FP32;
     }
 
     private void keepEvaluation(Map<String, Double> values) {
