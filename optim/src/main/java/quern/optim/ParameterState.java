@@ -75,12 +75,7 @@ public final class ParameterState {
 
     /** Views {@code numel} elements of a flat buffer in the parameter's shape and memory order; a kept handle. */
     Tensor viewOf(Tensor flat, long offset) {
-        long[] shape = parameter.value().shape();
-        long[] ordered = new long[shape.length];
-        for (int i = 0; i < shape.length; i++) {
-            ordered[i] = shape[(int) order[i]];
-        }
-        return flat.narrow(0, offset, numel()).view(ordered).permute(inverse).keep();
+        return inShape(flat.narrow(0, offset, numel())).keep();
     }
 
     void setMaster(Tensor master) {
@@ -230,6 +225,19 @@ public final class ParameterState {
      */
     public MemorySegment bufferMemory(int index) {
         return bufferMemories.get(index);
+    }
+
+    /**
+     * A tensor of the parameter's shape that holds the numbers of {@code flat}, which are in the parameter's memory order;
+     * a view.
+     */
+    public Tensor inShape(Tensor flat) {
+        long[] shape = parameter.value().shape();
+        long[] ordered = new long[shape.length];
+        for (int i = 0; i < shape.length; i++) {
+            ordered[i] = shape[(int) order[i]];
+        }
+        return flat.view(ordered).permute(inverse);
     }
 
     /**

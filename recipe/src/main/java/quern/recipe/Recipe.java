@@ -135,6 +135,9 @@ public record Recipe(
         @Range(min = 0)
         double warmupSteps,
 
+        @Doc("A moving average of the weights, evaluated and saved in their place; none when left out.")
+        Optional<WeightAverage> ema,
+
         @Doc("Sequences in one forward pass of training, on each device.") @Default("8") @Range(min = 1)
         int perDeviceTrainBatchSize,
 

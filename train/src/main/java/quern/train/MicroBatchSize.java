@@ -32,10 +32,11 @@ final class MicroBatchSize implements Resumable {
     /**
      * Finds the size by trial.
      *
-     * @param batches the largest step's batches
+     * @param batches those of a step
+     * @param whole the rows of a whole step; some of the data's batches have fewer
      * @param available bytes that are free now
      */
-    void find(TrainingStep step, List<Batch> batches, Device device, LongSupplier available) {
+    void find(TrainingStep step, List<Batch> batches, int whole, Device device, LongSupplier available) {
         int most = batches.stream().mapToInt(Batch::rows).sum();
         long free = available.getAsLong();
         long before = ProcessMemory.read().now();
@@ -54,11 +55,11 @@ final class MicroBatchSize implements Resumable {
             }
             tried = next;
             long taken = ProcessMemory.read().peak() - before;
-            if (!device.isCuda() && 2 * taken > SHARE * free) {
+            if (!device.isCuda() && 2 * taken >= SHARE * free) {
                 break;
             }
         }
-        rows = tried;
+        rows = tried == most ? Math.max(tried, whole) : tried;
     }
 
     /** The rows of these batches in passes of this size. */

@@ -423,9 +423,19 @@ public final class Preparation {
                 .orElseGet(() -> LanguageModel.create(spec, dtype(), device(), recipe.seed()));
     }
 
-    /** The optimizer over a model's trainable parameters. */
+    /** The optimizer over a model's trainable parameters, with the average of the weights that the recipe wants. */
     quern.optim.Optimizer optimizer(Network network) {
-        return optimizer.create(network);
+        quern.optim.Optimizer made = optimizer.create(network);
+        boolean done = false;
+        try {
+            recipe.ema().ifPresent(made::keepAverage);
+            done = true;
+            return made;
+        } finally {
+            if (!done) {
+                made.close();
+            }
+        }
     }
 
     /** What training passes add to the model. */

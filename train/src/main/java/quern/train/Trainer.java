@@ -174,9 +174,14 @@ final class Trainer {
             return;
         }
         MicroBatchSize size = parts.microBatch().get();
-        size.find(parts.step(), batches(parts.maxSteps() - 1), Device.parse(recipe.device()), ProcessMemory::available);
+        int whole = recipe.perDeviceTrainBatchSize() * recipe.gradientAccumulationSteps();
+        List<Batch> batches = new ArrayList<>();
+        for (int i = 0; i < recipe.gradientAccumulationSteps(); i++) {
+            batches.add(parts.batches().batch(i));
+        }
+        size.find(parts.step(), batches, whole, Device.parse(recipe.device()), ProcessMemory::available);
         note("auto_find_batch_size: %d of the %d sequences of a step go through the model at once"
-                .formatted(size.rows(), recipe.perDeviceTrainBatchSize() * recipe.gradientAccumulationSteps()));
+                .formatted(size.rows(), whole));
     }
 
     /** Takes the next step, with smaller micro-batches where memory runs out and may decide. */

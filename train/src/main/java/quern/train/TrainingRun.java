@@ -22,6 +22,7 @@ import quern.models.ModelCard;
 import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
 import quern.nn.TransformerBlock;
+import quern.optim.EvalWeights;
 import quern.optim.MetricSchedule;
 import quern.optim.Optimizer;
 import quern.optim.Schedule;
@@ -299,7 +300,7 @@ public final class TrainingRun implements AutoCloseable {
         return preparation;
     }
 
-    /** The model being trained. */
+    /** The model being trained, with the training's own weights where the saved ones are an average. */
     public LanguageModel model() {
         return model;
     }
@@ -433,20 +434,27 @@ public final class TrainingRun implements AutoCloseable {
         try (LanguageModel then = LanguageModel.load(checkpoint, preparation.dtype(), preparation.device());
                 Scope scope = Scope.open();
                 Autograd.Mode mode = Autograd.noGrad()) {
-            optimizer.load(Checkpoints.readOptimizer(checkpoint));
             Map<String, Parameter> weights = new HashMap<>();
             then.parameters().forEach(p -> weights.put(p.name(), p));
             for (Parameter p : model.parameters()) {
-                // A segment may have changed its dtype since, so weights of fewer bits come from their masters.
-                boolean mastered = p.isTrainable() && p.value().dtype() != DType.FP32;
-                p.value()
-                        .copy_(
-                                mastered
-                                        ? optimizer.masterOf(p)
-                                        : weights.get(p.name()).value());
+                if (!isMastered(p)) {
+                    p.value().copy_(weights.get(p.name()).value());
+                }
+            }
+            // After the model's weights: where those are an average, the optimizer's state has the training's own.
+            optimizer.load(Checkpoints.readOptimizer(checkpoint));
+            for (Parameter p : model.parameters()) {
+                if (isMastered(p)) {
+                    p.value().copy_(optimizer.masterOf(p));
+                }
             }
         }
         return Checkpoints.readState(checkpoint);
+    }
+
+    /** Whether a weight comes from its master: its segment may have changed its dtype since a checkpoint. */
+    private static boolean isMastered(Parameter p) {
+        return p.isTrainable() && p.value().dtype() != DType.FP32;
     }
 
     private void keepEvaluation(Map<String, Double> values) {
@@ -477,14 +485,17 @@ public final class TrainingRun implements AutoCloseable {
             @Override
             public Map<String, Double> measure(LongConsumer batchesDone) {
                 long start = System.nanoTime();
-                ValidationLoss loss = own.isPresent()
-                        ? ValidationLoss.measure(
-                                model.network(),
-                                model.device(),
-                                own.get(),
-                                own.get().batchesPerEpoch(),
-                                batchesDone)
-                        : ValidationLoss.measure(model.network(), model.device(), text, length, rows, batchesDone);
+                ValidationLoss loss;
+                try (EvalWeights eval = optimizer.evalWeights()) {
+                    loss = own.isPresent()
+                            ? ValidationLoss.measure(
+                                    model.network(),
+                                    model.device(),
+                                    own.get(),
+                                    own.get().batchesPerEpoch(),
+                                    batchesDone)
+                            : ValidationLoss.measure(model.network(), model.device(), text, length, rows, batchesDone);
+                }
                 if (!Double.isFinite(loss.loss())) {
                     throw QuernException.refused(
                             "step %d: the validation loss is %s; the last checkpoint stands; lower learning_rate, or resume with precision: fp32",
@@ -511,8 +522,10 @@ public final class TrainingRun implements AutoCloseable {
                         .with("max_new_tokens", recipe.sampleMaxNewTokens())
                         .with("seed", seed));
         long[] prompt = ModelFolder.promptTokens(preparation.tokenizer(), recipe.samplePrompt());
-        Generator generator = new Generator(model, config, null);
-        List<Generator.Generated> out = generator.generate(List.of(prompt));
+        List<Generator.Generated> out;
+        try (EvalWeights eval = optimizer.evalWeights()) {
+            out = new Generator(model, config, null).generate(List.of(prompt));
+        }
         long[] tokens = out.getFirst().tokens();
         int[] ids = new int[tokens.length];
         for (int i = 0; i < ids.length; i++) {
