@@ -65,8 +65,12 @@ public record SweepResult(
     }
 
     private static Row row(Sweep sweep, ArmRuns arm) {
-        String setting = arm.arm().settings().getFirst();
-        String value = setting.startsWith("{") ? arm.arm().name() : setting.substring(setting.indexOf('=') + 1);
+        String own = sweep.key() + "=";
+        String value = arm.arm().settings().stream()
+                .filter(setting -> setting.startsWith(own) && !setting.equals(own + "null"))
+                .findFirst()
+                .map(setting -> setting.substring(own.length()))
+                .orElse(arm.arm().name());
         List<LossCurve.Point> ends = arm.runs().stream()
                 .filter(r -> !r.diverged())
                 .flatMap(r ->
