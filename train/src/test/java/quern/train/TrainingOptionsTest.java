@@ -110,7 +110,8 @@ class TrainingOptionsTest {
         assertEquals(weights(run.resolve("checkpoint-" + best)), weights(run));
         assertNotEquals(weights(run.resolve("checkpoint-" + outcome.steps())), weights(run));
 
-        Path part = TinyRuns.trainUntil(TinyRuns.block(folder, options), best + 2).folder();
+        Path part =
+                TinyRuns.trainUntil(TinyRuns.block(folder, options), best + 2).folder();
         TrainingRun.Outcome resumed = TinyRuns.resume(part);
         assertEquals(TrainingRun.Ending.EARLY, resumed.ending());
         assertEquals(outcome.steps(), resumed.steps());
