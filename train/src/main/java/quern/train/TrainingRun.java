@@ -542,7 +542,10 @@ public final class TrainingRun implements AutoCloseable {
         facts.put(
                 "Optimizer",
                 "%s, learning rate %s, %s schedule"
-                        .formatted(recipe.optim(), recipe.learningRate(), recipe.lrSchedulerType()));
+                        .formatted(
+                                String.join(" and ", recipe.optimizers()),
+                                recipe.learningRate(),
+                                recipe.lrSchedulerType()));
         facts.put(
                 "Training text",
                 "%,d tokens".formatted(preparation.store().train().size()));
