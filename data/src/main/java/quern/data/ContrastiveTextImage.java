@@ -41,6 +41,12 @@ public final class ContrastiveTextImage implements Objective {
         return "contrastive";
     }
 
+    /** No: each pair is told from the others of its batch. */
+    @Override
+    public boolean dividesBatches() {
+        return false;
+    }
+
     @Override
     public List<String> specialTokens() {
         return List.of("<pad>", "<|endoftext|>");

@@ -26,6 +26,14 @@ public interface Objective extends Technique {
     }
 
     /**
+     * Whether a batch may be divided into smaller ones, or joined with others, without another loss: whether a row is
+     * judged by itself alone.
+     */
+    default boolean dividesBatches() {
+        return true;
+    }
+
+    /**
      * What an objective arranges.
      *
      * @param tokens what to learn from

@@ -12,9 +12,10 @@ import quern.tensor.Tensor;
  * A language-model head and its loss in chunks of rows, so that logits never exist for more than a chunk; rows whose
  * target is not counted are never computed. N counted rows, D width, V vocabulary.
  *
- * <p>With {@code weights} known beforehand forward makes the gradient in the same pass over the logits, and backward only
- * hands it on. Without them forward gives {@code logprobs}, and backward computes the chunks again under the cotangents
- * it is given: what losses over whole sequences need. Weight gradients are summed over chunks in fp32.
+ * <p>With {@code weights} known beforehand forward makes the gradient in the same pass over the logits, for the cotangent
+ * that {@link Pass#lossScale} announces, and backward only hands it on. Without them forward gives {@code logprobs}, and
+ * backward computes the chunks again under the cotangents it is given: what losses over whole sequences need. Weight
+ * gradients are summed over chunks in fp32.
  */
 final class ChunkedCrossEntropy implements HandWritten {
     /** Rows a chunk: the logits of a large vocabulary stay near the cache, and a GEMM is still large enough. */
@@ -61,7 +62,7 @@ final class ChunkedCrossEntropy implements HandWritten {
             if (now) {
                 gradient.allocate();
             }
-            gradient.chunks(now ? weights : null, null, logprobs_N, losses_N);
+            gradient.chunks(now ? scaled(weights, pass.lossScale()) : null, null, logprobs_N, losses_N);
         } catch (RuntimeException e) {
             gradient.close();
             throw e;
@@ -76,9 +77,13 @@ final class ChunkedCrossEntropy implements HandWritten {
                     ? losses_N.mul(weights).sum()
                     : logprobs_N.mul(weights).sum().neg();
             flow.put("loss", loss.view(1));
-            gradient.remember(now, weights);
+            gradient.remember(now, weights, pass.lossScale());
         }
         return gradient;
+    }
+
+    private static Tensor scaled(Tensor weights, double factor) {
+        return factor == 1 ? weights : weights.mul(factor);
     }
 
     /** The int64 row numbers whose target counts, or {@code null} when all do. */
@@ -115,6 +120,9 @@ final class ChunkedCrossEntropy implements HandWritten {
         private final Tensor index;
         private Tensor weights_N;
         private boolean made;
+        /** The cotangent of the loss that the gradient was made for. */
+        private double madeFor;
+
         private Tensor dx_ND;
         private Tensor dWeight_VD;
         private Tensor dBias_V;
@@ -138,8 +146,9 @@ final class ChunkedCrossEntropy implements HandWritten {
             this.index = index == null ? null : index.keep();
         }
 
-        void remember(boolean made, Tensor weights_N) {
+        void remember(boolean made, Tensor weights_N, double madeFor) {
             this.made = made;
+            this.madeFor = madeFor;
             this.weights_N = weights_N.keep();
         }
 
@@ -244,13 +253,14 @@ final class ChunkedCrossEntropy implements HandWritten {
                 allocate();
                 Tensor logprobs_N = Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0));
                 chunks(weights, penalty == null ? null : plain, logprobs_N, penalty == null ? null : logprobs_N.copy());
-            } else if (factor != 1) {
-                dx_ND.mul_(factor);
+            } else if (factor != madeFor) {
+                double ratio = factor / madeFor;
+                dx_ND.mul_(ratio);
                 if (dWeight_VD != null) {
-                    dWeight_VD.mul_(factor);
+                    dWeight_VD.mul_(ratio);
                 }
                 if (dBias_V != null) {
-                    dBias_V.mul_(factor);
+                    dBias_V.mul_(ratio);
                 }
             }
             if (cotangents.wanted("hidden_states")) {

@@ -1,14 +1,19 @@
 package quern.nn;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumSet;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import quern.recipe.QuernException;
 import quern.tensor.Autograd;
+import quern.tensor.DType;
 import quern.tensor.Parameter;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
@@ -17,6 +22,7 @@ import quern.tensor.Tensor;
 public final class Network implements AutoCloseable {
     private final List<Segment> visits;
     private final List<SegmentHook> hooks;
+    private boolean mixed;
 
     /** A network that visits these segments in this order. */
     public Network(List<Segment> visits) {
@@ -47,7 +53,9 @@ public final class Network implements AutoCloseable {
      * segments and hooks: an encoder without its decoder. Its parameters are this network's, which closes them.
      */
     public Network part(int from, int to) {
-        return new Network(visits.subList(from, to), hooks);
+        Network part = new Network(visits.subList(from, to), hooks);
+        part.mixed = mixed;
+        return part;
     }
 
     /** The visits in order. */
@@ -104,6 +112,68 @@ public final class Network implements AutoCloseable {
         return hooks;
     }
 
+    /**
+     * Lets a segment compute in another dtype of 16 bits from now on, with every segment that shares a parameter with it:
+     * floating-point parameters are rounded from {@code source} to the dtype, their gradients are dropped, and what such a
+     * segment reads in another dtype of 16 bits is cast at its door. Values of 32 bits pass as they are.
+     *
+     * @param source the value to round, of a parameter's shape: its fp32 master, or the parameter's own value
+     * @return the names of all segments that changed, in the order of their first visit
+     */
+    public List<String> convert(String segment, DType dtype, Function<Parameter, Tensor> source) {
+        Set<Parameter> shared = Collections.newSetFromMap(new IdentityHashMap<>());
+        List<Segment> changed = new ArrayList<>(
+                segments().stream().filter(s -> s.name().equals(segment)).toList());
+        if (changed.isEmpty()) {
+            throw new IllegalArgumentException("no segment is called '" + segment + "'");
+        }
+        boolean grown = true;
+        while (grown) {
+            changed.forEach(s -> shared.addAll(s.parameters()));
+            grown = false;
+            for (Segment s : segments()) {
+                if (!changed.contains(s) && s.parameters().stream().anyMatch(shared::contains)) {
+                    grown = changed.add(s);
+                }
+            }
+        }
+        try (Scope scope = Scope.open();
+                Autograd.Mode mode = Autograd.noGrad()) {
+            for (Parameter p : shared) {
+                if (p.value().dtype().isFloatingPoint() && p.value().dtype() != dtype) {
+                    p.clearGrad();
+                    p.value().setData(source.apply(p).detach().to(dtype));
+                }
+            }
+        }
+        mixed = true;
+        return segments().stream().filter(changed::contains).map(Segment::name).toList();
+    }
+
+    /** Casts what a segment reads in another dtype of 16 bits than that of its parameters, where dtypes are mixed. */
+    void castInputs(Segment s, Flow flow) {
+        if (!mixed) {
+            return;
+        }
+        Optional<DType> own = s.parameters().stream()
+                .map(p -> p.value().dtype())
+                .filter(Network::isHalf)
+                .findFirst();
+        if (own.isEmpty()) {
+            return;
+        }
+        for (String name : List.copyOf(flow.names())) {
+            Tensor t = flow.get(name);
+            if (isHalf(t.dtype())) {
+                flow.put(name, t.to(own.get()));
+            }
+        }
+    }
+
+    private static boolean isHalf(DType dtype) {
+        return dtype == DType.FP16 || dtype == DType.BF16;
+    }
+
     /** Runs all visits and records what their backward needs. Close the tape when done with it. */
     public Tape forward(Flow inputs, Pass pass) {
         return new Tape(this, inputs, pass);
@@ -126,6 +196,7 @@ public final class Network implements AutoCloseable {
                 pass.enter(i);
                 try (Scope scope = Scope.open()) {
                     Flow flow = view(s, alive);
+                    castInputs(s, flow);
                     var handWritten = pass.isProbed(s.name())
                             ? null
                             : s.handWritten(flow, pass).orElse(null);
@@ -190,6 +261,7 @@ public final class Network implements AutoCloseable {
                 Segment s = visits.get(i);
                 pass.enter(i);
                 Flow flow = view(s, alive);
+                castInputs(s, flow);
                 s.forward(flow, pass);
                 for (String name : s.writes()) {
                     if (flow.has(name)) {

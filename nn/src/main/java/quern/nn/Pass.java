@@ -20,6 +20,7 @@ public final class Pass {
     private Regularization regularization = Regularization.NONE;
     private KeyValueCache cache;
     private boolean lastLogitsOnly;
+    private double lossScale = 1;
     private int visit;
 
     private Pass(boolean training, long seed) {
@@ -131,6 +132,20 @@ public final class Pass {
     /** Asks for logits of the last position only. */
     public Pass withLastLogitsOnly() {
         this.lastLogitsOnly = true;
+        return this;
+    }
+
+    /** The cotangent that backward will start {@code loss} with; 1 unless the training scales its loss. */
+    public double lossScale() {
+        return lossScale;
+    }
+
+    /**
+     * Says what cotangent backward will start {@code loss} with. A head that makes gradients in its forward makes them for
+     * it, so that they are large enough for fp16; the loss itself is not scaled.
+     */
+    public Pass withLossScale(double scale) {
+        this.lossScale = scale;
         return this;
     }
 

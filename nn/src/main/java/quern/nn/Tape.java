@@ -104,6 +104,15 @@ public final class Tape implements AutoCloseable {
         }
     }
 
+    /** Where a value went wrong: what a segment wrote under which name. */
+    public record NonFinite(String segment, String tensor) {
+        @Override
+        public String toString() {
+            return "segment '%s', tensor '%s'".formatted(segment, tensor);
+        }
+    }
+
+    private final Network network;
     private final Pass pass;
     private final List<SegmentHook> hooks;
     private final List<Visited> visits = new ArrayList<>();
@@ -120,6 +129,7 @@ public final class Tape implements AutoCloseable {
     }
 
     Tape(Network network, Flow inputs, Pass pass) {
+        this.network = network;
         this.pass = pass;
         this.hooks = List.copyOf(network.hooks());
         boolean complete = false;
@@ -162,6 +172,7 @@ public final class Tape implements AutoCloseable {
             for (String name : flow.names()) {
                 v.read.put(name, current.get(name));
             }
+            castInputs(s, flow);
             HandWritten handWritten = handWritten(s, flow);
             boolean differentiable = v.read.values().stream().anyMatch(b -> b.differentiable)
                     || s.parameters().stream().anyMatch(Parameter::isTrainable);
@@ -201,6 +212,13 @@ public final class Tape implements AutoCloseable {
         }
         for (int h = hooks.size() - 1; h >= 0; h--) {
             hooks.get(h).afterForward(visit);
+        }
+    }
+
+    /** The casts are part of the visit's graph, so that cotangents come back in the boundary's dtype. */
+    private void castInputs(Segment s, Flow flow) {
+        try (Autograd.Mode mode = Autograd.enableGrad()) {
+            network.castInputs(s, flow);
         }
     }
 
@@ -443,6 +461,7 @@ public final class Tape implements AutoCloseable {
         Flow flow = new Flow();
         v.read.forEach((name, b) -> flow.put(name, b.leaf));
         try (Scope scope = Scope.open()) {
+            castInputs(v.segment, flow);
             HandWritten handWritten = handWritten(v.segment, flow);
             if (handWritten != null) {
                 try (Autograd.Mode mode = Autograd.noGrad()) {
@@ -480,7 +499,7 @@ public final class Tape implements AutoCloseable {
     }
 
     /** The first segment, in forward order, that wrote a NaN or an infinity that is no mask, and under which name. */
-    public Optional<String> firstNonFinite() {
+    public Optional<NonFinite> firstNonFinite() {
         for (Visited v : visits) {
             if (v.segment.parameters().isEmpty()) {
                 continue;
@@ -492,7 +511,7 @@ public final class Tape implements AutoCloseable {
                 }
                 try (Scope scope = Scope.open()) {
                     if (value.isFinite().logicalNot().sum().item() > 0) {
-                        return Optional.of("segment '%s', tensor '%s'".formatted(v.segment.name(), e.getKey()));
+                        return Optional.of(new NonFinite(v.segment.name(), e.getKey()));
                     }
                 }
             }

@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import quern.tensor.Tensor;
 
 /**
  * Several optimizers that share out the parameters of one model between them: Muon for the matrices and AdamW for the
@@ -53,6 +55,16 @@ public final class CompositeOptimizer extends Optimizer {
                 member.update(own, learningRate, gradientScale);
             }
         }
+    }
+
+    @Override
+    public boolean hasEvalWeights() {
+        return super.hasEvalWeights() || members.stream().anyMatch(Optimizer::hasEvalWeights);
+    }
+
+    @Override
+    protected Optional<Tensor> evalWeight(ParameterState state) {
+        return super.evalWeight(state).or(() -> owners.get(state).evalWeight(state));
     }
 
     @Override

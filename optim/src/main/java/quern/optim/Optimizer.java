@@ -8,9 +8,11 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import quern.recipe.QuernException;
+import quern.recipe.WeightAverage;
 import quern.tensor.Autograd;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -33,6 +35,8 @@ public abstract class Optimizer implements AutoCloseable {
     private static final long ALIGNMENT = 16;
     private static final String MASTER = "master";
     private static final String STEP = "step";
+    private static final String AVERAGE = "ema";
+    private static final String WEIGHT = "weight";
 
     private final List<StateBuffer> buffers;
     private final List<ParameterState> states = new ArrayList<>();
@@ -40,6 +44,8 @@ public abstract class Optimizer implements AutoCloseable {
     private final List<Parameter> frozen = new ArrayList<>();
     private final List<Tensor> storage = new ArrayList<>();
     private final Map<String, Tensor> named = new LinkedHashMap<>();
+    private final Map<ParameterState, Tensor> averages = new LinkedHashMap<>();
+    private WeightAverage average;
     private long stateBytes;
     private boolean closed;
 
@@ -52,7 +58,7 @@ public abstract class Optimizer implements AutoCloseable {
      */
     protected Optimizer(List<ParameterGroup> groups, double defaultWeightDecay, List<StateBuffer> buffers) {
         this.buffers = List.copyOf(buffers);
-        Set<String> bufferNames = new LinkedHashSet<>(List.of(MASTER, STEP));
+        Set<String> bufferNames = new LinkedHashSet<>(List.of(MASTER, STEP, AVERAGE, WEIGHT));
         for (StateBuffer buffer : buffers) {
             if (!bufferNames.add(buffer.name())) {
                 throw new IllegalArgumentException("two buffers are named '%s'".formatted(buffer.name()));
@@ -218,6 +224,9 @@ public abstract class Optimizer implements AutoCloseable {
             }
             try {
                 update(active, learningRate, gradientScale);
+                if (average != null) {
+                    active.forEach(this::average);
+                }
             } finally {
                 // The handles end with the scope.
                 active.forEach(state -> state.setGradient(null));
@@ -226,9 +235,88 @@ public abstract class Optimizer implements AutoCloseable {
     }
 
     /**
+     * Keeps an exponential moving average of every weight from now on, in fp32: {@code a ← d·a + (1-d)·w} after every
+     * step that moves the weight, from the present weights on. {@link #evalWeights} gives it.
+     *
+     * @throws QuernException bad input when this optimizer has weights of its own to evaluate
+     */
+    public final void keepAverage(WeightAverage settings) {
+        checkOpen();
+        if (average != null) {
+            throw new IllegalStateException("the optimizer keeps an average already");
+        }
+        if (hasEvalWeights()) {
+            throw QuernException.badInput("ema: the optimizer evaluates an average of its own; leave ema out");
+        }
+        try (Scope scope = Scope.open();
+                Autograd.Mode mode = Autograd.noGrad()) {
+            allocate(AVERAGE, states, (state, view) -> {
+                view.copy_(state.weight());
+                averages.put(state, view);
+            });
+        }
+        average = settings;
+        nameWeights();
+    }
+
+    private void average(ParameterState state) {
+        double t = state.step();
+        double decay = average.ramp() ? Math.min(average.decay(), (1 + t) / (10 + t)) : average.decay();
+        averages.get(state).mul_(decay).add_(state.weight(), 1 - decay);
+    }
+
+    /**
+     * Makes the training's weights a part of {@link #state()}, for optimizers whose model is saved with other weights.
+     * Those of fewer than 32 bits follow from their masters.
+     */
+    protected final void nameWeights() {
+        for (ParameterState state : states) {
+            if (state.master() == null) {
+                named.put(
+                        WEIGHT + "/" + state.parameter().name(),
+                        state.parameter().value());
+            }
+        }
+    }
+
+    /** Whether {@link #evalWeights} differ from the weights that training computes with. */
+    public boolean hasEvalWeights() {
+        return average != null;
+    }
+
+    /**
+     * The weight to evaluate, where it is not the training's own: fp32, in the parameter's shape. Called under no-grad.
+     */
+    protected Optional<Tensor> evalWeight(ParameterState state) {
+        return Optional.ofNullable(averages.get(state));
+    }
+
+    /**
+     * Puts the weights to evaluate, sample and save into the parameters until the result is closed: the average where
+     * one is kept, or what the optimizer's method says; nothing changes for other optimizers.
+     */
+    public final EvalWeights evalWeights() {
+        checkOpen();
+        EvalWeights eval = new EvalWeights();
+        if (hasEvalWeights()) {
+            try (Scope scope = Scope.open();
+                    Autograd.Mode mode = Autograd.noGrad()) {
+                for (ParameterState state : states) {
+                    try (Scope one = Scope.open()) {
+                        evalWeight(state).ifPresent(weight -> eval.put(state.parameter(), weight));
+                    }
+                }
+            }
+        }
+        return eval;
+    }
+
+    /**
      * The state by name: {@code <buffer>/<parameter>} for each buffer, {@code master/<parameter>} (fp32) for weights of
-     * fewer bits, {@code step/<parameter>} (int64, a scalar: the steps that parameter took). These are the live tensors:
-     * a step changes them and {@link #close()} frees them; copy what must stay.
+     * fewer bits, {@code step/<parameter>} (int64, a scalar: the steps that parameter took). Where the weights to evaluate
+     * are others, also {@code ema/<parameter>} for an average that is kept, and {@code weight/<parameter>}, the training's
+     * own fp32 weight. These are the live tensors: a step changes them and {@link #close()} frees them; copy what must
+     * stay.
      */
     public final Map<String, Tensor> state() {
         checkOpen();
@@ -237,7 +325,8 @@ public abstract class Optimizer implements AutoCloseable {
 
     /**
      * Takes over a saved {@link #state()}, bit for bit. The names, shapes and dtypes must be exactly this optimizer's;
-     * nothing is changed when one is not. Weights are loaded by who owns the model.
+     * nothing is changed when one is not. Weights are loaded by who owns the model, unless {@link #hasEvalWeights()}: then
+     * the training's weights are here.
      */
     public final void load(Map<String, Tensor> saved) {
         checkOpen();
@@ -264,10 +353,13 @@ public abstract class Optimizer implements AutoCloseable {
         try (Scope scope = Scope.open();
                 Autograd.Mode mode = Autograd.noGrad()) {
             named.forEach((name, mine) -> mine.copy_(saved.get(name)));
+            if (hasEvalWeights()) {
+                states.forEach(ParameterState::writeBack);
+            }
         }
     }
 
-    /** The bytes of {@link #state()}. */
+    /** The bytes of {@link #state()}, weights of the model itself not counted. */
     public final long stateBytes() {
         return stateBytes;
     }
@@ -307,6 +399,7 @@ public abstract class Optimizer implements AutoCloseable {
         if (!closed) {
             closed = true;
             states.forEach(ParameterState::close);
+            averages.values().forEach(Tensor::close);
             storage.forEach(Tensor::close);
             named.clear();
         }

@@ -24,7 +24,6 @@ public final class ParameterState {
     private final ParameterRole role;
     private final long[] order;
     private final long[] inverse;
-    private final DType dtype;
     private final Device device;
     private final long numel;
     private final List<Tensor> buffers = new ArrayList<>();
@@ -42,7 +41,7 @@ public final class ParameterState {
         this.learningRateFactor = learningRateFactor;
         this.weightDecay = weightDecay;
         Tensor value = parameter.value();
-        dtype = value.dtype();
+        DType dtype = value.dtype();
         device = value.device();
         numel = value.numel();
         if (dtype != DType.FP32 && dtype != DType.BF16 && dtype != DType.FP16) {
@@ -76,12 +75,7 @@ public final class ParameterState {
 
     /** Views {@code numel} elements of a flat buffer in the parameter's shape and memory order; a kept handle. */
     Tensor viewOf(Tensor flat, long offset) {
-        long[] shape = parameter.value().shape();
-        long[] ordered = new long[shape.length];
-        for (int i = 0; i < shape.length; i++) {
-            ordered[i] = shape[(int) order[i]];
-        }
-        return flat.narrow(0, offset, numel()).view(ordered).permute(inverse).keep();
+        return inShape(flat.narrow(0, offset, numel())).keep();
     }
 
     void setMaster(Tensor master) {
@@ -168,9 +162,9 @@ public final class ParameterState {
         return device;
     }
 
-    /** The parameter's dtype. */
+    /** The parameter's dtype now: one of fewer bits than 32 may become another of as many. */
     public DType dtype() {
-        return dtype;
+        return parameter.value().dtype();
     }
 
     /** The steps taken with this parameter, the current one included: 1 at the first update. */
@@ -231,6 +225,19 @@ public final class ParameterState {
      */
     public MemorySegment bufferMemory(int index) {
         return bufferMemories.get(index);
+    }
+
+    /**
+     * A tensor of the parameter's shape that holds the numbers of {@code flat}, which are in the parameter's memory order;
+     * a view.
+     */
+    public Tensor inShape(Tensor flat) {
+        long[] shape = parameter.value().shape();
+        long[] ordered = new long[shape.length];
+        for (int i = 0; i < shape.length; i++) {
+            ordered[i] = shape[(int) order[i]];
+        }
+        return flat.view(ordered).permute(inverse);
     }
 
     /**

@@ -3,6 +3,7 @@ package quern.recipe;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * The top level of a training recipe: what is trained, on what, and how. Keys are the names of Hugging Face's {@code
@@ -18,8 +19,30 @@ public record Recipe(
         @Doc("The seed that every random stream is derived from.") @Default("1")
         long seed,
 
-        @Doc("The arithmetic of training: fp32, or bf16 with 32-bit master weights.") @Default("fp32")
+        @Doc(
+                "The arithmetic of training: fp32; bf16 or fp16 with 32-bit master weights; or dynamic, fp16 with bf16 where it"
+                        + " overflows.")
+        @Default("fp32")
         Precision precision,
+
+        @Doc("How the loss is scaled in precision fp16 and dynamic.")
+        Optional<LossScale> lossScale,
+
+        @Doc("When a segment changes from fp16 to bf16 in precision dynamic.")
+        Optional<DynamicPrecision> dynamicPrecision,
+
+        @Doc("What happens to a batch whose loss lies far above that of the steps before.")
+        Optional<SpikeGuard> spikeGuard,
+
+        @Doc("Small batches first: gradient accumulation grows to its full number over some steps.")
+        Optional<BatchSizeWarmup> batchSizeWarmup,
+
+        @Doc("Measures the gradient noise scale; {} for the usual averages.")
+        Optional<GradientNoiseScale> gradientNoiseScale,
+
+        @Doc("Whether a step's sequences are divided into passes as the memory allows; the step itself stays the same.")
+        @Default("false")
+        boolean autoFindBatchSize,
 
         @Doc("The model: a family with its sizes, or path: a Hugging Face folder to continue from.")
         Block model,
@@ -112,6 +135,9 @@ public record Recipe(
         @Default("0")
         @Range(min = 0)
         double warmupSteps,
+
+        @Doc("A moving average of the weights, evaluated and saved in their place; none when left out.")
+        Optional<WeightAverage> ema,
 
         @Doc("Sequences in one forward pass of training, on each device.") @Default("8") @Range(min = 1)
         int perDeviceTrainBatchSize,
@@ -208,11 +234,35 @@ public record Recipe(
             throw new IllegalArgumentException(
                     "early_stopping_patience: has no effect without evaluations; set eval_steps");
         }
+        if (lossScale.isPresent() && !precision.scalesLoss()) {
+            throw new IllegalArgumentException("loss_scale: has no effect without precision: fp16 or dynamic");
+        }
+        if (dynamicPrecision.isPresent() && precision != Precision.DYNAMIC) {
+            throw new IllegalArgumentException("dynamic_precision: has no effect without precision: dynamic");
+        }
+        if (spikeGuard.filter(g -> g.action() == SpikeGuard.Action.REWIND).isPresent() && saveSteps == 0) {
+            throw new IllegalArgumentException(
+                    "spike_guard: action: rewind goes back to the last checkpoint, and save_steps: 0 makes none on the way");
+        }
+        batchSizeWarmup.ifPresent(w -> checkBatchSizeWarmup(w, perDeviceTrainBatchSize, gradientAccumulationSteps));
+        if (gradientNoiseScale.isPresent() && perDeviceTrainBatchSize * (long) gradientAccumulationSteps < 2) {
+            throw new IllegalArgumentException(
+                    "gradient_noise_scale: needs two sequences or more in a step, found one; raise gradient_accumulation_steps");
+        }
         if (metricForBestModel.isBlank()) {
             throw new IllegalArgumentException("metric_for_best_model: expected a metric's name, found an empty text");
         }
         if (!device.equals("cpu") && !device.equals("cuda")) {
             throw new IllegalArgumentException("device: expected cpu or cuda, found " + Quoted.text(device));
+        }
+    }
+
+    private static void checkBatchSizeWarmup(BatchSizeWarmup warmup, int rows, int accumulation) {
+        long full = (long) rows * accumulation;
+        if (warmup.start() % rows != 0 || warmup.start() >= full) {
+            throw new IllegalArgumentException(
+                    "batch_size_warmup: start: expected a multiple of per_device_train_batch_size, %d, below the whole batch of %d (times gradient_accumulation_steps), found %d"
+                            .formatted(rows, full, warmup.start()));
         }
     }
 
@@ -226,6 +276,12 @@ public record Recipe(
                             .formatted(block.text("optim")));
         }
         return recipe;
+    }
+
+    /** The optimizers by their ids, each once: the recipe's own, then those of its parameter groups. */
+    public List<String> optimizers() {
+        Stream<String> groups = parameterGroups.stream().flatMap(group -> group.optim().stream());
+        return Stream.concat(Stream.of(optim), groups).distinct().toList();
     }
 
     /** Steps between two evaluations; 0 when there is only the one at the end. */

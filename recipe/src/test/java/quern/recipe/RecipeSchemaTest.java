@@ -98,7 +98,7 @@ class RecipeSchemaTest {
                          "description": "The decay rate of the first moment in Adam and its kin."}"""), properties.path("adam_beta1"));
         assertEquals(0, properties.path("adam_epsilon").path("exclusiveMinimum").asInt(-1));
         assertEquals(
-                JSON.readTree("[\"fp32\", \"bf16\"]"),
+                JSON.readTree("[\"fp32\", \"bf16\", \"fp16\", \"dynamic\"]"),
                 properties.path("precision").path("enum"));
         assertEquals("number", properties.path("num_train_epochs").path("type").asString());
         assertEquals(

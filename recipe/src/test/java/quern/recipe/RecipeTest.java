@@ -97,6 +97,30 @@ class RecipeTest {
         assertEquals("cuda", recipe.device());
     }
 
+    @Test
+    void namesEachOptimizerOnce() {
+        String groups = "[{pattern: a, optim: lion}, {pattern: b, weight_decay: 0.1}, {pattern: c, optim: lion}]";
+        assertEquals(
+                List.of("adamw", "lion"),
+                recipe("max_steps: 5\nparameter_groups: " + groups).optimizers());
+    }
+
+    @Test
+    void numbersStandForBlocksAndAdafactorForAnOptimizer() {
+        Recipe recipe = recipe("max_steps: 5\ndropout: 0.1\nagc: 0.02\nadafactor: true");
+        assertEquals(Optional.of(0.1), recipe.dropout().orElseThrow().all());
+        assertEquals(Optional.empty(), recipe.dropout().orElseThrow().attention());
+        assertEquals(new AgcSettings(0.02, 1e-3, true), recipe.agc().orElseThrow());
+        assertEquals("adafactor", recipe.optim());
+        assertEquals(
+                Map.of("scale_parameter", false, "relative_step", false),
+                recipe.optimArgs().toMap());
+        Recipe kept = recipe("max_steps: 5\nadafactor: true\noptim_args: {relative_step: true}");
+        assertEquals(
+                Map.of("scale_parameter", false, "relative_step", true),
+                kept.optimArgs().toMap());
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -112,11 +136,36 @@ class RecipeTest {
                 "max_steps: 5, device: gpu | device: expected cpu or cuda, found 'gpu'",
                 "max_steps: 5, adam_beta1: 1 | adam_beta1: 1 is out of range; expected at least 0 and below 1",
                 "max_steps: 5, adam_epsilon: 0 | adam_epsilon: 0 is out of range; expected above 0",
-                "max_steps: 5, precision: fp17 | precision: expected one of fp32, bf16, found 'fp17'",
+                "max_steps: 5, label_smoothing_factor: 1.5 | test.yaml:4:1: label_smoothing_factor: 1.5 is out of range",
+                "max_steps: 5, z_loss: -1 | test.yaml:4:1: z_loss: -1 is out of range",
+                "max_steps: 5, neftune_noise_alpha: 0 | test.yaml:4:1: neftune_noise_alpha: 0 is out of range",
+                "max_steps: 5, max_grad_value: -1 | test.yaml:4:1: max_grad_value: -1 is out of range",
+                "max_steps: 5, agc: true | test.yaml:4:1: agc: expected a number or a block of keys, found true",
+                "max_steps: 5, agc: -1 | test.yaml:4:1: clip_factor: -1 is out of range",
+                "max_steps: 5, agc: {epsilon: 1} | test.yaml:4:7: unknown key 'epsilon'",
+                "max_steps: 5, dropout: 1 | test.yaml:4:1: all: 1 is out of range; expected at least 0 and below 1",
+                "max_steps: 5, dropout: {} | test.yaml:4:10: dropout: no rate is given",
+                "max_steps: 5, dropout: {atention: 0.1} | test.yaml:4:11: unknown key 'atention' (did you mean 'attention'?)",
+                "max_steps: 5, layer_lr_decay: {factor: 2} | test.yaml:4:18: factor: 2 is out of range",
+                "max_steps: 5, layer_lr_decay: 0.9 | layer_lr_decay: expected a block of keys",
+                "max_steps: 5, adafactor: true, optim: adamw | test.yaml:4:1: adafactor: means optim: adafactor, but optim: adamw is given too",
+                "max_steps: 5, loss_scale: {initial: 8} | loss_scale: has no effect without precision: fp16 or dynamic",
+                "max_steps: 5, precision: fp16, loss_scale: {floor: 2e9} | floor: 2.0E9 is above initial, 65536.0",
+                "max_steps: 5, precision: fp16, loss_scale: {backoff_factor: 1} | backoff_factor: 1 is out of range",
+                "max_steps: 5, precision: fp16, dynamic_precision: {} | dynamic_precision: has no effect without",
+                "max_steps: 5, precision: dynamic, dynamic_precision: {overflows: 9; window: 3} | do not fit into a window",
+                "max_steps: 5, save_steps: 0, spike_guard: {action: rewind} | save_steps: 0 makes none on the way",
+                "max_steps: 5, spike_guard: {action: stop} | action: expected one of skip, rewind, found 'stop'",
+                "max_steps: 5, spike_guard: {threshold: 0} | threshold: 0 is out of range; expected above 0",
+                "max_steps: 5, gradient_accumulation_steps: 4, batch_size_warmup: {start: 12; steps: 3} | start: expected a multiple of per_device_train_batch_size, 8",
+                "max_steps: 5, batch_size_warmup: {start: 8; steps: 3} | below the whole batch of 8",
+                "max_steps: 5, per_device_train_batch_size: 1, gradient_noise_scale: {} | needs two sequences or more",
+                "max_steps: 5, gradient_noise_scale: {decay: 1} | decay: 1 is out of range",
+                "max_steps: 5, precision: fp17 | precision: expected one of fp32, bf16, fp16, dynamic, found 'fp17'",
                 "max_steps: 5, lerning_rate: 1 | unknown key 'lerning_rate' (did you mean 'learning_rate'?)",
             })
     void refusesWithPlaceAndReason(String more, String expected) {
-        String message = refusal(more.replace(", ", "\n"));
+        String message = refusal(more.replace(", ", "\n").replace(";", ","));
         assertTrue(message.contains(expected), message);
     }
 
@@ -133,6 +182,8 @@ class RecipeTest {
                 "warmup_ratio: 0.1 | Hugging Face's name; write the share as 'warmup_steps'",
                 "model_name_or_path: x | LLaMA-Factory's name; here it is 'model.path'",
                 "gradient_clipping: 1 | DeepSpeed's name; here it is 'max_grad_norm'",
+                "label_smoothing: 0.1 | here it is 'label_smoothing_factor'",
+                "layer_decay: 0.7 | timm's name; here it is 'layer_lr_decay'",
                 "lora_r: 8 | axolotl's name; this version trains all weights and has no adapters",
                 "xyzzy: 8 | unknown key 'xyzzy'; 'quern schema' lists the keys",
             })

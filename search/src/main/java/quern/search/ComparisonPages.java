@@ -16,7 +16,7 @@ import quern.recipe.DurableFiles;
  * comparison.html}, which is one file.
  */
 public final class ComparisonPages {
-    private static final String NONE = "–";
+    static final String NONE = "–";
     private static final double KILO = 1e3;
     private static final double MEGA = 1e6;
     private static final double MANY = 1e8;
@@ -27,7 +27,7 @@ public final class ComparisonPages {
      * Writes them; files that are there are replaced.
      *
      * @param folder where to; made when it is missing
-     * @param more what stands between the verdicts and the table, such as the result of a sweep
+     * @param more what stands before it, such as the result of a sweep
      * @param axis what the first picture's horizontal axis shows
      * @return the HTML file
      */
@@ -38,8 +38,11 @@ public final class ComparisonPages {
             throw DurableFiles.writeFailure(folder, -1, e);
         }
         SearchJson.write(folder.resolve("comparison.json"), comparison);
-        List<Page.Part> parts = new ArrayList<>(top(comparison));
-        parts.addAll(more);
+        List<Page.Part> parts = new ArrayList<>(more);
+        if (!more.isEmpty()) {
+            parts.add(new Page.Heading("Against " + comparison.baseline()));
+        }
+        parts.addAll(top(comparison));
         parts.addAll(LossPictures.draw(comparison, folder, axis));
         parts.addAll(LossPictures.draw(comparison, folder, LossPictures.Abscissa.SECONDS));
         parts.addAll(tables(comparison));
@@ -222,7 +225,7 @@ public final class ComparisonPages {
                         : bytes < MANY ? "%.2f MB".formatted(bytes / MEGA) : "%,.0f MB".formatted(bytes / MEGA);
     }
 
-    private static String show(Optional<Double> value, String format) {
+    static String show(Optional<Double> value, String format) {
         return value.map(format::formatted).orElse(NONE);
     }
 }

@@ -63,10 +63,30 @@ final class LossPictures {
         Page.Picture picture = new Page.Picture(
                 "loss-by-" + axis.name().toLowerCase(Locale.ROOT),
                 "Validation loss by %s; thick lines are means over seeds, thin ones single runs".formatted(axis.title));
-        CurvePng png = new CurvePng(comparison.title(), axis.title, "validation loss", false, top(comparison));
+        write(
+                picture,
+                new CurvePng(comparison.title(), axis.title, "validation loss", List.of(), top(comparison)),
+                series,
+                folder);
+        return List.of(picture);
+    }
+
+    /** Draws the final losses of a sweep by value. */
+    static Page.Picture finals(String title, String key, List<String> values, List<Series> series, Path folder) {
+        Page.Picture picture = new Page.Picture(
+                "final-loss",
+                "Final validation loss by %s; the points are means, thin lines join one seed's".formatted(key));
+        write(
+                picture,
+                new CurvePng(title, key, "final validation loss", values, OptionalDouble.empty()),
+                series,
+                folder);
+        return picture;
+    }
+
+    private static void write(Page.Picture picture, CurvePng png, List<Series> series, Path folder) {
         png.write(folder.resolve(picture.light()), CurvePng.Theme.LIGHT, series);
         png.write(folder.resolve(picture.dark()), CurvePng.Theme.DARK, series);
-        return List.of(picture);
     }
 
     /** Over the evaluations that every run has; runs of one arm evaluate at the same steps. */

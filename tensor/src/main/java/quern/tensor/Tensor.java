@@ -803,6 +803,12 @@ public final class Tensor implements AutoCloseable {
         return Native.call("index_select", () -> new Tensor(t.index_select(dim, index.t)), this, index);
     }
 
+    /** For each element, how many of the rising {@code boundaries} lie below it, int64. */
+    public Tensor bucketize(Tensor boundaries) {
+        return Native.call(
+                "bucketize", () -> new Tensor(torch.bucketize(t, boundaries.t, false, false)), this, boundaries);
+    }
+
     /** Adds rows of {@code source} at {@code index} along {@code dim}, in place. */
     public Tensor indexAdd_(int dim, Tensor index, Tensor source) {
         return Native.call(

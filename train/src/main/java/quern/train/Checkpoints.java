@@ -218,6 +218,8 @@ final class Checkpoints {
                     .toList();
             gone.addAll(mine.subList(0, Math.max(0, mine.size() - limit)));
         }
+        // What a spike leads back to stays, however few are kept.
+        gone.removeIf(p -> step(p).getAsLong() == state.rewindStep);
         for (Path old : gone) {
             Path aside = run.resolve(PRUNED + step(old).getAsLong());
             try {

@@ -5,6 +5,7 @@ import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.function.Consumer;
 import quern.data.Batch;
 import quern.data.BatchSource;
@@ -14,6 +15,7 @@ import quern.models.LanguageModel;
 import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
 import quern.nn.TransformerBlock;
+import quern.optim.EvalWeights;
 import quern.optim.Optimizer;
 import quern.recipe.Recipe;
 import quern.tensor.DType;
@@ -27,7 +29,7 @@ final class PlanTrial {
     private static final double MOST_SECONDS = 10;
 
     /** What was seen. */
-    record Measurement(TrainingPlan.Memory memory, Optional<TrainingPlan.Time> time) {}
+    record Measurement(TrainingPlan.Memory memory, Optional<TrainingPlan.Time> time, OptionalInt microBatch) {}
 
     private static final int GARBAGE_BYTES = 1 << 16;
 
@@ -36,6 +38,7 @@ final class PlanTrial {
     private byte[] garbage = {};
 
     private final Recipe recipe;
+    private Optional<MicroBatchSize> microBatch = Optional.empty();
 
     private PlanTrial(Preparation preparation) {
         this.preparation = preparation;
@@ -78,20 +81,34 @@ final class PlanTrial {
         long least = weights + gradients + state + process;
         return new Measurement(
                 new TrainingPlan.Memory(weights, gradients, state, 0, 0, process, least, available, false),
-                Optional.empty());
+                Optional.empty(),
+                OptionalInt.empty());
     }
 
     private Measurement steps(LanguageModel model, Optimizer optimizer, long[] known) {
         if (recipe.gradientCheckpointing()) {
             model.network().addHook(new GradientCheckpointing(s -> s instanceof TransformerBlock));
         }
+        Safeguards safeguards = preparation.safeguards(model.network(), optimizer, Safeguards.NONE.suspects());
+        safeguards = new Safeguards(
+                safeguards.scaler(),
+                safeguards.segments(),
+                Optional.empty(),
+                safeguards.noise(),
+                safeguards.suspects());
         TrainingStep step = new TrainingStep(
                 model.network(),
                 model.device(),
                 optimizer,
                 preparation.clipping(model.network()),
                 preparation.regularization(),
-                recipe.seed());
+                recipe.seed(),
+                safeguards);
+        if (recipe.autoFindBatchSize()) {
+            microBatch = Optional.of(new MicroBatchSize());
+            int whole = recipe.perDeviceTrainBatchSize() * recipe.gradientAccumulationSteps();
+            microBatch.get().find(step, batches(0), whole, model.device(), ProcessMemory::available);
+        }
         ProcessMemory.forgetPeak();
         fillYoungGeneration();
         List<Double> seconds = new ArrayList<>();
@@ -101,15 +118,19 @@ final class PlanTrial {
                 && (seconds.size() < LEAST_STEPS || (System.nanoTime() - start) / 1e9 < MOST_SECONDS)) {
             seconds.add(take(step, seconds.size()));
         }
-        double evaluation =
-                preparation.validation().map(text -> evaluate(model, text)).orElse(0.0);
+        double evaluation;
+        try (EvalWeights eval = optimizer.evalWeights()) {
+            evaluation =
+                    preparation.validation().map(text -> evaluate(model, text)).orElse(0.0);
+        }
         long training = ProcessMemory.read().peak();
         saveBeside(step, model, optimizer, seconds.size());
         long peak = Math.max(training, ProcessMemory.read().peak());
         long activations = Math.max(0, training - known[3] - known[0] - known[1] - known[2]);
         TrainingPlan.Memory memory = new TrainingPlan.Memory(
                 known[0], known[1], known[2], activations, peak - training, known[3], peak, known[4], true);
-        return new Measurement(memory, Optional.of(time(seconds, evaluation)));
+        OptionalInt rows = microBatch.map(m -> OptionalInt.of(m.rows())).orElse(OptionalInt.empty());
+        return new Measurement(memory, Optional.of(time(seconds, evaluation)), rows);
     }
 
     /**
@@ -135,11 +156,20 @@ final class PlanTrial {
     }
 
     private double take(TrainingStep step, int number) {
+        List<Batch> batches = batches(number);
+        if (microBatch.isPresent()) {
+            batches = microBatch.get().divide(batches);
+        }
+        return step.take(number, batches, preparation.schedule().rate(number)).seconds();
+    }
+
+    /** The batches of a whole step, whatever the warm-up of the batch size. */
+    private List<Batch> batches(int number) {
         List<Batch> batches = new ArrayList<>();
         for (int i = 0; i < recipe.gradientAccumulationSteps(); i++) {
             batches.add(preparation.batches().batch((long) number * recipe.gradientAccumulationSteps() + i));
         }
-        return step.take(number, batches, preparation.schedule().rate(number)).seconds();
+        return batches;
     }
 
     /** Seconds for the whole validation text, from its first batches. */
@@ -183,12 +213,11 @@ final class PlanTrial {
                 .toArray();
         double perStep = later[later.length / 2];
         long evaluations = preparation.validation().isPresent() ? evaluations() : 0;
+        // A step of a growing batch takes its share of a whole one's time.
+        double wholeSteps =
+                (double) preparation.stepBatches().first(preparation.maxSteps()) / recipe.gradientAccumulationSteps();
         return new TrainingPlan.Time(
-                seconds.size(),
-                perStep,
-                evaluation,
-                evaluations,
-                perStep * preparation.maxSteps() + evaluation * evaluations);
+                seconds.size(), perStep, evaluation, evaluations, perStep * wholeSteps + evaluation * evaluations);
     }
 
     /** Evaluations on the way, and the one at the end. */

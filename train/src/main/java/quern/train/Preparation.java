@@ -29,6 +29,8 @@ import quern.optim.OptimizerTechnique;
 import quern.optim.Schedule;
 import quern.optim.ScheduleTechnique;
 import quern.recipe.Block;
+import quern.recipe.DynamicPrecision;
+import quern.recipe.LossScale;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
 import quern.recipe.Recipe;
@@ -60,6 +62,7 @@ public final class Preparation {
     private final Regularization regularization;
     private final ScheduleTechnique scheduleTechnique;
     private final Record scheduleConfig;
+    private final StepBatches stepBatches;
     private final long maxSteps;
 
     private Preparation(Block block, Consumer<String> notes, Optional<Path> runTokenizer) {
@@ -145,11 +148,11 @@ public final class Preparation {
                         new Objective.Input(text, tokenizer, data, recipe.perDeviceEvalBatchSize(), EVALUATION_SEED),
                         objectiveConfig));
         checkObjective(objective, task);
+        this.stepBatches = StepBatches.of(recipe);
         this.maxSteps = recipe.maxSteps() > 0
                 ? recipe.maxSteps()
-                : Math.max(1, (long) Math.ceil(recipe.numTrainEpochs().orElseThrow()
-                        * batches.batchesPerEpoch()
-                        / recipe.gradientAccumulationSteps()));
+                : Math.max(1, stepBatches.stepsFor(recipe.numTrainEpochs().orElseThrow() * batches.batchesPerEpoch()));
+        checkBatchSize(objective);
         if (maxSteps > Integer.MAX_VALUE) {
             throw QuernException.badInput(
                     "num_train_epochs: %s passes are %d steps, more than a run can have",
@@ -223,6 +226,27 @@ public final class Preparation {
             throw QuernException.badInput(
                     "%s: metric_for_best_model: objective %s does not predict the whole text, so there is no %s; use eval_loss",
                     block.position("metric_for_best_model"), objective.id(), ValidationLoss.BITS_PER_BYTE);
+        }
+    }
+
+    private void checkBatchSize(Objective objective) {
+        recipe.batchSizeWarmup().ifPresent(w -> {
+            if (w.steps() > maxSteps) {
+                throw QuernException.badInput(
+                        "%s: batch_size_warmup: steps: %d are more than the training has, %d; lower them",
+                        block.position("batch_size_warmup"), w.steps(), maxSteps);
+            }
+        });
+        if (objective.dividesBatches()) {
+            return;
+        }
+        String needs = recipe.autoFindBatchSize()
+                ? "auto_find_batch_size"
+                : recipe.gradientNoiseScale().isPresent() ? "gradient_noise_scale" : null;
+        if (needs != null) {
+            throw QuernException.badInput(
+                    "%s: %s: divides batches, which objective %s can't bear, since it judges the rows of a batch together; leave it out",
+                    block.position(needs), needs, objective.id());
         }
     }
 
@@ -332,6 +356,25 @@ public final class Preparation {
         return evaluationBatches;
     }
 
+    /** Which of them each step reads. */
+    StepBatches stepBatches() {
+        return stepBatches;
+    }
+
+    /** What the steps of a training of this network look at. */
+    Safeguards safeguards(Network network, quern.optim.Optimizer optimizer, Safeguards.Suspects suspects) {
+        boolean scales = recipe.precision().scalesLoss();
+        return new Safeguards(
+                scales ? Optional.of(new LossScaler(recipe.lossScale().orElse(LossScale.DEFAULT))) : Optional.empty(),
+                recipe.precision() == Precision.DYNAMIC
+                        ? Optional.of(new SegmentPrecision(
+                                recipe.dynamicPrecision().orElse(DynamicPrecision.DEFAULT), network, optimizer))
+                        : Optional.empty(),
+                recipe.spikeGuard().map(SpikeDetector::new),
+                recipe.gradientNoiseScale().map(GradientNoise::new),
+                suspects);
+    }
+
     /** A new schedule: the learning rate of each step. */
     public Schedule schedule() {
         return optimizer
@@ -356,7 +399,16 @@ public final class Preparation {
 
     /** The dtype of the weights while training. */
     public DType dtype() {
-        return recipe.precision() == Precision.BF16 ? DType.BF16 : DType.FP32;
+        return dtype(recipe.precision());
+    }
+
+    /** The dtype of the weights in a precision; in a dynamic one, of those that never overflowed. */
+    public static DType dtype(Precision precision) {
+        return switch (precision) {
+            case FP32 -> DType.FP32;
+            case BF16 -> DType.BF16;
+            case FP16, DYNAMIC -> DType.FP16;
+        };
     }
 
     /** Where training happens. */
@@ -371,9 +423,19 @@ public final class Preparation {
                 .orElseGet(() -> LanguageModel.create(spec, dtype(), device(), recipe.seed()));
     }
 
-    /** The optimizer over a model's trainable parameters. */
+    /** The optimizer over a model's trainable parameters, with the average of the weights that the recipe wants. */
     quern.optim.Optimizer optimizer(Network network) {
-        return optimizer.create(network);
+        quern.optim.Optimizer made = optimizer.create(network);
+        boolean done = false;
+        try {
+            recipe.ema().ifPresent(made::keepAverage);
+            done = true;
+            return made;
+        } finally {
+            if (!done) {
+                made.close();
+            }
+        }
     }
 
     /** What training passes add to the model. */

@@ -55,14 +55,7 @@ final class RecipeRegularization {
 
     private static Map<Place, Double> rates(
             Block block, Recipe recipe, DropoutRates asked, Set<Regularization.Kind> possible, ModelSpec spec) {
-        for (String key : recipe.model().keys()) {
-            boolean drops = (key.contains("dropout") || key.endsWith("pdrop")) && !ELSEWHERE.contains(key);
-            if (drops) {
-                throw QuernException.badInput(
-                        "%s: model: %s is given beside dropout, which stands in for it; leave one of them out",
-                        recipe.model().position(key), key);
-            }
-        }
+        refuseOwnRates(recipe.model());
         Map<Place, Optional<Double>> own = Map.of(
                 Place.EMBEDDING, asked.embedding(),
                 Place.ATTENTION, asked.attention(),
@@ -82,6 +75,21 @@ final class RecipeRegularization {
             throw noEffect(block, "dropout", "dropout", spec);
         }
         return rates;
+    }
+
+    private static void refuseOwnRates(Block model) {
+        Map<String, Object> values = model.toMap();
+        for (String key : model.keys()) {
+            boolean drops = (key.contains("dropout") || key.endsWith("pdrop")) && !ELSEWHERE.contains(key);
+            if (drops) {
+                throw QuernException.badInput(
+                        "%s: model: %s is given beside dropout, which stands in for it; leave one of them out",
+                        model.position(key), key);
+            }
+            if (values.get(key) instanceof Map<?, ?>) {
+                refuseOwnRates(model.block(key));
+            }
+        }
     }
 
     private static QuernException noEffect(Block block, String key, String what, ModelSpec spec) {

@@ -5,6 +5,7 @@ import java.util.Map;
 import quern.models.LanguageModel;
 import quern.models.ModelSnapshot;
 import quern.models.SaveOptions;
+import quern.optim.EvalWeights;
 import quern.optim.Optimizer;
 import quern.tensor.Autograd;
 import quern.tensor.Device;
@@ -15,7 +16,7 @@ import quern.tensor.Tensor;
  * Copies of everything a checkpoint holds, taken in one go on the training thread, so that a save that goes on beside
  * training writes the values of this moment.
  *
- * @param model the model's files
+ * @param model the model's files, with the weights that are evaluated
  * @param optimizer the optimizer's state by name
  * @param state the trainer's numbers
  * @param bytes the bytes of all tensors
@@ -33,7 +34,9 @@ record Snapshot(ModelSnapshot model, Map<String, Tensor> optimizer, TrainerState
                 bytes += t.numel() * t.dtype().bytes();
             }
         }
-        return new Snapshot(model.snapshot(options), copies, state.copy(), bytes);
+        try (EvalWeights eval = optimizer.evalWeights()) {
+            return new Snapshot(model.snapshot(options), copies, state.copy(), bytes);
+        }
     }
 
     @Override

@@ -113,7 +113,7 @@ public final class StepBenchmark {
         Native.setThreads(s.threads());
         KernelThreads.setCount(s.threads());
         Size size = s.size();
-        DType dtype = s.precision() == Precision.BF16 ? DType.BF16 : DType.FP32;
+        DType dtype = Preparation.dtype(s.precision());
         Block block = Block.empty(Position.of("the benchmark"))
                 .with("family", "gpt2")
                 .with("n_layer", size.layers)

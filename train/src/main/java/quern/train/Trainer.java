@@ -13,6 +13,8 @@ import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.optim.Schedule;
 import quern.recipe.Recipe;
+import quern.tensor.Device;
+import quern.tensor.TensorException;
 
 /**
  * The training loop: steps, metrics, evaluations, samples, checkpoints and an orderly stop, in that order within a step.
@@ -39,6 +41,10 @@ final class Trainer {
     /**
      * What the loop works on.
      *
+     * @param stepBatches which batches a step reads
+     * @param safeguards what the step looks at, whose numbers checkpoints hold
+     * @param microBatch how many rows go through the model at once, where memory decides
+     * @param rewind brings weights and optimizer back to those of a step's checkpoint; empty where a spike is only left out
      * @param snapshots copies the weights and the optimizer's state beside the given numbers
      * @param sampler writes a text with the present weights, from the step's number
      */
@@ -47,6 +53,10 @@ final class Trainer {
             long maxSteps,
             TrainingStep step,
             BatchSource batches,
+            StepBatches stepBatches,
+            Safeguards safeguards,
+            Optional<MicroBatchSize> microBatch,
+            Optional<LongFunction<TrainerState>> rewind,
             Schedule schedule,
             Checkpoints checkpoints,
             Function<TrainerState, Snapshot> snapshots,
@@ -57,6 +67,7 @@ final class Trainer {
     private final Parts parts;
     private final Recipe recipe;
     private final TrainerState state;
+    private final List<Resumable> resumables;
     private volatile boolean stopRequested;
     private long lastSaved;
     private boolean bestUnsaved;
@@ -69,6 +80,9 @@ final class Trainer {
         this.recipe = parts.recipe();
         this.state = state;
         this.lastSaved = state.step == 0 ? -1 : state.step;
+        this.resumables = new ArrayList<>(parts.safeguards().resumable());
+        parts.microBatch().ifPresent(resumables::add);
+        resumables.forEach(r -> r.load(state.hooks.getOrDefault(r.name(), Map.of())));
         for (TrainingHook hook : parts.hooks()) {
             hook.load(state.hooks.getOrDefault(hook.name(), Map.of()));
         }
@@ -89,18 +103,18 @@ final class Trainer {
         parts.hooks().forEach(h -> h.onBegin(progress()));
         // A run that early stopping ended has nothing left to do, unless it was resumed with more patience.
         boolean early = state.finished && state.step < parts.maxSteps() && wantsStop();
+        findMicroBatch();
         while (state.step < parts.maxSteps() && !early && !stopRequested) {
-            StepResult result = parts.step()
-                    .take(state.step, batches(state.step), parts.schedule().rate((int) state.step));
+            StepResult result = take();
             state.step++;
             boolean last = state.step == parts.maxSteps();
             state.finished = last;
-            state.tokens += result.tokens();
-            state.lossSum += result.loss();
-            state.lossSteps++;
-            tokensSinceLog += result.tokens();
-            secondsSinceLog += result.seconds();
+            count(result);
             parts.hooks().forEach(h -> h.onStep(progress(), result));
+            result.note().ifPresent(this::note);
+            if (result.update() == StepResult.Update.SPIKED) {
+                rewind();
+            }
             announceSaved(parts.checkpoints().completed());
             if (due(recipe.loggingSteps()) || last) {
                 log(result);
@@ -112,6 +126,9 @@ final class Trainer {
                 sample();
             }
             state.finished |= early;
+            if (parts.rewind().isPresent() && due(recipe.saveSteps())) {
+                state.rewindStep = state.step;
+            }
             if (due(recipe.saveSteps()) || state.finished || bestUnsaved) {
                 save();
             }
@@ -131,20 +148,119 @@ final class Trainer {
 
     private List<Batch> batches(long step) {
         List<Batch> all = new ArrayList<>();
-        for (int i = 0; i < recipe.gradientAccumulationSteps(); i++) {
-            all.add(parts.batches().batch(step * recipe.gradientAccumulationSteps() + i));
+        long first = parts.stepBatches().first(step);
+        for (int i = 0; i < parts.stepBatches().count(step); i++) {
+            all.add(parts.batches().batch(first + i));
         }
         return all;
     }
 
+    /** The batches of a step as they go through the model. */
+    private List<Batch> microBatches(long step) {
+        List<Batch> all = batches(step);
+        if (parts.microBatch().isPresent()) {
+            all = parts.microBatch().get().divide(all);
+        }
+        boolean measured = parts.safeguards().noise().filter(n -> n.due(step)).isPresent();
+        if (measured && all.size() == 1 && all.getFirst().rows() > 1) {
+            // The noise scale needs a small and a large batch.
+            all = MicroBatches.ofRows(all, (all.getFirst().rows() + 1) / 2);
+        }
+        return all;
+    }
+
+    private void findMicroBatch() {
+        if (parts.microBatch().isEmpty() || parts.microBatch().get().rows() > 0) {
+            return;
+        }
+        MicroBatchSize size = parts.microBatch().get();
+        int whole = recipe.perDeviceTrainBatchSize() * recipe.gradientAccumulationSteps();
+        List<Batch> batches = new ArrayList<>();
+        for (int i = 0; i < recipe.gradientAccumulationSteps(); i++) {
+            batches.add(parts.batches().batch(i));
+        }
+        size.find(parts.step(), batches, whole, Device.parse(recipe.device()), ProcessMemory::available);
+        note("auto_find_batch_size: %d of the %d sequences of a step go through the model at once"
+                .formatted(size.rows(), whole));
+    }
+
+    /** Takes the next step, with smaller micro-batches where memory runs out and may decide. */
+    private StepResult take() {
+        double rate = parts.schedule().rate((int) state.step);
+        while (true) {
+            try {
+                return parts.step().take(state.step, microBatches(state.step), rate);
+            } catch (TensorException e) {
+                parts.step().dropGradients();
+                if (!MicroBatchSize.isOutOfMemory(e)
+                        || parts.microBatch().isEmpty()
+                        || !parts.microBatch().get().halve()) {
+                    throw e;
+                }
+                note("step %d: out of memory; from now on %d sequences go through the model at once"
+                        .formatted(state.step + 1, parts.microBatch().get().rows()));
+            }
+        }
+    }
+
+    private void count(StepResult result) {
+        state.tokens += result.tokens();
+        if (result.update() == StepResult.Update.TAKEN) {
+            state.lossSum += result.loss();
+            state.lossSteps++;
+        } else {
+            state.skipped++;
+        }
+        tokensSinceLog += result.tokens();
+        secondsSinceLog += result.seconds();
+    }
+
+    /**
+     * Goes back to the last regular checkpoint's weights after a spike, where the recipe asks for it. The step goes on: data
+     * and schedule are those of a run without the spike, and the data since the checkpoint is not seen again.
+     */
+    private void rewind() {
+        if (parts.rewind().isEmpty()) {
+            return;
+        }
+        if (state.rewindStep < 0) {
+            note("step %d: there is no checkpoint to rewind to yet; the batch is left out".formatted(state.step));
+            return;
+        }
+        announceSaved(parts.checkpoints().await());
+        TrainerState then = parts.rewind().get().apply(state.rewindStep);
+        parts.safeguards().spikes().ifPresent(s -> s.rewind(then.hooks.getOrDefault(s.name(), Map.of())));
+        state.rewinds++;
+        note("step %d: weights and optimizer are those of step %d again".formatted(state.step, state.rewindStep));
+    }
+
+    private void note(String text) {
+        parts.hooks().forEach(h -> h.onNote(progress(), text));
+    }
+
     private void log(StepResult last) {
         Map<String, Double> m = new LinkedHashMap<>();
-        m.put("loss", state.lossSum / state.lossSteps);
-        m.put("grad_norm", last.gradientNorm());
+        if (state.lossSteps > 0) {
+            m.put("loss", state.lossSum / state.lossSteps);
+        }
+        if (Double.isFinite(last.gradientNorm())) {
+            m.put("grad_norm", last.gradientNorm());
+        }
         m.put("learning_rate", last.learningRate());
         m.put("epoch", progress().epoch());
         m.put("num_input_tokens_seen", (double) state.tokens);
         m.put("tokens_per_sec", tokensSinceLog / secondsSinceLog);
+        Safeguards safeguards = parts.safeguards();
+        safeguards.scaler().ifPresent(scaler -> m.put("loss_scale", scaler.scale()));
+        safeguards
+                .segments()
+                .ifPresent(p -> m.put("bf16_segments", (double) p.converted().size()));
+        if (safeguards.scaler().isPresent() || safeguards.spikes().isPresent()) {
+            m.put("skipped_steps", (double) state.skipped);
+        }
+        parts.rewind().ifPresent(r -> m.put("rewinds", (double) state.rewinds));
+        safeguards.noise().ifPresent(n -> n.scale().ifPresent(scale -> m.put(n.name(), scale)));
+        recipe.batchSizeWarmup().ifPresent(w -> m.put("train_batch_size", (double) last.sequences()));
         state.lossSum = 0;
         state.lossSteps = 0;
         tokensSinceLog = 0;
@@ -197,6 +313,7 @@ final class Trainer {
                 state.hooks.put(hook.name(), hookState);
             }
         }
+        resumables.forEach(r -> state.hooks.put(r.name(), r.state()));
         parts.step().requireFiniteWeights(state.step);
         announceSaved(parts.checkpoints().await());
         parts.checkpoints().save(parts.snapshots().apply(state));
@@ -209,9 +326,8 @@ final class Trainer {
     }
 
     private TrainingProgress progress() {
-        double epoch = (double) state.step
-                * recipe.gradientAccumulationSteps()
-                / parts.batches().batchesPerEpoch();
+        double epoch =
+                (double) parts.stepBatches().first(state.step) / parts.batches().batchesPerEpoch();
         return new TrainingProgress(state.step, parts.maxSteps(), epoch, state.tokens);
     }
 }

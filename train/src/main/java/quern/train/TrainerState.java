@@ -17,6 +17,15 @@ final class TrainerState {
     double bestMetric = Double.NaN;
 
     long bestStep = -1;
+    /** Steps without an update, since they overflowed or were spikes. */
+    long skipped;
+
+    /** How often a spike led back to {@link #rewindStep}. */
+    long rewinds;
+
+    /** The step of the checkpoint that a spike would lead back to; -1 while there is none. */
+    long rewindStep = -1;
+
     /** Sums since the last line of training metrics. */
     double lossSum;
 
@@ -35,6 +44,9 @@ final class TrainerState {
         s.tokens = tokens;
         s.bestMetric = bestMetric;
         s.bestStep = bestStep;
+        s.skipped = skipped;
+        s.rewinds = rewinds;
+        s.rewindStep = rewindStep;
         s.lossSum = lossSum;
         s.lossSteps = lossSteps;
         s.finished = finished;
@@ -50,6 +62,11 @@ final class TrainerState {
         if (bestStep >= 0) {
             n.put("best_metric", bestMetric);
             n.put("best_step", bestStep);
+        }
+        n.put("skipped", skipped);
+        if (rewindStep >= 0) {
+            n.put("rewinds", rewinds);
+            n.put("rewind_step", rewindStep);
         }
         n.put("loss_sum", lossSum);
         n.put("loss_steps", lossSteps);
@@ -76,6 +93,9 @@ final class TrainerState {
         s.tokens = n.get("tokens").asLong();
         s.lossSum = n.get("loss_sum").asDouble();
         s.lossSteps = n.get("loss_steps").asLong();
+        s.skipped = n.path("skipped").asLong(0);
+        s.rewinds = n.path("rewinds").asLong(0);
+        s.rewindStep = n.path("rewind_step").asLong(-1);
         s.finished = n.path("finished").asBoolean(false);
         s.data = n.path("data").asString("");
         if (n.has("best_step")) {

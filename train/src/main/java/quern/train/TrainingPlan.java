@@ -6,11 +6,17 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.function.Consumer;
 import quern.data.Batch;
 import quern.data.DocumentReport;
 import quern.optim.Schedule;
+import quern.recipe.BatchSizeWarmup;
+import quern.recipe.DynamicPrecision;
+import quern.recipe.LossScale;
+import quern.recipe.Precision;
 import quern.recipe.Recipe;
+import quern.tensor.DType;
 
 /**
  * What a training will be, before it is begun: its size, memory, data, length and time. Memory and time come from a few
@@ -22,6 +28,8 @@ import quern.recipe.Recipe;
  * @param memory what the training process needs at its peak
  * @param data what it reads
  * @param tokens how much of it
+ * @param batchSize how a step's sequences go through the model
+ * @param precision the arithmetic
  * @param steps optimizer steps
  * @param learningRate the schedule
  * @param time how long it takes on this machine; empty where no step was taken
@@ -33,6 +41,8 @@ public record TrainingPlan(
         Memory memory,
         Data data,
         Tokens tokens,
+        BatchSize batchSize,
+        Arithmetic precision,
         long steps,
         LearningRate learningRate,
         Optional<Time> time) {
@@ -97,6 +107,33 @@ public record TrainingPlan(
     public record Tokens(double perStep, double total, double epochs) {}
 
     /**
+     * Sequences.
+     *
+     * @param step in an optimizer step, once a warm-up is over
+     * @param first in the first step
+     * @param warmupSteps steps until it is whole; 0 without a warm-up
+     * @param pass that go through the model at once; by trial with auto_find_batch_size, and empty where no step was taken
+     * @param found whether they were found by trial
+     */
+    public record BatchSize(int step, int first, int warmupSteps, OptionalInt pass, boolean found) {}
+
+    /**
+     * The arithmetic.
+     *
+     * @param name as the recipe has it
+     * @param weights the dtype of the weights
+     * @param master the dtype that the optimizer updates
+     * @param lossScale how the loss is scaled, in fp16
+     * @param dynamic when a segment changes to bf16, in a dynamic precision
+     */
+    public record Arithmetic(
+            String name,
+            String weights,
+            String master,
+            Optional<LossScale> lossScale,
+            Optional<DynamicPrecision> dynamic) {}
+
+    /**
      * The learning rate over the training.
      *
      * @param scheduler its name
@@ -137,6 +174,8 @@ public record TrainingPlan(
                 trial.memory(),
                 data(preparation),
                 tokens(preparation),
+                batch(preparation, trial.microBatch()),
+                arithmetic(preparation),
                 preparation.maxSteps(),
                 learningRate(preparation),
                 trial.time());
@@ -213,8 +252,32 @@ public record TrainingPlan(
         }
         double perBatch = some.stream().mapToLong(Batch::realTokens).average().orElse(0);
         double perStep = perBatch * recipe.gradientAccumulationSteps();
-        double epochs = (double) preparation.maxSteps() * recipe.gradientAccumulationSteps() / perEpoch;
-        return new Tokens(perStep, perStep * preparation.maxSteps(), epochs);
+        double all = preparation.stepBatches().first(preparation.maxSteps());
+        return new Tokens(perStep, perBatch * all, all / perEpoch);
+    }
+
+    private static BatchSize batch(Preparation preparation, OptionalInt found) {
+        Recipe recipe = preparation.recipe();
+        int rows = recipe.perDeviceTrainBatchSize();
+        return new BatchSize(
+                rows * recipe.gradientAccumulationSteps(),
+                rows * preparation.stepBatches().count(0),
+                recipe.batchSizeWarmup().map(BatchSizeWarmup::steps).orElse(0),
+                recipe.autoFindBatchSize() ? found : OptionalInt.of(rows),
+                recipe.autoFindBatchSize());
+    }
+
+    private static Arithmetic arithmetic(Preparation preparation) {
+        Recipe recipe = preparation.recipe();
+        Precision precision = recipe.precision();
+        return new Arithmetic(
+                precision.name().toLowerCase(Locale.ROOT),
+                preparation.dtype().toString(),
+                DType.FP32.toString(),
+                precision.scalesLoss() ? Optional.of(recipe.lossScale().orElse(LossScale.DEFAULT)) : Optional.empty(),
+                precision == Precision.DYNAMIC
+                        ? Optional.of(recipe.dynamicPrecision().orElse(DynamicPrecision.DEFAULT))
+                        : Optional.empty());
     }
 
     private static LearningRate learningRate(Preparation preparation) {

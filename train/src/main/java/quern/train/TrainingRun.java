@@ -3,6 +3,7 @@ package quern.train;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -21,13 +22,18 @@ import quern.models.ModelCard;
 import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
 import quern.nn.TransformerBlock;
+import quern.optim.EvalWeights;
 import quern.optim.MetricSchedule;
 import quern.optim.Optimizer;
 import quern.optim.Schedule;
 import quern.recipe.Block;
 import quern.recipe.QuernException;
 import quern.recipe.Recipe;
+import quern.recipe.SpikeGuard;
+import quern.tensor.Autograd;
+import quern.tensor.DType;
 import quern.tensor.Native;
+import quern.tensor.Parameter;
 import quern.tensor.RandomStreams;
 import quern.tensor.Scope;
 import quern.tensor.kernel.KernelThreads;
@@ -294,7 +300,7 @@ public final class TrainingRun implements AutoCloseable {
         return preparation;
     }
 
-    /** The model being trained. */
+    /** The model being trained, with the training's own weights where the saved ones are an average. */
     public LanguageModel model() {
         return model;
     }
@@ -363,6 +369,7 @@ public final class TrainingRun implements AutoCloseable {
                 recipe.saveTotalLimit(),
                 recipe.saveAsync(),
                 to -> preparation.tokenizer().save(to));
+        Safeguards safeguards = safeguards();
         trainer = new Trainer(
                 new Trainer.Parts(
                         recipe,
@@ -373,8 +380,15 @@ public final class TrainingRun implements AutoCloseable {
                                 optimizer,
                                 preparation.clipping(model.network()),
                                 preparation.regularization(),
-                                recipe.seed()),
+                                recipe.seed(),
+                                safeguards),
                         preparation.batches(),
+                        preparation.stepBatches(),
+                        safeguards,
+                        recipe.autoFindBatchSize() ? Optional.of(new MicroBatchSize()) : Optional.empty(),
+                        recipe.spikeGuard()
+                                .filter(g -> g.action() == SpikeGuard.Action.REWIND)
+                                .map(g -> this::rewind),
                         schedule,
                         checkpoints,
                         s -> Snapshot.take(model, SaveOptions.DEFAULT.withCard(card(s)), optimizer, s),
@@ -405,6 +419,44 @@ public final class TrainingRun implements AutoCloseable {
                 state.bestStep >= 0 ? Optional.of(state.bestStep) : Optional.empty());
     }
 
+    private Safeguards safeguards() {
+        KeptBatches kept = new KeptBatches(
+                folder.path(),
+                preparation.tokenizer()::decode,
+                recipe.spikeGuard().map(SpikeGuard::keptBatches).orElse(KeptBatches.USUAL_LIMIT));
+        return preparation.safeguards(model.network(), optimizer, kept::keep);
+    }
+
+    /** Brings weights and optimizer back to those of a step's checkpoint; gives the numbers of that time. */
+    private TrainerState rewind(long step) {
+        Path checkpoint = Checkpoints.folder(folder.path(), step);
+        Manifest.verify(checkpoint);
+        try (LanguageModel then = LanguageModel.load(checkpoint, preparation.dtype(), preparation.device());
+                Scope scope = Scope.open();
+                Autograd.Mode mode = Autograd.noGrad()) {
+            Map<String, Parameter> weights = new HashMap<>();
+            then.parameters().forEach(p -> weights.put(p.name(), p));
+            for (Parameter p : model.parameters()) {
+                if (!isMastered(p)) {
+                    p.value().copy_(weights.get(p.name()).value());
+                }
+            }
+            // After the model's weights: where those are an average, the optimizer's state has the training's own.
+            optimizer.load(Checkpoints.readOptimizer(checkpoint));
+            for (Parameter p : model.parameters()) {
+                if (isMastered(p)) {
+                    p.value().copy_(optimizer.masterOf(p));
+                }
+            }
+        }
+        return Checkpoints.readState(checkpoint);
+    }
+
+    /** Whether a weight comes from its master: its segment may have changed its dtype since a checkpoint. */
+    private static boolean isMastered(Parameter p) {
+        return p.isTrainable() && p.value().dtype() != DType.FP32;
+    }
+
     private void keepEvaluation(Map<String, Double> values) {
         lastEvaluation.clear();
         values.forEach((name, value) -> {
@@ -433,14 +485,17 @@ public final class TrainingRun implements AutoCloseable {
             @Override
             public Map<String, Double> measure(LongConsumer batchesDone) {
                 long start = System.nanoTime();
-                ValidationLoss loss = own.isPresent()
-                        ? ValidationLoss.measure(
-                                model.network(),
-                                model.device(),
-                                own.get(),
-                                own.get().batchesPerEpoch(),
-                                batchesDone)
-                        : ValidationLoss.measure(model.network(), model.device(), text, length, rows, batchesDone);
+                ValidationLoss loss;
+                try (EvalWeights eval = optimizer.evalWeights()) {
+                    loss = own.isPresent()
+                            ? ValidationLoss.measure(
+                                    model.network(),
+                                    model.device(),
+                                    own.get(),
+                                    own.get().batchesPerEpoch(),
+                                    batchesDone)
+                            : ValidationLoss.measure(model.network(), model.device(), text, length, rows, batchesDone);
+                }
                 if (!Double.isFinite(loss.loss())) {
                     throw QuernException.refused(
                             "step %d: the validation loss is %s; the last checkpoint stands; lower learning_rate, or resume with precision: fp32",
@@ -467,8 +522,10 @@ public final class TrainingRun implements AutoCloseable {
                         .with("max_new_tokens", recipe.sampleMaxNewTokens())
                         .with("seed", seed));
         long[] prompt = ModelFolder.promptTokens(preparation.tokenizer(), recipe.samplePrompt());
-        Generator generator = new Generator(model, config, null);
-        List<Generator.Generated> out = generator.generate(List.of(prompt));
+        List<Generator.Generated> out;
+        try (EvalWeights eval = optimizer.evalWeights()) {
+            out = new Generator(model, config, null).generate(List.of(prompt));
+        }
         long[] tokens = out.getFirst().tokens();
         int[] ids = new int[tokens.length];
         for (int i = 0; i < ids.length; i++) {
@@ -485,7 +542,10 @@ public final class TrainingRun implements AutoCloseable {
         facts.put(
                 "Optimizer",
                 "%s, learning rate %s, %s schedule"
-                        .formatted(recipe.optim(), recipe.learningRate(), recipe.lrSchedulerType()));
+                        .formatted(
+                                String.join(" and ", recipe.optimizers()),
+                                recipe.learningRate(),
+                                recipe.lrSchedulerType()));
         facts.put(
                 "Training text",
                 "%,d tokens".formatted(preparation.store().train().size()));

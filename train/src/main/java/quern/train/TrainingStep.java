@@ -1,11 +1,14 @@
 package quern.train;
 
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import quern.data.Batch;
 import quern.nn.Network;
 import quern.nn.Pass;
 import quern.nn.Regularization;
+import quern.nn.Segment;
 import quern.nn.Tape;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
@@ -21,9 +24,12 @@ import quern.tensor.Tensor;
 /**
  * One optimizer step: forward and backward over its micro-batches, the norm, clipping, the update. Every counted token of
  * the step weighs the same, however the step is split. A loss or gradient that is not finite stops the training before
- * any weight changes.
+ * any weight changes; in fp16 it leaves out the update and lowers the loss scale instead.
  */
 final class TrainingStep {
+    /** Something that is not finite: in words, and the segment where it came up first, if that can be told. */
+    private record Fault(String what, Optional<String> segment) {}
+
     private final Network network;
     private final Device device;
     private final Optimizer optimizer;
@@ -31,6 +37,7 @@ final class TrainingStep {
     private final Regularization regularization;
     private final RandomStreams random;
     private final List<Parameter> parameters;
+    private final Safeguards safeguards;
 
     TrainingStep(
             Network network,
@@ -39,6 +46,18 @@ final class TrainingStep {
             GradientClipping clipping,
             Regularization regularization,
             long seed) {
+        this(network, device, optimizer, clipping, regularization, seed, Safeguards.NONE);
+    }
+
+    TrainingStep(
+            Network network,
+            Device device,
+            Optimizer optimizer,
+            GradientClipping clipping,
+            Regularization regularization,
+            long seed,
+            Safeguards safeguards) {
+        this.safeguards = safeguards;
         this.network = network;
         this.device = device;
         this.optimizer = optimizer;
@@ -56,32 +75,110 @@ final class TrainingStep {
      */
     StepResult take(long step, List<Batch> batches, double learningRate) {
         long start = System.nanoTime();
-        long counted = batches.stream().mapToLong(Batch::countedTokens).sum();
-        if (counted == 0) {
+        double lossScale = safeguards.lossScale();
+        Optional<GradientNoise> noise = safeguards.noise().filter(n -> n.due(step));
+        Gradients gradients = gradients(step, batches, noise);
+        double norm = Double.NaN;
+        GradientClipping.Measurement measured = null;
+        Optional<Fault> fault = gradients.fault;
+        if (fault.isEmpty()) {
+            measured = clipping.measure(parameters, 1 / lossScale);
+            norm = measured.norm();
+            fault = fault(norm);
+        }
+        StepResult.Update update = StepResult.Update.TAKEN;
+        Optional<String> note = Optional.empty();
+        Optional<SpikeDetector.Spike> spike =
+                fault.isPresent() ? Optional.empty() : safeguards.spikes().flatMap(s -> s.judge(gradients.loss));
+        if (fault.isPresent()) {
+            if (safeguards.scaler().isEmpty()) {
+                throw refused(step, fault.get(), gradients.loss, learningRate, batches);
+            }
+            update = StepResult.Update.OVERFLOWED;
+            note = Optional.of(overflowed(step, fault.get(), gradients.loss, batches));
+        } else if (spike.isPresent()) {
+            update = StepResult.Update.SPIKED;
+            note = Optional.of(leaveOut(step, spike.get(), batches));
+        } else {
+            double squaredNorm = norm * norm;
+            noise.ifPresent(n -> n.end(squaredNorm, gradients.counted));
+            optimizer.step(learningRate, measured.scale());
+            safeguards.scaler().ifPresent(LossScaler::taken);
+            safeguards.spikes().ifPresent(s -> s.taken(gradients.loss));
+        }
+        return new StepResult(
+                gradients.loss,
+                norm,
+                learningRate,
+                batches.stream().mapToLong(Batch::realTokens).sum(),
+                gradients.counted,
+                batches.stream().mapToLong(Batch::rows).sum(),
+                (System.nanoTime() - start) / 1e9,
+                update,
+                note);
+    }
+
+    /** What forward and backward of a step gave, besides the gradients that the parameters now hold. */
+    private static final class Gradients {
+        double loss;
+        long counted;
+        Optional<Fault> fault = Optional.empty();
+    }
+
+    /** Forward and backward over the micro-batches, up to the first whose loss is not finite. */
+    private Gradients gradients(long step, List<Batch> batches, Optional<GradientNoise> noise) {
+        Gradients result = new Gradients();
+        result.counted = batches.stream().mapToLong(Batch::countedTokens).sum();
+        if (result.counted == 0) {
             throw QuernException.badInput(
                     "step %d: none of the %d tokens of its batch counts, so there is nothing to learn; check the data's max_length and packing",
                     step + 1, batches.stream().mapToLong(Batch::realTokens).sum());
         }
         long rows = batches.stream().mapToLong(Batch::rows).sum();
         boolean accumulates = batches.size() > 1;
+        noise.ifPresent(GradientNoise::begin);
         prepareGradients(accumulates);
-        double loss = 0;
-        for (int i = 0; i < batches.size(); i++) {
-            Batch batch = batches.get(i);
-            if (batch.countedTokens() > 0) {
-                loss += forwardBackward(step, i, batch, 1.0 / counted, 1.0 / rows);
+        try (MicroGradients apart = noise.isPresent() ? new MicroGradients(parameters) : null) {
+            for (int i = 0; i < batches.size() && result.fault.isEmpty(); i++) {
+                Batch batch = batches.get(i);
+                if (batch.countedTokens() == 0) {
+                    continue;
+                }
+                if (apart != null && i > 0) {
+                    prepareGradients(accumulates);
+                }
+                forwardBackward(step, i, batch, 1.0 / result.counted, 1.0 / rows, result);
+                if (apart != null) {
+                    // The micro-batch's own mean gradient: its share of the whole step's taken out again.
+                    double share = (double) batch.countedTokens() / result.counted;
+                    double scale = 1 / (safeguards.lossScale() * share);
+                    noise.get().addSmall(MicroGradients.squaredNorm(parameters, scale), batch.countedTokens());
+                    apart.take();
+                }
+            }
+            if (apart != null) {
+                apart.giveBack();
             }
         }
-        GradientClipping.Measurement measured = clipping.measure(parameters);
-        if (measured.nonFinite().isPresent()) {
-            throw nonFinite(step, "the gradient of '" + measured.nonFinite().get() + "'", learningRate);
+        return result;
+    }
+
+    /**
+     * Forward and backward without an update, to see what they need; the gradients are dropped.
+     *
+     * @param batches as for {@link #take}
+     */
+    void rehearse(long step, List<Batch> batches) {
+        try {
+            gradients(step, batches, Optional.empty());
+        } finally {
+            dropGradients();
         }
-        if (!Double.isFinite(measured.norm())) {
-            throw nonFinite(step, "the norm of all gradients", learningRate);
-        }
-        optimizer.step(learningRate, measured.scale());
-        long tokens = batches.stream().mapToLong(Batch::realTokens).sum();
-        return new StepResult(loss, measured.norm(), learningRate, tokens, counted, (System.nanoTime() - start) / 1e9);
+    }
+
+    /** Drops all gradients, as after a step that was broken off. */
+    void dropGradients() {
+        parameters.forEach(Parameter::clearGrad);
     }
 
     private void prepareGradients(boolean accumulates) {
@@ -94,22 +191,94 @@ final class TrainingStep {
         }
     }
 
-    private double forwardBackward(long step, int micro, Batch batch, double weight, double rowWeight) {
-        Pass pass = Pass.training(random.seed("dropout", step, micro)).with(regularization);
+    private void forwardBackward(long step, int micro, Batch batch, double weight, double rowWeight, Gradients result) {
+        double lossScale = safeguards.lossScale();
+        Pass pass = Pass.training(random.seed("dropout", step, micro))
+                .with(regularization)
+                .withLossScale(lossScale);
         try (Scope scope = Scope.open();
                 Tape tape = network.forward(TokenTensors.flow(batch, weight, rowWeight, device), pass)) {
             double loss = tape.get("loss").item();
+            result.loss += loss;
             if (!Double.isFinite(loss)) {
-                String where = tape.firstNonFinite()
-                        .map(w -> "first in " + w)
+                Optional<Tape.NonFinite> first = tape.firstNonFinite();
+                String where = first.map(w -> "first in " + w)
                         .orElse("every inner tensor is finite, the loss alone overflowed");
-                throw QuernException.refused(
-                        "step %d: the loss is %s (%s); no weight was changed and the last checkpoint stands; lower learning_rate, or resume with precision: fp32",
-                        step + 1, loss, where);
+                result.fault = Optional.of(
+                        new Fault("the loss is %s (%s)".formatted(loss, where), first.map(Tape.NonFinite::segment)));
+                return;
             }
-            tape.backward(Map.of("loss", Tensor.full(1, DType.FP32, device, 1)));
-            return loss;
+            tape.backward(Map.of("loss", Tensor.full(lossScale, DType.FP32, device, 1)));
         }
+    }
+
+    /** The first gradient in the order of backward that is not finite, where the norm of all is not. */
+    private Optional<Fault> fault(double norm) {
+        if (Double.isFinite(norm)) {
+            return Optional.empty();
+        }
+        for (Segment segment : network.visits().reversed()) {
+            for (Parameter p : segment.parameters().reversed()) {
+                try (Scope scope = Scope.open()) {
+                    Tensor grad = p.grad();
+                    if (p.isTrainable()
+                            && grad.isDefined()
+                            && grad.isFinite().logicalNot().sum().item() > 0) {
+                        return Optional.of(new Fault(
+                                "the gradient of '%s' (segment '%s') is not finite".formatted(p.name(), segment.name()),
+                                Optional.of(segment.name())));
+                    }
+                }
+            }
+        }
+        return Optional.of(new Fault("the norm of all gradients is not finite", Optional.empty()));
+    }
+
+    private QuernException refused(long step, Fault fault, double loss, double learningRate, List<Batch> batches) {
+        safeguards.suspects().keep(step + 1, "not finite: " + fault.what(), loss, Map.of(), batches);
+        return QuernException.refused(
+                "step %d: %s at learning rate %s; no weight was changed and the last checkpoint stands; lower learning_rate, set max_grad_norm, or train with precision: fp32",
+                step + 1, fault.what(), learningRate);
+    }
+
+    /** Lowers the loss scale, or lets the segment that overflowed change to bf16; says which. */
+    private String overflowed(long step, Fault fault, double loss, List<Batch> batches) {
+        LossScaler scaler = safeguards.scaler().orElseThrow();
+        double before = scaler.scale();
+        List<String> converted =
+                fault.segment().isEmpty() || safeguards.segments().isEmpty()
+                        ? List.of()
+                        : safeguards
+                                .segments()
+                                .get()
+                                .overflowed(step + 1, fault.segment().get(), scaler.isAtFloor());
+        if (!converted.isEmpty()) {
+            return "step %d: no update, %s in fp16; from now on in bf16: %s"
+                    .formatted(step + 1, fault.what(), String.join(", ", converted));
+        }
+        if (scaler.isAtFloor()) {
+            safeguards.suspects().keep(step + 1, "overflow: " + fault.what(), loss, Map.of(), batches);
+        }
+        scaler.overflowed(step + 1, fault.what());
+        return "step %d: no update, %s in fp16; loss scale %s, was %s"
+                .formatted(step + 1, fault.what(), scaler.scale(), before);
+    }
+
+    private String leaveOut(long step, SpikeDetector.Spike spike, List<Batch> batches) {
+        Map<String, Double> facts = new LinkedHashMap<>();
+        facts.put("mean", spike.mean());
+        facts.put("deviation", spike.deviation());
+        facts.put("limit", spike.limit());
+        safeguards.suspects().keep(step + 1, "spike", spike.loss(), facts, batches);
+        safeguards.spikes().orElseThrow().leftOut(step + 1, spike);
+        return "step %d: no update, the loss of %.4f is above %.4f, %s deviations over the mean of %.4f; the batch is in %s"
+                .formatted(
+                        step + 1,
+                        spike.loss(),
+                        spike.limit(),
+                        safeguards.spikes().get().threshold(),
+                        spike.mean(),
+                        KeptBatches.FILE);
     }
 
     /**
@@ -130,11 +299,5 @@ final class TrainingStep {
                 }
             }
         }
-    }
-
-    private static QuernException nonFinite(long step, String what, double learningRate) {
-        return QuernException.refused(
-                "step %d: %s is not finite at learning rate %s; no weight was changed and the last checkpoint stands; lower learning_rate or set max_grad_norm",
-                step + 1, what, learningRate);
     }
 }

@@ -57,6 +57,8 @@ class ResumeTest {
         "fp32, gpt2, 2, true, false, 3",
         "bf16, gpt2, 2, false, true, 7",
         "bf16, llama, 1, true, false, 1",
+        "fp16, llama, 2, true, false, 6",
+        "fp16, gpt2, 1, false, true, 5",
         "fp32, llama, 2, true, true, 11"
     })
     void resumedRunEqualsUnbrokenOne(

@@ -88,6 +88,36 @@ class TrainingOptionsTest {
         assertNotEquals(weights(run.resolve("checkpoint-12")), weights(run));
     }
 
+    /** Patience counts over a resume, and the model of the run is the best one, not the last. */
+    @Test
+    void earlyStoppingLeavesTheBestModel() {
+        String[] options = {
+            "learning_rate=0.3",
+            "lr_scheduler_type=constant",
+            "warmup_steps=0",
+            "max_steps=60",
+            "eval_steps=1",
+            "save_steps=7",
+            "save_total_limit=1",
+            "early_stopping_patience=3",
+            "load_best_model_at_end=true"
+        };
+        TrainingRun.Outcome outcome = TinyRuns.train(TinyRuns.block(folder, options));
+        assertEquals(TrainingRun.Ending.EARLY, outcome.ending());
+        long best = outcome.bestStep().orElseThrow();
+        assertEquals(best + 3, outcome.steps());
+        Path run = outcome.folder();
+        assertEquals(weights(run.resolve("checkpoint-" + best)), weights(run));
+        assertNotEquals(weights(run.resolve("checkpoint-" + outcome.steps())), weights(run));
+
+        Path part =
+                TinyRuns.trainUntil(TinyRuns.block(folder, options), best + 2).folder();
+        TrainingRun.Outcome resumed = TinyRuns.resume(part);
+        assertEquals(TrainingRun.Ending.EARLY, resumed.ending());
+        assertEquals(outcome.steps(), resumed.steps());
+        assertEquals(weights(run), weights(part));
+    }
+
     @Test
     void aBestStepThatWasNotSavedIsNotPromised() {
         Path run =

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.BiFunction;
+import java.util.function.Function;
 import quern.cli.JsonOption;
 import quern.cli.ProgressLine;
 import quern.cli.RecipeArguments;
@@ -24,6 +24,20 @@ import quern.train.TrainingRun;
 /** A {@link Study} carried out for a person who watches: progress on standard error, the result on standard output. */
 public final class StudyRun implements StudyRunner.Watcher {
     private static final double SMOOTHING = 0.1;
+
+    /**
+     * What to print.
+     *
+     * @param json the whole result
+     * @param first sentences before those about the arms
+     * @param page the page to open
+     */
+    public record Report(Object json, List<String> first, Comparison comparison, Path page) {
+        /** A comparison whose pages are written. */
+        public static Report of(Comparison comparison, Path page) {
+            return new Report(comparison, List.of(), comparison, page);
+        }
+    }
 
     private final Terminal terminal = Terminal.stderr();
     private final PrintWriter out;
@@ -50,9 +64,9 @@ public final class StudyRun implements StudyRunner.Watcher {
     /**
      * Trains what is not trained yet, and reports.
      *
-     * @param pages writes the pages into a folder and returns the one to open
+     * @param finish writes the pages and says what to print
      */
-    public ExitCode run(Study study, BiFunction<Comparison, Path, Path> pages) {
+    public ExitCode run(Study study, Function<Comparison, Report> finish) {
         StudyRunner runner = new StudyRunner(study, this);
         note("budget: " + runner.budget().text());
         Optional<Comparison> comparison;
@@ -66,16 +80,17 @@ public final class StudyRun implements StudyRunner.Watcher {
             note("Stopped; everything is saved in %s. The same command goes on.".formatted(study.output()));
             return ExitCode.STOPPED;
         }
-        report(comparison.get(), pages.apply(comparison.get(), study.output()));
+        print(finish.apply(comparison.get()));
         return ExitCode.DONE;
     }
 
     /** Prints what came of it. */
-    public void report(Comparison comparison, Path page) {
+    public void print(Report report) {
         if (json) {
-            JsonOption.print(out, comparison);
+            JsonOption.print(out, report.json());
             return;
         }
+        Comparison comparison = report.comparison();
         List<List<String>> rows = ComparisonPages.summary(comparison);
         int[] widths = new int[rows.getFirst().size()];
         rows.forEach(row -> {
@@ -91,10 +106,11 @@ public final class StudyRun implements StudyRunner.Watcher {
             out.println(text);
         }
         out.println();
+        report.first().forEach(out::println);
         comparison.arms().stream().map(ArmResult::verdict).forEach(out::println);
         comparison.warnings().forEach(warning -> out.println("warning: " + warning));
         out.println();
-        out.println("page  " + page);
+        out.println("page  " + report.page());
         out.flush();
     }
 

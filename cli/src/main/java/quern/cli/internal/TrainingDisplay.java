@@ -78,7 +78,8 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
     public void onStep(TrainingProgress progress, StepResult result) {
         double now = result.tokens() / result.seconds();
         tokensPerSecond = Double.isNaN(tokensPerSecond) ? now : tokensPerSecond + SMOOTHING * (now - tokensPerSecond);
-        loss = Double.isNaN(loss) ? result.loss() : loss + SMOOTHING * (result.loss() - loss);
+        double seen = Double.isFinite(result.loss()) ? result.loss() : loss;
+        loss = Double.isNaN(loss) ? seen : loss + SMOOTHING * (seen - loss);
         if (System.nanoTime() - memoryRead > MEMORY_INTERVAL) {
             memory = residentBytes();
             memoryRead = System.nanoTime();

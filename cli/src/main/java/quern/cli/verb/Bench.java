@@ -17,8 +17,9 @@ import quern.train.StepBenchmark;
 /** {@code quern bench}: times training steps. */
 @Command(
         name = "bench",
+        subcommands = BenchOptim.class,
         description = {
-            "Time training steps of a GPT on this machine.",
+            "Time training steps of a GPT on this machine; bench optim times an optimizer's steps alone.",
             "bench/python/step_time.py does the same work in PyTorch; bench/python/pairs.py runs both in turns."
         })
 public final class Bench implements Verb {
@@ -51,11 +52,7 @@ public final class Bench implements Verb {
         if (steps < 1 || group < 1 || warmup < 0 || threads < 0) {
             throw QuernException.badInput("--steps and --group take 1 or more, --warmup and --threads 0 or more");
         }
-        Precision chosen = switch (precision) {
-            case "bf16" -> Precision.BF16;
-            case "fp32" -> Precision.FP32;
-            default -> throw QuernException.badInput("--precision: found '%s', expected bf16 or fp32", precision);
-        };
+        Precision chosen = precision(precision);
         int n = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
         PrintWriter out = spec.commandLine().getOut();
         StepBenchmark.Result result = StepBenchmark.run(
@@ -84,5 +81,14 @@ public final class Bench implements Verb {
         }
         out.flush();
         return ExitCode.DONE;
+    }
+
+    /** The precision of that name, of those that are timed. */
+    static Precision precision(String name) {
+        return switch (name) {
+            case "bf16" -> Precision.BF16;
+            case "fp32" -> Precision.FP32;
+            default -> throw QuernException.badInput("--precision: found '%s', expected bf16 or fp32", name);
+        };
     }
 }

@@ -4,9 +4,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import java.util.OptionalDouble;
-import java.util.OptionalInt;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -59,35 +56,8 @@ public final class Compare implements Verb {
             description = "An arm with a name and any settings; given once for each arm.")
     private List<String> arms = new ArrayList<>();
 
-    @Option(
-            names = "--seeds",
-            paramLabel = "N",
-            description = "Runs of each arm: the recipe's seed and those after it (3).")
-    private int seeds = 3;
-
-    @Option(
-            names = "--tune",
-            paramLabel = "KEY=A..B:N",
-            description = {
-                "Values tried for every arm before its seeds are run, with one seed of their own; the best validation loss",
-                "decides. Given several times, the keys cross."
-            })
-    private List<String> tune = new ArrayList<>();
-
-    @Option(names = "--tune-steps", paramLabel = "N", description = "Steps of a tuning run; the recipe's unless given.")
-    private Optional<Integer> tuneSteps = Optional.empty();
-
-    @Option(
-            names = "--target-loss",
-            paramLabel = "LOSS",
-            description = "Tell steps and time to this validation loss; else to the baseline's highest final loss.")
-    private Optional<Double> targetLoss = Optional.empty();
-
-    @Option(
-            names = "--output",
-            paramLabel = "DIR",
-            description = "The folder of runs and pages; runs/compare-RECIPE unless given.")
-    private Optional<Path> output = Optional.empty();
+    @Mixin
+    private StudyArguments study;
 
     @Mixin
     private JsonOption json;
@@ -98,9 +68,8 @@ public final class Compare implements Verb {
     @Override
     public ExitCode run() {
         List<Path> paths = recipe.paths();
-        OptionalDouble target = targetLoss.map(OptionalDouble::of).orElseGet(OptionalDouble::empty);
         if (!paths.isEmpty() && paths.stream().allMatch(Files::isDirectory)) {
-            return finished(paths, target);
+            return finished(paths);
         }
         String name = StudyRun.name(recipe);
         List<Axis> axes =
@@ -108,30 +77,31 @@ public final class Compare implements Verb {
         if (!arms.isEmpty()) {
             axes.add(Axis.named(arms));
         }
-        Study study = new Study(
+        Study made = new Study(
                 "Comparison on " + name,
                 Train.load(recipe),
                 axes.isEmpty() ? List.of(new Arm(name, List.of())) : Axis.cross(axes),
-                seeds,
-                tune.stream().map(t -> Axis.vary(t, "--tune")).toList(),
-                tuneSteps.map(OptionalInt::of).orElseGet(OptionalInt::empty),
-                target,
-                output.orElse(Path.of("runs", "compare-" + name)));
-        return new StudyRun(spec.commandLine().getOut(), json.wanted()).run(study, ComparisonPages::write);
+                study.seeds(),
+                study.tuning(),
+                study.tuneSteps(),
+                study.targetLoss(),
+                study.output("compare-" + name));
+        return new StudyRun(spec.commandLine().getOut(), json.wanted())
+                .run(made, done -> StudyRun.Report.of(done, ComparisonPages.write(done, made.output())));
     }
 
-    private ExitCode finished(List<Path> folders, OptionalDouble target) {
+    private ExitCode finished(List<Path> folders) {
         if (!vary.isEmpty()
                 || !arms.isEmpty()
-                || !tune.isEmpty()
+                || !study.tuning().isEmpty()
                 || !recipe.overrides().isEmpty()) {
             throw QuernException.badInput(
                     "finished runs are compared as they are; leave out --vary, --arm, --tune and KEY=VALUE, or name a recipe");
         }
-        Comparison comparison = FinishedRuns.compare(folders, target);
-        Path folder = output.orElse(Path.of("runs", "compare-finished"));
+        Comparison comparison = FinishedRuns.compare(folders, study.targetLoss());
+        Path folder = study.output("compare-finished");
         new StudyRun(spec.commandLine().getOut(), json.wanted())
-                .report(comparison, ComparisonPages.write(comparison, folder));
+                .print(StudyRun.Report.of(comparison, ComparisonPages.write(comparison, folder)));
         return ExitCode.DONE;
     }
 }

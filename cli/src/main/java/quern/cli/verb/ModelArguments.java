@@ -7,11 +7,11 @@ import quern.data.Tokenizer;
 import quern.models.LanguageModel;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
-import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Native;
 import quern.tensor.kernel.KernelThreads;
 import quern.train.ModelFolder;
+import quern.train.Preparation;
 
 /** The arguments of a verb that uses a trained model, as a picocli mixin. */
 final class ModelArguments {
@@ -20,8 +20,8 @@ final class ModelArguments {
 
     @Option(
             names = "--precision",
-            paramLabel = "fp32|bf16",
-            description = "The arithmetic; fp32 unless bf16 is asked for.")
+            paramLabel = "fp32|bf16|fp16",
+            description = "The arithmetic; fp32 unless another is asked for.")
     private Precision precision = Precision.FP32;
 
     @Option(names = "--device", paramLabel = "cpu|cuda", description = "Where to compute; cpu unless told otherwise.")
@@ -47,6 +47,9 @@ final class ModelArguments {
         if (threads < 0) {
             throw QuernException.badInput("--threads: expected 1 or more, found %d", threads);
         }
+        if (precision == Precision.DYNAMIC) {
+            throw QuernException.badInput("--precision: dynamic is for training; expected fp32, bf16 or fp16");
+        }
         if (!device.equals("cpu") && !device.equals("cuda")) {
             throw QuernException.badInput("--device: expected cpu or cuda, found '%s'", device);
         }
@@ -55,7 +58,7 @@ final class ModelArguments {
         int count = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
         Native.setThreads(count);
         KernelThreads.setCount(count);
-        LanguageModel model = found.model(precision == Precision.BF16 ? DType.BF16 : DType.FP32, Device.parse(device));
+        LanguageModel model = found.model(Preparation.dtype(precision), Device.parse(device));
         boolean done = false;
         try {
             Opened opened = new Opened(found, model, found.tokenizer(model.config()));

@@ -92,9 +92,8 @@ public final class Plan implements Verb {
         lines.add(heading(terminal, "tokens")
                 + "%,.0f a step, %,.0f in total, %.2f epochs"
                         .formatted(tokens.perStep(), tokens.total(), tokens.epochs()));
-        lines.add(heading(terminal, "steps")
-                + "%,d of %d x %d rows"
-                        .formatted(plan.steps(), recipe.gradientAccumulationSteps(), recipe.perDeviceTrainBatchSize()));
+        lines.add(heading(terminal, "steps") + "%,d of %s".formatted(plan.steps(), batch(plan.batchSize())));
+        lines.add(heading(terminal, "precision") + precision(plan.precision()));
         TrainingPlan.LearningRate rate = plan.learningRate();
         lines.add(heading(terminal, "rate")
                 + "%s: %s at step 1, %s at its highest (step %,d), %s at step %,d"
@@ -112,6 +111,43 @@ public final class Plan implements Verb {
         return lines;
     }
 
+    private static String batch(TrainingPlan.BatchSize batch) {
+        String growing = batch.warmupSteps() > 0
+                ? " (%d in the first, growing over %,d steps)".formatted(batch.first(), batch.warmupSteps())
+                : "";
+        String passes = batch.pass().isPresent()
+                ? "%d at once%s".formatted(batch.pass().getAsInt(), batch.found() ? ", found by trial" : "")
+                : "as many at once as memory allows";
+        return "%d rows%s, %s".formatted(batch.step(), growing, passes);
+    }
+
+    private static String precision(TrainingPlan.Arithmetic precision) {
+        String masters = precision.weights().equals(precision.master())
+                ? ""
+                : ": %s weights, %s masters".formatted(precision.weights(), precision.master());
+        String scale = precision
+                .lossScale()
+                .map(s ->
+                        "; loss scale %s at first, times %s after %,d good steps, times %s after an overflow, %s at least"
+                                .formatted(
+                                        plain(s.initial()),
+                                        plain(s.growthFactor()),
+                                        s.growthInterval(),
+                                        plain(s.backoffFactor()),
+                                        plain(s.floor())))
+                .orElse("");
+        String dynamic = precision
+                .dynamic()
+                .map(d -> "; a segment that overflows %d times in %d steps changes to bf16"
+                        .formatted(d.overflows(), d.window()))
+                .orElse("");
+        return precision.name() + masters + scale + dynamic;
+    }
+
+    private static String plain(double value) {
+        return BigDecimal.valueOf(value).stripTrailingZeros().toPlainString();
+    }
+
     private static void memory(TrainingPlan plan, Recipe recipe, Terminal terminal, List<String> lines) {
         TrainingPlan.Memory memory = plan.memory();
         lines.add(heading(terminal, "memory")
@@ -122,7 +158,7 @@ public final class Plan implements Verb {
                                 ProgressLine.bytes(memory.available())));
         lines.add(row("weights", size(memory.weights())));
         lines.add(row("gradients", size(memory.gradients())));
-        lines.add(row(recipe.optim(), size(memory.optimizer())));
+        lines.add(row(String.join(", ", recipe.optimizers()), size(memory.optimizer())));
         if (memory.measured()) {
             lines.add(row("activations", size(memory.activations()) + "  measured, with the head's buffers"));
             lines.add(row("saving", size(memory.snapshot()) + "  measured, the copies a save writes from"));

@@ -106,6 +106,40 @@ class PlanTest {
     }
 
     @Test
+    void saysHowTheLossIsScaledAndStepsAreDivided() {
+        String[] half = {
+            "precision=dynamic",
+            "loss_scale.initial=1024",
+            "auto_find_batch_size=true",
+            "batch_size_warmup={start: %d, steps: 4}".formatted(ROWS)
+        };
+        Cli shown = plan(half);
+        assertTrue(shown.out().contains("dynamic: fp16 weights, fp32 masters; loss scale 1024 at first"), shown.out());
+        assertTrue(shown.out().contains("in 200 steps changes to bf16"), shown.out());
+        assertTrue(shown.out().contains("growing over 4 steps), "), shown.out());
+        assertTrue(shown.out().contains(" at once, found by trial"), shown.out());
+        String[] asJson = java.util.Arrays.copyOf(half, half.length + 1);
+        asJson[half.length] = "--json";
+        JsonNode json = plan(asJson).json();
+        assertEquals("fp16", json.path("precision").path("weights").asString());
+        assertEquals(
+                1024, json.path("precision").path("loss_scale").path("initial").asDouble());
+        JsonNode batch = json.path("batch_size");
+        assertEquals(ROWS * ACCUMULATION, batch.path("step").asInt());
+        assertEquals(ROWS, batch.path("first").asInt());
+        // The memory of any machine is enough for all rows of a tiny model.
+        assertEquals(ROWS * ACCUMULATION, batch.path("pass").asInt());
+        // One, one, two and two micro-batches in the warm-up, then three.
+        assertEquals(
+                LENGTH * ROWS * (6 + ACCUMULATION * (STEPS - 4)),
+                json.path("tokens").path("total").asDouble());
+        JsonNode plain = plan("--json").json();
+        assertTrue(plain.path("precision").path("loss_scale").isNull()
+                || plain.path("precision").path("loss_scale").isMissingNode());
+        assertEquals(ROWS, plain.path("batch_size").path("pass").asInt());
+    }
+
+    @Test
     void showsTheFirstBatch() {
         JsonNode rows = plan("--json", "--show-batch").json().path("batch");
         assertEquals(ROWS, rows.size());

@@ -27,7 +27,7 @@ public final class AdamStep {
      * @param expAvg the index of the first moment's buffer
      * @param expAvgSq the index of the second moment's
      */
-    AdamStep(OptimizerSettings settings, Decay decay, int expAvg, int expAvgSq) {
+    public AdamStep(OptimizerSettings settings, Decay decay, int expAvg, int expAvgSq) {
         this.settings = settings;
         this.decay = decay;
         this.expAvg = expAvg;
@@ -35,7 +35,7 @@ public final class AdamStep {
     }
 
     /** The kernel's update, which takes the parameter's first two buffers for the moments. */
-    Update kernelUpdate(ParameterState state, double rate) {
+    public Update kernelUpdate(ParameterState state, double rate) {
         return new AdamUpdate(new AdamUpdate.Step(
                 rate,
                 settings.beta1(),
@@ -47,7 +47,13 @@ public final class AdamStep {
     }
 
     /** The same by libtorch's operators. */
-    void byOperators(ParameterState state, double rate, double gradientScale) {
+    public void byOperators(ParameterState state, double rate, double gradientScale) {
+        byOperators(state, rate, gradientScale, state.buffer(expAvg), state.buffer(expAvgSq));
+    }
+
+    /** The same with moments from elsewhere, in the parameter's shape, which it updates. */
+    public void byOperators(
+            ParameterState state, double rate, double gradientScale, Tensor firstMoment, Tensor secondMoment) {
         Tensor weight = state.weight();
         Tensor gradient = state.fp32Gradient(gradientScale);
         if (state.weightDecay() != 0) {
@@ -56,7 +62,7 @@ public final class AdamStep {
                 case DECOUPLED -> weight.mul_(1 - rate * state.weightDecay());
             }
         }
-        weight.add_(direction(settings, state.buffer(expAvg), state.buffer(expAvgSq), gradient, state.step()), -rate);
+        weight.add_(direction(settings, firstMoment, secondMoment, gradient, state.step()), -rate);
         state.writeBack();
     }
 

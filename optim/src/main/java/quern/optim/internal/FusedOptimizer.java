@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 import quern.optim.Optimizer;
 import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
@@ -13,6 +14,7 @@ import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
+import quern.tensor.kernel.CodedBuffer;
 import quern.tensor.kernel.ElementType;
 import quern.tensor.kernel.Kernels;
 import quern.tensor.kernel.Update;
@@ -114,24 +116,39 @@ public abstract class FusedOptimizer extends Optimizer {
 
         /** Cuts the parameters. */
         public Pass(List<ParameterState> states, double gradientScale) {
+            this(states, gradientScale, Pass::memory);
+        }
+
+        /** Cuts the parameters, whose numbers lie where {@code memory} says. */
+        public Pass(
+                List<ParameterState> states,
+                double gradientScale,
+                Function<ParameterState, UpdateKernel.Memory> memory) {
             this.gradientScale = (float) gradientScale;
-            memories = states.stream().map(Pass::memory).toArray(UpdateKernel.Memory[]::new);
+            memories = states.stream().map(memory).toArray(UpdateKernel.Memory[]::new);
             slices = new Slices(states.stream().mapToLong(ParameterState::numel).toArray());
         }
 
         private static UpdateKernel.Memory memory(ParameterState state) {
-            Tensor gradient = state.gradient();
             List<MemorySegment> buffers = new ArrayList<>();
             for (int i = 0; i < state.buffers(); i++) {
                 if (state.has(i)) {
                     buffers.add(state.bufferMemory(i));
                 }
             }
+            return memory(state, buffers, List.of());
+        }
+
+        /** A parameter's memory with the given state. */
+        public static UpdateKernel.Memory memory(
+                ParameterState state, List<MemorySegment> buffers, List<CodedBuffer> coded) {
+            Tensor gradient = state.gradient();
             return new UpdateKernel.Memory(
                     state.memory(gradient),
                     gradient.dtype() == DType.BF16 ? ElementType.BF16 : ElementType.FP32,
                     state.weightMemory(),
                     buffers,
+                    coded,
                     state.dtype() == DType.FP32
                             ? null
                             : state.memory(state.parameter().value()),

@@ -24,6 +24,7 @@ public final class UpdateKernel {
      * @param gradient of {@code gradientType}, read only
      * @param weight the fp32 weights
      * @param buffers the fp32 state
+     * @param coded the state in 8 bits; an update sees it, decoded, behind {@code buffers}
      * @param narrow bf16 weights, overwritten with the rounded weight (to nearest, ties to even); null when the model
      *     computes with the weight itself
      * @param elements how many there are
@@ -33,8 +34,20 @@ public final class UpdateKernel {
             ElementType gradientType,
             MemorySegment weight,
             List<MemorySegment> buffers,
+            List<CodedBuffer> coded,
             MemorySegment narrow,
             long elements) {
+        /** Memory without state in 8 bits. */
+        public Memory(
+                MemorySegment gradient,
+                ElementType gradientType,
+                MemorySegment weight,
+                List<MemorySegment> buffers,
+                MemorySegment narrow,
+                long elements) {
+            this(gradient, gradientType, weight, buffers, List.of(), narrow, elements);
+        }
+
         /**
          * Checks the lengths.
          *
@@ -47,6 +60,8 @@ public final class UpdateKernel {
             for (MemorySegment buffer : buffers) {
                 Kernels.checkWritable("buffer", buffer, elements, Float.BYTES);
             }
+            coded = List.copyOf(coded);
+            coded.forEach(buffer -> buffer.check(elements));
             if (narrow != null) {
                 Kernels.checkWritable("narrow weight", narrow, elements, Short.BYTES);
             }
@@ -57,6 +72,7 @@ public final class UpdateKernel {
      * Updates {@code length} elements from {@code begin} on, on the calling thread. Elements do not touch each other, so
      * several threads may work on one parameter.
      *
+     * @param begin where state is coded, the begin of a block
      * @param scale factor on the gradient before all else: clipping, or the inverse of a loss scale
      * @throws quern.recipe.QuernException failed when the kernels are not available
      * @throws IndexOutOfBoundsException when the elements are not all inside the memory
@@ -66,6 +82,9 @@ public final class UpdateKernel {
         long end = begin + length;
         if (begin < 0 || length < 0 || end > memory.elements()) {
             throw new IndexOutOfBoundsException("elements %d to %d of %d".formatted(begin, end, memory.elements()));
+        }
+        if (!memory.coded().isEmpty() && begin % CodedBuffer.BLOCK != 0) {
+            throw new IndexOutOfBoundsException("element %d begins no block".formatted(begin));
         }
         Tile tile = new Tile(memory, scale, update);
         for (long at = begin; at < end; at += TILE) {
@@ -89,13 +108,17 @@ public final class UpdateKernel {
         private final short[] weight16;
         final float[] w = new float[TILE];
         final float[][] buffers;
+        private final int wide;
+        private final CodedBuffer.Coder coder;
 
         Tile(Memory memory, float scale, Update update) {
             this.memory = memory;
             this.update = update;
             gradient = new TileGradient(memory.gradientType(), scale);
             weight16 = memory.narrow() != null ? new short[TILE] : null;
-            buffers = new float[memory.buffers().size()][TILE];
+            wide = memory.buffers().size();
+            buffers = new float[wide + memory.coded().size()][TILE];
+            coder = memory.coded().isEmpty() ? null : new CodedBuffer.Coder();
         }
 
         void load(long at, int length) {
@@ -106,8 +129,11 @@ public final class UpdateKernel {
                 gradient.load(memory.gradient(), at, length);
             }
             MemorySegment.copy(memory.weight(), FLOAT, at * 4, w, 0, length);
-            for (int i = 0; i < buffers.length; i++) {
+            for (int i = 0; i < wide; i++) {
                 MemorySegment.copy(memory.buffers().get(i), FLOAT, at * 4, buffers[i], 0, length);
+            }
+            for (int i = wide; i < buffers.length; i++) {
+                coder.decode(memory.coded().get(i - wide), buffers[i], at, length);
             }
         }
 
@@ -120,8 +146,11 @@ public final class UpdateKernel {
 
         void store(long at, int length) {
             if (update.writesBuffers()) {
-                for (int i = 0; i < buffers.length; i++) {
+                for (int i = 0; i < wide; i++) {
                     MemorySegment.copy(buffers[i], 0, memory.buffers().get(i), FLOAT, at * 4, length);
+                }
+                for (int i = wide; i < buffers.length; i++) {
+                    coder.encode(memory.coded().get(i - wide), buffers[i], at, length);
                 }
             }
             if (update.writesWeight()) {
