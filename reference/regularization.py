@@ -36,9 +36,14 @@ def softmax_losses() -> dict:
 
 
 def unit_norms(x: torch.Tensor) -> torch.Tensor:
-    """The norm of each output unit: over all dimensions but the first; of a vector the norm of the whole."""
+    """The norm of each output unit: over all dimensions but the first; of a vector the norm of the whole.
+
+    Three dimensions are a stack of matrices.
+    """
     if x.dim() <= 1:
         return x.norm()
+    if x.dim() == 3:
+        return x.norm(dim=2, keepdim=True)
     return x.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1))
 
 
@@ -48,11 +53,11 @@ def clipping() -> dict:
     tensors = {}
     limit, factor, eps = 0.7, 0.05, 1e-3
     tensors["settings"] = torch.tensor([limit, factor, eps], dtype=torch.float64)
-    for i, shape in enumerate([(6, 5), (4, 3, 2, 2), (7,), (), (3, 1), (5, 4)]):
+    for i, shape in enumerate([(6, 5), (4, 3, 2, 2), (7,), (), (3, 1), (5, 4), (3, 4, 2)]):
         weight = torch.randn(shape, dtype=torch.float64)
         if i == 5:
             weight[1:3] *= 1e-5
-        gradient = torch.randn(shape, dtype=torch.float64) * torch.logspace(-3, 1, 6, dtype=torch.float64)[i]
+        gradient = torch.randn(shape, dtype=torch.float64) * torch.logspace(-3, 1, 7, dtype=torch.float64)[i]
         held = torch.nn.Parameter(weight.clone())
         held.grad = gradient.clone()
         torch.nn.utils.clip_grad_value_([held], limit)

@@ -12,9 +12,10 @@ import quern.tensor.Tensor;
  * A language-model head and its loss in chunks of rows, so that logits never exist for more than a chunk; rows whose
  * target is not counted are never computed. N counted rows, D width, V vocabulary.
  *
- * <p>With {@code weights} known beforehand forward makes the gradient in the same pass over the logits, for the
- * cotangent that {@link Pass#lossScale} announces, and backward only hands it on. Without them forward gives {@code logprobs}, and backward computes the chunks again under the cotangents
- * it is given: what losses over whole sequences need. Weight gradients are summed over chunks in fp32.
+ * <p>With {@code weights} known beforehand forward makes the gradient in the same pass over the logits, for the cotangent
+ * that {@link Pass#lossScale} announces, and backward only hands it on. Without them forward gives {@code logprobs}, and
+ * backward computes the chunks again under the cotangents it is given: what losses over whole sequences need. Weight
+ * gradients are summed over chunks in fp32.
  */
 final class ChunkedCrossEntropy implements HandWritten {
     /** Rows a chunk: the logits of a large vocabulary stay near the cache, and a GEMM is still large enough. */

@@ -2,6 +2,7 @@ package quern.optim;
 
 import java.util.List;
 import java.util.Set;
+import java.util.stream.LongStream;
 import quern.tensor.Autograd;
 import quern.tensor.DType;
 import quern.tensor.Parameter;
@@ -16,8 +17,8 @@ import quern.tensor.Tensor;
  * Gᵢ ← Gᵢ · min(1, λ · max(‖Wᵢ‖, ε) / ‖Gᵢ‖)
  * </pre>
  *
- * A unit is what belongs to one index of the first dimension, that of the outputs of a weight matrix and of the tokens of
- * an embedding; a tensor of one dimension or none is one unit. Norms are taken in fp32, of the parameter's value.
+ * A unit is what belongs to one index of the first dimension, that of the outputs of a weight matrix or a convolution and of
+ * the tokens of an embedding; a tensor of three dimensions is a stack of matrices (experts), of one or none one unit. Norms are taken in fp32, of the parameter's value.
  *
  * @param clipFactor λ
  * @param eps ε, so that weights of 0 can leave 0
@@ -64,16 +65,13 @@ public record AdaptiveClipping(double clipFactor, double eps, Set<String> exclud
         gradient.mul_(factor);
     }
 
-    /** [U, 1, …] for dimensions behind the first, else a scalar. */
+    /** [U, 1, …] for dimensions behind the first, [E, U, 1] of a stack, else a scalar. */
     private static Tensor unitNorms(Tensor x) {
         Tensor squares = x.to(DType.FP32).square();
         if (x.dim() <= 1) {
             return squares.sum().sqrt();
         }
-        long[] inner = new long[x.dim() - 1];
-        for (int i = 0; i < inner.length; i++) {
-            inner[i] = i + 1L;
-        }
-        return squares.sum(true, inner).sqrt();
+        int outer = x.dim() == 3 ? 2 : 1;
+        return squares.sum(true, LongStream.range(outer, x.dim()).toArray()).sqrt();
     }
 }

@@ -29,7 +29,7 @@ import quern.tensor.Tensor;
 
 /** Clipping by value and adaptive clipping against torch and the paper's formula in double precision. */
 class ClippingInPlaceTest {
-    private static final int TENSORS = 6;
+    private static final int TENSORS = 7;
     private static final GradientClipping NORM = new GradientClipping(1);
 
     private final Map<String, Tensor> reference = new HashMap<>();

@@ -3,6 +3,7 @@ package quern.recipe;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * The top level of a training recipe: what is trained, on what, and how. Keys are the names of Hugging Face's {@code
@@ -275,6 +276,12 @@ public record Recipe(
                             .formatted(block.text("optim")));
         }
         return recipe;
+    }
+
+    /** The optimizers by their ids, each once: the recipe's own, then those of its parameter groups. */
+    public List<String> optimizers() {
+        Stream<String> groups = parameterGroups.stream().flatMap(group -> group.optim().stream());
+        return Stream.concat(Stream.of(optim), groups).distinct().toList();
     }
 
     /** Steps between two evaluations; 0 when there is only the one at the end. */

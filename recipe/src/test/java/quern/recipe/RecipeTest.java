@@ -98,6 +98,14 @@ class RecipeTest {
     }
 
     @Test
+    void namesEachOptimizerOnce() {
+        String groups = "[{pattern: a, optim: lion}, {pattern: b, weight_decay: 0.1}, {pattern: c, optim: lion}]";
+        assertEquals(
+                List.of("adamw", "lion"),
+                recipe("max_steps: 5\nparameter_groups: " + groups).optimizers());
+    }
+
+    @Test
     void numbersStandForBlocksAndAdafactorForAnOptimizer() {
         Recipe recipe = recipe("max_steps: 5\ndropout: 0.1\nagc: 0.02\nadafactor: true");
         assertEquals(Optional.of(0.1), recipe.dropout().orElseThrow().all());

@@ -3,6 +3,7 @@ package quern.search;
 import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import quern.optim.OptimizerTechnique;
 import quern.recipe.Block;
@@ -14,9 +15,9 @@ import quern.recipe.TechniqueId;
 import quern.recipe.Techniques;
 
 /**
- * The recipe of an arm. Where an arm chooses another technique than the recipe does, the settings that the recipe made for
- * its own technique go with that: {@code optim_args} and the four top-level keys that only some optimizers read, {@code
- * lr_scheduler_kwargs}. Whatever is left out is told.
+ * An arm on a certain recipe. Where it chooses another technique than the recipe does, the settings that the recipe made
+ * for its own technique go with that: {@code optim_args} and the four top-level keys that only some optimizers read, {@code
+ * lr_scheduler_kwargs}. Whatever is left out is told, and stands among the arm's settings as {@code key=null}.
  */
 final class ArmRecipe {
     private static final List<String> OPTIMIZER_KEYS =
@@ -24,10 +25,10 @@ final class ArmRecipe {
 
     private ArmRecipe() {}
 
-    /** The recipe with the arm's settings on top; failures name the arm. */
-    static Block of(Block recipe, Arm arm, Consumer<String> notes) {
+    /** The arm with all that it changes in this recipe; failures name the arm. */
+    static Arm of(Block recipe, Arm arm, Consumer<String> notes) {
         try {
-            return apply(recipe, arm, notes);
+            return resolve(recipe, arm, notes);
         } catch (QuernException e) {
             throw named(arm, e);
         }
@@ -38,10 +39,9 @@ final class ArmRecipe {
         return new QuernException(e.exitCode(), "arm '%s': %s".formatted(arm.name(), e.getMessage()), e);
     }
 
-    private static Block apply(Block recipe, Arm arm, Consumer<String> notes) {
+    private static Arm resolve(Block recipe, Arm arm, Consumer<String> notes) {
         Block changed = RecipeFile.changed(recipe, arm.settings());
         List<String> left = new ArrayList<>();
-        Block base = recipe;
         for (RecordComponent component : Recipe.class.getRecordComponents()) {
             TechniqueId technique = component.getAnnotation(TechniqueId.class);
             if (technique == null) {
@@ -50,9 +50,8 @@ final class ArmRecipe {
             String key = Axis.snakeCase(component.getName());
             String settings = technique.settings();
             if (!chosen(recipe, key, component).equals(chosen(changed, key, component))
-                    && base.has(settings)
+                    && recipe.has(settings)
                     && changed.has(settings)) {
-                base = base.without(settings);
                 left.add(settings);
             }
         }
@@ -62,26 +61,30 @@ final class ArmRecipe {
             OptimizerTechnique technique = Techniques.find(
                     OptimizerTechnique.class, OptimizerTechnique.KIND, optimizer, changed.position("optim"));
             for (String key : OPTIMIZER_KEYS) {
-                if (base.has(key)
+                if (recipe.has(key)
                         && !technique.settings().contains(key)
                         && changed.toMap().containsKey(key)
-                        && changed.toMap().get(key).equals(base.toMap().get(key))) {
-                    base = base.without(key);
+                        && changed.toMap().get(key).equals(recipe.toMap().get(key))) {
                     left.add(key);
                 }
             }
         }
         if (left.isEmpty()) {
-            return changed;
+            return arm;
         }
         notes.accept("arm '%s' leaves out %s, which the recipe sets for what this arm does not use"
                 .formatted(arm.name(), String.join(", ", left)));
-        return RecipeFile.changed(base, arm.settings());
+        List<String> all =
+                new ArrayList<>(left.stream().map(key -> key + "=null").toList());
+        all.addAll(arm.settings());
+        return new Arm(arm.name(), all);
     }
 
     private static String chosen(Block recipe, String key, RecordComponent component) {
         return recipe.has(key)
                 ? recipe.text(key)
-                : component.getAnnotation(Default.class).value();
+                : Optional.ofNullable(component.getAnnotation(Default.class))
+                        .map(Default::value)
+                        .orElse("");
     }
 }

@@ -8,7 +8,7 @@ import java.util.Optional;
  * What came of an arm. Figures that no run of it has are empty.
  *
  * @param name of the arm
- * @param settings its changes to the recipe
+ * @param settings its changes to the recipe; {@code key=null} leaves a key out
  * @param tuned the values that its tuning chose
  * @param tuning the values that were tried
  * @param runs its runs

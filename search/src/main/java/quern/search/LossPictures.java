@@ -65,20 +65,20 @@ final class LossPictures {
                 "Validation loss by %s; thick lines are means over seeds, thin ones single runs".formatted(axis.title));
         write(
                 picture,
-                new CurvePng(comparison.title(), axis.title, "validation loss", false, top(comparison)),
+                new CurvePng(comparison.title(), axis.title, "validation loss", List.of(), top(comparison)),
                 series,
                 folder);
         return List.of(picture);
     }
 
     /** Draws the final losses of a sweep by value. */
-    static Page.Picture finals(String title, String key, boolean logarithmic, List<Series> series, Path folder) {
+    static Page.Picture finals(String title, String key, List<String> values, List<Series> series, Path folder) {
         Page.Picture picture = new Page.Picture(
                 "final-loss",
                 "Final validation loss by %s; the points are means, thin lines join one seed's".formatted(key));
         write(
                 picture,
-                new CurvePng(title, key, "final validation loss", logarithmic, OptionalDouble.empty()),
+                new CurvePng(title, key, "final validation loss", values, OptionalDouble.empty()),
                 series,
                 folder);
         return picture;

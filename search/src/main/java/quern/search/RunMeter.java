@@ -28,6 +28,7 @@ final class RunMeter implements TrainingHook {
     private final boolean measuresPeak = ProcessMemory.canForgetPeak();
     private final long wallStart = System.nanoTime();
     private final long cpuStart = system.getProcessCpuTime();
+    private final double joulesStart;
     private Map<String, Double> before = Map.of();
     private long energyRead;
     private long steps;
@@ -39,7 +40,7 @@ final class RunMeter implements TrainingHook {
             ProcessMemory.releaseFree();
             ProcessMemory.forgetPeak();
         }
-        joules();
+        joulesStart = energy.isPresent() ? read(energy.get()) : 0;
     }
 
     @Override
@@ -84,8 +85,12 @@ final class RunMeter implements TrainingHook {
         if (energy.isEmpty() || !before.isEmpty() && !before.containsKey(ENERGY)) {
             return Optional.empty();
         }
+        return Optional.of(before.getOrDefault(ENERGY, 0.0) + read(energy.get()) - joulesStart);
+    }
+
+    private static double read(EnergyCounter counter) {
         try {
-            return Optional.of(before.getOrDefault(ENERGY, 0.0) + energy.get().joules());
+            return counter.joules();
         } catch (IOException e) {
             throw QuernException.failed("the energy counter can't be read any more: %s", e.getMessage());
         }

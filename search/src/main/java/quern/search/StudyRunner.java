@@ -71,6 +71,7 @@ public final class StudyRunner {
     private final Watcher watcher;
     private final Optional<EnergyCounter> energy = EnergyCounter.find(EnergyCounter.POWERCAP);
     private final long firstSeed;
+    private final List<Arm> arms = new ArrayList<>();
     private final List<Block> recipes = new ArrayList<>();
     private final List<Preparation> preparations = new ArrayList<>();
     private final List<Arm> choices;
@@ -98,11 +99,13 @@ public final class StudyRunner {
                         "arm '%s': its folder would be that of another arm, %s; give it another name with --arm",
                         arm.name(), arm.folder());
             }
-            recipes.add(ArmRecipe.of(study.recipe(), arm, watcher::note));
+            Arm resolved = ArmRecipe.of(study.recipe(), arm, watcher::note);
+            arms.add(resolved);
+            recipes.add(RecipeFile.changed(study.recipe(), resolved.settings()));
         }
         Consumer<String> notes = watcher::note;
         for (int i = 0; i < recipes.size(); i++) {
-            preparations.add(prepare(study.arms().get(i), recipes.get(i), i == 0 ? notes : note -> {}));
+            preparations.add(prepare(arms.get(i), recipes.get(i), i == 0 ? notes : note -> {}));
         }
         warnOfEqualRecipes();
         warnOfOtherText();
@@ -155,9 +158,7 @@ public final class StudyRunner {
                 if (Recipe.from(recipes.get(i)).equals(Recipe.from(recipes.get(j)))) {
                     // Only told: when its losses are the same too, the comparison says so.
                     watcher.note("warning: arm '%s' changes nothing: its recipe is that of '%s'"
-                            .formatted(
-                                    study.arms().get(i).name(),
-                                    study.arms().get(j).name()));
+                            .formatted(arms.get(i).name(), arms.get(j).name()));
                 }
             }
         }
@@ -168,9 +169,7 @@ public final class StudyRunner {
         for (int i = 1; i < recipes.size(); i++) {
             if (!preparations.get(i).dataFingerprint().equals(first)) {
                 warn("arm '%s' has other tokens than '%s': their losses are of different texts or tokenizers"
-                        .formatted(
-                                study.arms().get(i).name(),
-                                study.arms().getFirst().name()));
+                        .formatted(arms.get(i).name(), arms.getFirst().name()));
             }
         }
     }
@@ -279,7 +278,7 @@ public final class StudyRunner {
             tried.add(ofArm);
             tuned.add(Tuning.best(ofArm).map(ArmRuns.Tried::choice));
             if (!choices.isEmpty()) {
-                Tuning.edges(study.arms().get(i), study.tuning(), ofArm).forEach(this::warn);
+                Tuning.edges(arms.get(i), study.tuning(), ofArm).forEach(this::warn);
             }
         }
         List<List<MeasuredRun>> runs = new ArrayList<>();
@@ -298,13 +297,13 @@ public final class StudyRunner {
         }
         List<ArmRuns> all = new ArrayList<>();
         for (int i = 0; i < recipes.size(); i++) {
-            all.add(new ArmRuns(study.arms().get(i), tuned.get(i), tried.get(i), runs.get(i)));
+            all.add(new ArmRuns(arms.get(i), tuned.get(i), tried.get(i), runs.get(i)));
         }
         return Comparison.of(study.title(), all, Optional.of(budget), study.targetLoss(), warnings);
     }
 
     private Planned tuningRun(int i, Arm choice) {
-        Arm arm = study.arms().get(i);
+        Arm arm = arms.get(i);
         Path folder = study.output().resolve(arm.folder()).resolve("tuning").resolve(Arm.folder(choice.name()));
         Block recipe = RecipeFile.changed(recipes.get(i), choice.settings());
         if (study.tuneSteps().isPresent()) {
@@ -315,7 +314,7 @@ public final class StudyRunner {
     }
 
     private Planned finalRun(int i, Optional<Arm> choice, int seed) {
-        Arm arm = study.arms().get(i);
+        Arm arm = arms.get(i);
         Path folder = study.output().resolve(arm.folder());
         Block recipe = recipes.get(i);
         if (choice.isPresent()) {
@@ -361,7 +360,7 @@ public final class StudyRunner {
             measure(planned, number);
         }
         RunReport report = SearchJson.read(file, RunReport.class);
-        String data = preparations.get(study.arms().indexOf(planned.arm())).dataFingerprint();
+        String data = preparations.get(arms.indexOf(planned.arm())).dataFingerprint();
         if (!report.data().equals(data)) {
             throw QuernException.badInput(
                     "%s: this run was made on another text; choose another --output, or delete the folder",
@@ -468,7 +467,7 @@ public final class StudyRunner {
                 run.train();
             } catch (QuernException e) {
                 if (e.exitCode() != ExitCode.REFUSED || e.getCause() instanceof IOException) {
-                    throw ArmRecipe.named(study.arms().get(i), e);
+                    throw ArmRecipe.named(arms.get(i), e);
                 }
                 // An arm that diverges at once does so in its measured run too, and is reported there.
             }

@@ -35,7 +35,7 @@ public record SweepResult(
      * A value.
      *
      * @param arm its arm's name
-     * @param number the value where it is a number
+     * @param value the key's
      * @param learningRate that its runs used
      * @param steps that its runs took
      * @param tokens that they saw
@@ -43,7 +43,7 @@ public record SweepResult(
      */
     public record Row(
             String arm,
-            Optional<Double> number,
+            String value,
             Optional<Double> learningRate,
             Optional<Double> steps,
             Optional<Double> tokens,
@@ -65,13 +65,12 @@ public record SweepResult(
     }
 
     private static Row row(Sweep sweep, ArmRuns arm) {
-        String setting = arm.arm().settings().getFirst();
-        Optional<Double> number;
-        try {
-            number = Optional.of(Double.parseDouble(setting.substring(setting.indexOf('=') + 1)));
-        } catch (NumberFormatException e) {
-            number = Optional.empty();
-        }
+        String own = sweep.key() + "=";
+        String value = arm.arm().settings().stream()
+                .filter(setting -> setting.startsWith(own) && !setting.equals(own + "null"))
+                .findFirst()
+                .map(setting -> setting.substring(own.length()))
+                .orElse(arm.arm().name());
         List<LossCurve.Point> ends = arm.runs().stream()
                 .filter(r -> !r.diverged())
                 .flatMap(r ->
@@ -83,7 +82,7 @@ public record SweepResult(
                         .learningRate());
         return new Row(
                 arm.arm().name(),
-                number,
+                value,
                 rate,
                 ends.stream().findFirst().map(LossCurve.Point::step),
                 ends.stream().findFirst().map(LossCurve.Point::tokens),
@@ -157,12 +156,10 @@ public record SweepResult(
                     case NONE -> "All values see the same tokens; the learning rate is the same.";
                 })));
         parts.add(table());
-        if (rows.stream().allMatch(r -> r.number().isPresent())) {
-            List<Series> series = finals();
-            if (!series.isEmpty()) {
-                boolean positive = rows.stream().allMatch(r -> r.number().orElseThrow() > 0);
-                parts.add(LossPictures.finals(comparison.title(), key, positive, series, folder));
-            }
+        List<Series> series = finals();
+        if (!series.isEmpty()) {
+            List<String> values = rows.stream().map(Row::value).toList();
+            parts.add(LossPictures.finals(comparison.title(), key, values, series, folder));
         }
         return ComparisonPages.write(comparison, folder, parts, LossPictures.Abscissa.TOKENS);
     }
@@ -195,9 +192,7 @@ public record SweepResult(
         if (finished.length < CURVE) {
             return List.of();
         }
-        double[] x = java.util.Arrays.stream(finished)
-                .mapToDouble(i -> rows.get(i).number().orElseThrow())
-                .toArray();
+        double[] x = java.util.Arrays.stream(finished).asDoubleStream().toArray();
         double[] y = java.util.Arrays.stream(finished)
                 .mapToDouble(i -> arms.get(i).loss().orElseThrow().mean())
                 .toArray();

@@ -9,6 +9,7 @@ final class Verdict {
     /** Ratios nearer to 1 than this are within what a shared machine does by itself. */
     private static final double SAME_TIME = 0.05;
 
+    private static final double LEAST_SHOWN = 0.0001;
     private static final double NOTHING = 0.005;
 
     private Verdict() {}
@@ -72,7 +73,8 @@ final class Verdict {
             return "%s's loss differs from %s's by %s in each of %d runs, without any spread to test it by"
                     .formatted(arm.name(), baseline.name(), signed(mean), n);
         }
-        String numbers = "%s, p = %s, %d seeds".formatted(signedEstimate(difference.estimate()), p(p.get()), n);
+        String numbers = "%s, p %s, %d seeds"
+                .formatted(signedEstimate(difference.estimate()), (p.get() < LEAST_SHOWN ? "" : "= ") + p(p.get()), n);
         if (p.get() >= Statistics.ALPHA) {
             return "no difference between %s and %s that %d seeds can show (%s)%s"
                     .formatted(arm.name(), baseline.name(), n, numbers, costs(arm, baseline));
@@ -141,8 +143,8 @@ final class Verdict {
 
     /** A p-value with two digits. */
     static String p(double p) {
-        return p < 0.0001
-                ? "under 0.0001"
+        return p < LEAST_SHOWN
+                ? "< 0.0001"
                 : p < 0.001 ? "%.4f".formatted(p) : p < 0.1 ? "%.3f".formatted(p) : "%.2f".formatted(p);
     }
 }

@@ -99,7 +99,9 @@ class ComparisonTest {
         assertEquals(Optional.of(1.530), c.targetLoss(), "every run of the baseline reaches it");
         assertEquals(5, lion.reached());
         assertTrue(lion.stepRatio().orElseThrow() < 0.95 && lion.stepRatio().orElseThrow() > 0.8);
-        assertTrue(lion.verdict().startsWith("lion is better than adamw (-0.2000 ± 0.0042, p = "), lion.verdict());
+        assertTrue(
+                lion.verdict().startsWith("lion is better than adamw (-0.2000 ± 0.0042, p < 0.0001, 5 seeds)"),
+                lion.verdict());
         assertTrue(lion.verdict().contains("reaches loss 1.5300 in 0.8"), lion.verdict());
         assertTrue(lion.verdict().endsWith(": worth switching"), lion.verdict());
     }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -26,6 +27,27 @@ class EnergyCounterTest {
         domain("intel-rapl:0:0", 4_000_000, 9_000_000);
         assertEquals(2 + 1.5, counter.joules(), 1e-9);
         assertEquals(3.5, counter.joules(), 1e-9);
+    }
+
+    /** A counter serves many runs, of which each counts from its own beginning, and a resumed one adds what it had. */
+    @Test
+    void aRunCountsFromItsBeginning() throws IOException {
+        domain("intel-rapl:0", 0, 9_000_000);
+        Optional<EnergyCounter> counter = EnergyCounter.find(powercap);
+        domain("intel-rapl:0", 1_000_000, 9_000_000);
+        RunMeter first = new RunMeter(counter);
+        domain("intel-rapl:0", 3_000_000, 9_000_000);
+        assertEquals(2, first.joules().orElseThrow(), 1e-9);
+        RunMeter resumed = new RunMeter(counter);
+        resumed.load(first.state());
+        domain("intel-rapl:0", 3_500_000, 9_000_000);
+        assertEquals(2.5, resumed.joules().orElseThrow(), 1e-9);
+        assertTrue(resumed.wallSeconds() > 0 && resumed.cpuSeconds() > 0);
+        RunMeter withoutBefore = new RunMeter(Optional.empty());
+        assertTrue(withoutBefore.joules().isEmpty());
+        RunMeter unknownBefore = new RunMeter(counter);
+        unknownBefore.load(withoutBefore.state());
+        assertTrue(unknownBefore.joules().isEmpty(), "half of a run's energy is not the run's");
     }
 
     @Test

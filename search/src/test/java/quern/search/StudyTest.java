@@ -127,6 +127,10 @@ class StudyTest {
                         "arm 'sgd' leaves out optim_args, adam_beta2, which the recipe sets for what this arm does not use"),
                 ear.notes.toString());
 
+        assertEquals(
+                List.of("optim_args=null", "adam_beta2=null", "optim=sgd"),
+                whole.arms().get(1).settings());
+
         Study cut = study(recipe(), 2, List.of(), folder.resolve("cut"), "optim=adamw,sgd");
         Ear stopping = new Ear();
         StudyRunner runner = new StudyRunner(cut, stopping);

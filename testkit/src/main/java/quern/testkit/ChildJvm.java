@@ -7,6 +7,7 @@ import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -16,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /**
  * A child process, mostly a JVM with the repository's {@code jvm.args} and the class path of the running tests, whose
@@ -23,6 +25,8 @@ import java.util.function.Predicate;
  */
 public final class ChildJvm implements AutoCloseable {
     private static final Duration END_OF_OUTPUT = Duration.ofSeconds(10);
+    private static final long SIGINT_BIT = 1 << 1;
+    private static final List<String> HEARS_INTERRUPTS = List.of("env", "--default-signal=INT");
 
     private final Process process;
     private final Output stdout;
@@ -114,8 +118,10 @@ public final class ChildJvm implements AutoCloseable {
 
         /** Starts the child. Standard input is empty. */
         public ChildJvm start() {
+            List<String> command = new ArrayList<>(ignoresInterrupts() ? HEARS_INTERRUPTS : List.of());
+            command.addAll(command());
             ProcessBuilder builder =
-                    new ProcessBuilder(command()).redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")));
+                    new ProcessBuilder(command).redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")));
             if (directory != null) {
                 builder.directory(directory.toFile());
             }
@@ -129,7 +135,19 @@ public final class ChildJvm implements AutoCloseable {
             try {
                 return new ChildJvm(builder.start());
             } catch (IOException e) {
-                throw new UncheckedIOException("the child " + command().get(0) + " does not start", e);
+                throw new UncheckedIOException("the child " + command.get(0) + " does not start", e);
+            }
+        }
+
+        /** Whether this process was started with SIGINT ignored, as a shell's background jobs are; children inherit it. */
+        private static boolean ignoresInterrupts() {
+            try (Stream<String> status = Files.lines(Path.of("/proc/self/status"))) {
+                return status.filter(line -> line.startsWith("SigIgn:"))
+                        .map(line -> Long.parseUnsignedLong(
+                                line.substring("SigIgn:".length()).strip(), 16))
+                        .anyMatch(mask -> (mask & SIGINT_BIT) != 0);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
             }
         }
 

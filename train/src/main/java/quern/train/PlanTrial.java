@@ -15,6 +15,7 @@ import quern.models.LanguageModel;
 import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
 import quern.nn.TransformerBlock;
+import quern.optim.EvalWeights;
 import quern.optim.Optimizer;
 import quern.recipe.Recipe;
 import quern.tensor.DType;
@@ -117,8 +118,11 @@ final class PlanTrial {
                 && (seconds.size() < LEAST_STEPS || (System.nanoTime() - start) / 1e9 < MOST_SECONDS)) {
             seconds.add(take(step, seconds.size()));
         }
-        double evaluation =
-                preparation.validation().map(text -> evaluate(model, text)).orElse(0.0);
+        double evaluation;
+        try (EvalWeights eval = optimizer.evalWeights()) {
+            evaluation =
+                    preparation.validation().map(text -> evaluate(model, text)).orElse(0.0);
+        }
         long training = ProcessMemory.read().peak();
         saveBeside(step, model, optimizer, seconds.size());
         long peak = Math.max(training, ProcessMemory.read().peak());

@@ -434,20 +434,27 @@ public final class TrainingRun implements AutoCloseable {
         try (LanguageModel then = LanguageModel.load(checkpoint, preparation.dtype(), preparation.device());
                 Scope scope = Scope.open();
                 Autograd.Mode mode = Autograd.noGrad()) {
-            optimizer.load(Checkpoints.readOptimizer(checkpoint));
             Map<String, Parameter> weights = new HashMap<>();
             then.parameters().forEach(p -> weights.put(p.name(), p));
             for (Parameter p : model.parameters()) {
-                // A segment may have changed its dtype since, so weights of fewer bits come from their masters.
-                boolean mastered = p.isTrainable() && p.value().dtype() != DType.FP32;
-                p.value()
-                        .copy_(
-                                mastered
-                                        ? optimizer.masterOf(p)
-                                        : weights.get(p.name()).value());
+                if (!isMastered(p)) {
+                    p.value().copy_(weights.get(p.name()).value());
+                }
+            }
+            // After the model's weights: where those are an average, the optimizer's state has the training's own.
+            optimizer.load(Checkpoints.readOptimizer(checkpoint));
+            for (Parameter p : model.parameters()) {
+                if (isMastered(p)) {
+                    p.value().copy_(optimizer.masterOf(p));
+                }
             }
         }
         return Checkpoints.readState(checkpoint);
+    }
+
+    /** Whether a weight comes from its master: its segment may have changed its dtype since a checkpoint. */
+    private static boolean isMastered(Parameter p) {
+        return p.isTrainable() && p.value().dtype() != DType.FP32;
     }
 
     private void keepEvaluation(Map<String, Double> values) {
@@ -535,7 +542,10 @@ public final class TrainingRun implements AutoCloseable {
         facts.put(
                 "Optimizer",
                 "%s, learning rate %s, %s schedule"
-                        .formatted(recipe.optim(), recipe.learningRate(), recipe.lrSchedulerType()));
+                        .formatted(
+                                String.join(" and ", recipe.optimizers()),
+                                recipe.learningRate(),
+                                recipe.lrSchedulerType()));
         facts.put(
                 "Training text",
                 "%,d tokens".formatted(preparation.store().train().size()));

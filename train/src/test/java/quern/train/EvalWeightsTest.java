@@ -115,6 +115,25 @@ class EvalWeightsTest {
         assertEquals(plainLosses, losses(averaged));
     }
 
+    /** Going back to a checkpoint brings the training's weights back, not those that were saved to be used. */
+    @ParameterizedTest
+    @ValueSource(strings = {"fp32", "bf16"})
+    void aRewoundTrainingGoesOnWithItsOwnWeights(String precision) {
+        String[] guarded = {
+            "precision=" + precision,
+            "spike_guard={threshold: 1.0, window: 3, action: rewind, max_consecutive: 50}",
+            "max_steps=40",
+            "save_steps=6"
+        };
+        Path plain = TinyRuns.train(TinyRuns.block(folder, guarded)).folder();
+        String[] averaged = java.util.Arrays.copyOf(guarded, guarded.length + 1);
+        averaged[guarded.length] = AVERAGE;
+        Path run = TinyRuns.train(TinyRuns.block(folder, averaged)).folder();
+        assertTrue(Checkpoints.readState(run.resolve("checkpoint-40")).rewinds > 0);
+        assertEquals(losses(plain), losses(run));
+        assertNotEquals(weights(plain), weights(run));
+    }
+
     private static List<Double> losses(Path run) {
         return TinyRuns.metrics(run).stream()
                 .filter(line -> line.containsKey("loss"))

@@ -39,6 +39,9 @@ class FamilyTrainingTest {
     /** Steps whose mean loss stands for the beginning or the end. */
     private static final int FEW = 3;
 
+    /** By what share a loss may differ in fp16: its dropout masks are other draws. */
+    private static final double HALF = 0.05;
+
     /** What the loss must fall to, of what it was: far more than it varies by from batch to batch. */
     private static final double FALL = 0.9;
 
@@ -84,6 +87,16 @@ class FamilyTrainingTest {
             double start = mean(fresh, 0, FEW);
             assertTrue(mean(fresh, STEPS - FEW, STEPS) < FALL * start, fresh::toString);
 
+            List<Double> half = losses(
+                    fromRecipe(recipe(folder.resolve(name + "-half"), objective, golden), golden)
+                            .with("precision", "fp16")
+                            .with("loss_scale", Map.of("initial", 256))
+                            .with("max_steps", FEW),
+                    FEW);
+            assertEquals(
+                    fresh.getFirst(), half.getFirst(), HALF * start, () -> "in fp16 " + half + ", in fp32 " + fresh);
+            assertEquals(start, mean(half, 0, FEW), HALF * start, () -> "in fp16 " + half + ", in fp32 " + fresh);
+
             Block fromFolder = recipe(folder.resolve(name + "-tuned"), objective, golden)
                     .with("model", Map.of("path", first.toString()))
                     .with("learning_rate", TUNING_RATE);
@@ -119,6 +132,10 @@ class FamilyTrainingTest {
     }
 
     private static List<Double> losses(Block recipe) {
+        return losses(recipe, STEPS);
+    }
+
+    private static List<Double> losses(Block recipe, int steps) {
         List<Double> losses = new ArrayList<>();
         TinyRuns.train(recipe, new TrainingHook() {
             @Override
@@ -126,7 +143,7 @@ class FamilyTrainingTest {
                 losses.add(result.loss());
             }
         });
-        assertEquals(STEPS, losses.size());
+        assertEquals(steps, losses.size());
         return losses;
     }
 

@@ -110,7 +110,8 @@ class TrainingOptionsTest {
         assertEquals(weights(run.resolve("checkpoint-" + best)), weights(run));
         assertNotEquals(weights(run.resolve("checkpoint-" + outcome.steps())), weights(run));
 
-        Path part = TinyRuns.trainUntil(TinyRuns.block(folder, options), best + 2).folder();
+        Path part =
+                TinyRuns.trainUntil(TinyRuns.block(folder, options), best + 2).folder();
         TrainingRun.Outcome resumed = TinyRuns.resume(part);
         assertEquals(TrainingRun.Ending.EARLY, resumed.ending());
         assertEquals(outcome.steps(), resumed.steps());
@@ -200,6 +201,17 @@ class TrainingOptionsTest {
         assertEquals(3.0 * steps / batches[0], seen.getLast().epoch());
         // Three micro-batches of two rows of 16 tokens.
         assertEquals(96 * steps, seen.getLast().tokens());
+    }
+
+    @Test
+    void aWarmUpThatOutlastsTheTrainingIsNamedWithItsPlace() {
+        QuernException e = assertThrows(
+                QuernException.class,
+                () -> Preparation.of(TinyRuns.block(folder, "max_steps=3", "warmup_steps=4"), note -> {}));
+        assertEquals(ExitCode.BAD_INPUT, e.exitCode());
+        assertEquals(
+                "command line: warmup_steps=4: warmup_steps: found 4, longer than the training of 3 steps; lower it or raise max_steps",
+                e.getMessage());
     }
 
     /** The first update at a rate of 1e30 leaves weights that overflow in the next forward pass. */

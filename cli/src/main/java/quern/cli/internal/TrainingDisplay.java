@@ -1,7 +1,5 @@
 package quern.cli.internal;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -11,6 +9,7 @@ import java.util.Map;
 import quern.cli.ProgressLine;
 import quern.cli.Terminal;
 import quern.evaluate.plot.Series;
+import quern.train.ProcessMemory;
 import quern.train.StepResult;
 import quern.train.TrainingHook;
 import quern.train.TrainingProgress;
@@ -81,7 +80,7 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
         double seen = Double.isFinite(result.loss()) ? result.loss() : loss;
         loss = Double.isNaN(loss) ? seen : loss + SMOOTHING * (seen - loss);
         if (System.nanoTime() - memoryRead > MEMORY_INTERVAL) {
-            memory = residentBytes();
+            memory = ProcessMemory.read().now();
             memoryRead = System.nanoTime();
         }
         line.update(progress.step(), loss, tokensPerSecond, memory);
@@ -142,19 +141,6 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
 
     private static double[] column(List<double[]> rows, int i) {
         return rows.stream().mapToDouble(r -> r[i]).toArray();
-    }
-
-    private static long residentBytes() {
-        try {
-            for (String row : Files.readAllLines(Path.of("/proc/self/status"))) {
-                if (row.startsWith("VmRSS:")) {
-                    return Long.parseLong(row.replaceAll("\\D", "")) * 1024;
-                }
-            }
-        } catch (IOException e) {
-            return 0;
-        }
-        return 0;
     }
 
     @Override

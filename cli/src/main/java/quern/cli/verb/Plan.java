@@ -158,7 +158,7 @@ public final class Plan implements Verb {
                                 ProgressLine.bytes(memory.available())));
         lines.add(row("weights", size(memory.weights())));
         lines.add(row("gradients", size(memory.gradients())));
-        lines.add(row(recipe.optim(), size(memory.optimizer())));
+        lines.add(row(String.join(", ", recipe.optimizers()), size(memory.optimizer())));
         if (memory.measured()) {
             lines.add(row("activations", size(memory.activations()) + "  measured, with the head's buffers"));
             lines.add(row("saving", size(memory.snapshot()) + "  measured, the copies a save writes from"));

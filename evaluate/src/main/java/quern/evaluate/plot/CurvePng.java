@@ -29,15 +29,16 @@ import quern.recipe.QuernException;
  * @param title the heading
  * @param xName what the horizontal axis counts
  * @param yName what the vertical axis shows
- * @param logX whether the horizontal axis is logarithmic; every abscissa is above 0 then
+ * @param xLabels what the abscissae 0, 1, 2… are called; empty where they are numbers
  * @param yMax the top of the vertical axis; curves go out of the picture there. Without it all of them is shown
  */
-public record CurvePng(String title, String xName, String yName, boolean logX, OptionalDouble yMax) {
+public record CurvePng(String title, String xName, String yName, List<String> xLabels, OptionalDouble yMax) {
     private static final int WIDTH = 1000;
     private static final int HEIGHT = 600;
     /** A longer legend would hide the curves. */
     private static final int MOST_INSIDE = 4;
 
+    private static final double TICK = 1e-6;
     private static final float FAINT_WIDTH = 0.8f;
     private static final int FAINT_ALPHA = 110;
 
@@ -69,13 +70,13 @@ public record CurvePng(String title, String xName, String yName, boolean logX, O
         }
     }
 
-    /** A picture whose axes are linear and show every point. */
+    /** A picture whose axes are numbers and show every point. */
     public CurvePng(String title, String xName, String yName) {
-        this(title, xName, yName, false, OptionalDouble.empty());
+        this(title, xName, yName, List.of(), OptionalDouble.empty());
     }
 
     /**
-     * Writes a light picture with linear axes; a file that is there is replaced in one step.
+     * Writes a light picture whose axes are numbers; a file that is there is replaced in one step.
      *
      * @param file where to; its folder exists
      * @throws QuernException if there is no finite point, the file cannot be written, or this Java cannot draw text
@@ -111,6 +112,7 @@ public record CurvePng(String title, String xName, String yName, boolean logX, O
                 .build();
         style(chart.getStyler(), theme);
         long names = series.stream().map(Series::name).distinct().count();
+        chart.getStyler().setLegendVisible(names > 1);
         if (names > MOST_INSIDE) {
             chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
         }
@@ -150,6 +152,12 @@ public record CurvePng(String title, String xName, String yName, boolean logX, O
         return bytes.toByteArray();
     }
 
+    /** Ticks between two labels stay bare. */
+    private String label(double x) {
+        long i = Math.round(x);
+        return Math.abs(x - i) < TICK && i >= 0 && i < xLabels.size() ? xLabels.get((int) i) : "";
+    }
+
     private void style(XYStyler styler, Theme theme) {
         styler.setLegendPosition(Styler.LegendPosition.InsideNE);
         styler.setAntiAlias(true);
@@ -162,7 +170,9 @@ public record CurvePng(String title, String xName, String yName, boolean logX, O
         styler.setChartFontColor(theme.writing);
         styler.setAxisTickLabelsColor(theme.writing);
         styler.setAxisTickMarksColor(theme.writing);
-        styler.setXAxisLogarithmic(logX);
+        if (!xLabels.isEmpty()) {
+            styler.setXAxisTickLabelsFormattingFunction(this::label);
+        }
         yMax.ifPresent(styler::setYAxisMax);
     }
 }

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
@@ -66,5 +67,33 @@ class CurvePngTest {
         QuernException nowhere =
                 assertThrows(QuernException.class, () -> CurvePng.write(file, "Loss", "step", "loss", List.of(one)));
         assertTrue(nowhere.getMessage().contains("a.png"), nowhere.getMessage());
+    }
+
+    @Test
+    void curvesOfOneNameShareAColourAndTheTopCutsOff() throws IOException {
+        double[] x = {0, 1, 2};
+        Path file = folder.resolve("two.png");
+        new CurvePng("Loss", "value", "loss", List.of("a", "b", "c"), OptionalDouble.of(2))
+                .write(
+                        file,
+                        CurvePng.Theme.DARK,
+                        List.of(
+                                Series.line("first", x, new double[] {1, 1.5, 1}),
+                                Series.faint("first", x, new double[] {1.1, 1.6, 1.1}),
+                                Series.line("second", x, new double[] {1.9, 1.8, 1.9}),
+                                Series.line("gone", x, new double[] {50, 60, 70})));
+        BufferedImage picture = ImageIO.read(file.toFile());
+        assertEquals(0x16181c, picture.getRGB(2, 2) & 0xffffff, "the ground of a dark page");
+        assertTrue(count(picture, 0x6ab0f3) > 0, "the first curve");
+        assertTrue(count(picture, 0xff9d57) > 0, "the second name's colour, not the third's: faint curves take none");
+        // Of the curve above the top only the legend's sample of it is drawn.
+        assertTrue(count(picture, 0xcf9bf0) < 150, "pixels: " + count(picture, 0xcf9bf0));
+    }
+
+    private static long count(BufferedImage picture, int colour) {
+        return IntStream.range(0, picture.getWidth())
+                .flatMap(i -> IntStream.range(0, picture.getHeight())
+                        .filter(j -> (picture.getRGB(i, j) & 0xffffff) == colour))
+                .count();
     }
 }

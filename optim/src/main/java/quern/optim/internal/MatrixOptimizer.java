@@ -1,6 +1,5 @@
 package quern.optim.internal;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
@@ -93,15 +92,10 @@ public abstract class MatrixOptimizer extends FusedOptimizer {
 
     @Override
     protected final void update(List<ParameterState> states, double learningRate, double gradientScale) {
-        List<ParameterState> others = new ArrayList<>(states.size());
-        for (ParameterState state : states) {
-            if (isMatrix.test(state)) {
-                step(state, learningRate * state.learningRateFactor(), gradientScale);
-            } else {
-                others.add(state);
-            }
-        }
-        super.update(others, learningRate * adamFactor, gradientScale);
+        TensorWise.step(
+                states.stream().filter(isMatrix).toList(),
+                state -> step(state, learningRate * state.learningRateFactor(), gradientScale));
+        super.update(states.stream().filter(isMatrix.negate()).toList(), learningRate * adamFactor, gradientScale);
     }
 
     private void step(ParameterState state, double rate, double gradientScale) {

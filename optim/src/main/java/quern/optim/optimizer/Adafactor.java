@@ -11,6 +11,8 @@ import quern.optim.OptimizerTechnique;
 import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
+import quern.optim.internal.SquareSum;
+import quern.optim.internal.TensorWise;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.Range;
@@ -182,9 +184,7 @@ public final class Adafactor implements OptimizerTechnique {
 
         @Override
         protected void update(List<ParameterState> states, double learningRate, double gradientScale) {
-            for (ParameterState state : states) {
-                step(state, learningRate, gradientScale);
-            }
+            TensorWise.step(states, state -> step(state, learningRate, gradientScale));
         }
 
         private void step(ParameterState state, double learningRate, double gradientScale) {
@@ -224,7 +224,7 @@ public final class Adafactor implements OptimizerTechnique {
         }
 
         private static double rootMeanSquare(Tensor x) {
-            return Math.sqrt(x.square().mean().item());
+            return Math.sqrt(SquareSum.of(List.of(x))[0] / x.numel());
         }
     }
 }

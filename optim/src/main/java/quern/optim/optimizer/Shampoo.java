@@ -14,6 +14,7 @@ import quern.optim.internal.AdamStep;
 import quern.optim.internal.InverseRoot;
 import quern.optim.internal.SquareSum;
 import quern.optim.internal.TensorBlocks;
+import quern.optim.internal.TensorWise;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.QuernException;
@@ -197,9 +198,7 @@ public final class Shampoo implements OptimizerTechnique {
 
         @Override
         protected void update(List<ParameterState> states, double learningRate, double gradientScale) {
-            for (ParameterState state : states) {
-                step(state, learningRate * state.learningRateFactor(), gradientScale);
-            }
+            TensorWise.step(states, state -> step(state, learningRate * state.learningRateFactor(), gradientScale));
         }
 
         private void step(ParameterState state, double rate, double gradientScale) {

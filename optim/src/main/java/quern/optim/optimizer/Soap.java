@@ -12,6 +12,7 @@ import quern.optim.ParameterGroup;
 import quern.optim.ParameterRole;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
+import quern.optim.internal.TensorWise;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.QuernException;
@@ -166,22 +167,24 @@ public final class Soap implements OptimizerTechnique {
 
         @Override
         protected void update(List<ParameterState> states, double learningRate, double gradientScale) {
-            for (ParameterState state : states) {
+            TensorWise.step(states, state -> {
                 Tensor gradient = state.fp32Gradient(gradientScale);
                 List<Side> sides = sides(state);
                 long t = state.step() - 1;
                 if (t > 0) {
                     step(state, gradient, sides, t, learningRate * state.learningRateFactor());
                 }
-                for (Side side : sides) {
-                    Tensor unfolded = unfolded(gradient, side.dim());
-                    side.statistics().mul_(statisticsKept).add_(unfolded.matmul(unfolded.t()), 1 - statisticsKept);
-                    if (t == 0) {
-                        initialise(state, side);
-                    } else if (t % config.preconditionFrequency() == 0) {
-                        refresh(state, side);
-                    }
-                }
+                sides.forEach(side -> learn(state, side, gradient, t));
+            });
+        }
+
+        private void learn(ParameterState state, Side side, Tensor gradient, long t) {
+            Tensor unfolded = unfolded(gradient, side.dim());
+            side.statistics().mul_(statisticsKept).add_(unfolded.matmul(unfolded.t()), 1 - statisticsKept);
+            if (t == 0) {
+                initialise(state, side);
+            } else if (t % config.preconditionFrequency() == 0) {
+                refresh(state, side);
             }
         }
 

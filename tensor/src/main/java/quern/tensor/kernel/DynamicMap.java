@@ -97,8 +97,9 @@ public final class DynamicMap {
     /** The code of the nearest number, the lower one of two; {@code x} is from -1 to 1, or from 0 to 1. Any code for NaN. */
     public byte encode(float x) {
         int bits = Float.floatToRawIntBits(x);
-        int key = Math.clamp((long) ((bits & 0x7fffffff) >>> SHIFT) - LOWEST, 0, KEYS - 1);
-        int code = firstCodes[bits < 0 ? key + KEYS : key] & 0xff;
+        int key = Math.min(Math.max(((bits & 0x7fffffff) >>> SHIFT) - LOWEST, 0), KEYS - 1);
+        // No branch on the sign, which nothing predicts.
+        int code = firstCodes[key + (bits >>> 31) * KEYS] & 0xff;
         // A key spans less than the distance of two midpoints.
         return (byte) (code + (x > midpoints[code] ? 1 : 0));
     }
