@@ -4,10 +4,11 @@
 
 The parameters are those of a GPT-2 shaped model of 11.5 million weights (6 layers of width 384, 2,048 tokens, 256
 positions), fp32, with random gradients. For each optimizer `quern bench optim --paced` and this process take a round of
-steps in turns, `--rounds` times, so that a neighbour's load falls on all sides. A side's time in a round is the median of
-its steps, or their mean where the work differs from step to step; the ratio is Quern's over the fastest peer's in the
-same round. The best round is what the machine can do when nobody else uses it. State bytes are what each side keeps
-between steps, weights and gradients not counted.
+steps in turns, `--rounds` times, so that a neighbour's load falls on all sides. A side's time in a round is the median
+of its steps, or their mean where the work differs from step to step; a ratio is Quern's over the peer's in the same
+round, by processor time with `--threads 1`, else by the clock. On a machine that others use too, processor time says
+more: what a whole process kept processors busy for a step. With more threads it says nothing, since those that wait for
+each other count as busy. State bytes are what each side keeps between steps, weights and gradients not counted.
 """
 
 import argparse
@@ -32,6 +33,8 @@ LAYERS, WIDTH, VOCABULARY, POSITIONS = 6, 384, 2048, 256
 RATE, DECAY, BETAS = 1e-3, 0.1, (0.9, 0.95)
 # Long enough for the other side's threads to leave the cores.
 PAUSE = 0.05
+# Seconds that the rounds of an optimizer with slow steps may take; there are at least two.
+LONGEST = 90.0
 
 
 class Model(torch.nn.Module):
@@ -166,8 +169,8 @@ CASES: dict[str, tuple[str, dict, int | None]] = {
         | package("torch foreach", torch.optim.Adafactor, foreach=True),
         None,
     ),
-    "muon": ("", {"torch + AdamW fused": torch_muon, "pytorch_optimizer": package_muon}, None),
-    "galore_adamw": ("{optim_args: {rank: 128}}", {"pytorch_optimizer": package_galore}, None),
+    "muon": ("", {"torch + AdamW fused": torch_muon, "pytorch_optimizer": package_muon}, 2),
+    "galore_adamw": ("{optim_args: {rank: 128}}", {"pytorch_optimizer": package_galore}, 5),
     "soap": (
         "{optim_args: {precondition_frequency: 10}}",
         package("pytorch_optimizer", pytorch_optimizer.SOAP, betas=BETAS, precondition_frequency=10),
@@ -222,13 +225,14 @@ class Peer:
         self.model = Model()
         self.optimizer = make(self.model)
 
-    def steps(self, count: int) -> list[float]:
+    def round(self, count: int) -> dict:
         times = []
+        busy = time.process_time()
         for _ in range(count):
             started = time.perf_counter()
             self.optimizer.step()
             times.append(1e3 * (time.perf_counter() - started))
-        return times
+        return {"step_ms": times, "cpu_ms": 1e3 * (time.process_time() - busy) / count}
 
 
 class Quern:
@@ -250,10 +254,10 @@ class Quern:
             raise SystemExit(f"quern bench optim ended with {self.process.wait()}")
         return json.loads(line)
 
-    def steps(self) -> list[float]:
+    def round(self, count: int) -> dict:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return self.read()["step_ms"]
+        return self.read()
 
     def close(self) -> None:
         self.process.stdin.close()
@@ -267,22 +271,35 @@ def spread(values: list[float]) -> dict:
 def measure(optim: str, quern_command: str, rounds: int, threads: int) -> dict:
     settings, makers, period = CASES[optim]
     peers = {name: Peer(make) for name, make in makers.items()}
-    slowest = max(min(peer.steps(3)) for peer in peers.values())
+    slowest = max(min(peer.round(3)["step_ms"]) for peer in peers.values())
     steps = period or int(min(20, max(3, 400 // slowest)))
-    for peer in peers.values():
-        peer.steps(steps if period else 2)
     quern = Quern(quern_command, optim, settings, steps, threads)
+    sides = {"quern": quern, **peers}
+    seconds = 0.0
+    for side in sides.values():
+        side.round(steps)
+        if period:
+            started = time.perf_counter()
+            side.round(steps)
+            seconds += time.perf_counter() - started
+    rounds = max(2, min(rounds, int(LONGEST / seconds))) if period else rounds
+    # The compiler of the JVM has done its work after some hundred steps.
+    for _ in range(0 if period else 5):
+        quern.round(steps)
     summary = statistics.mean if period else statistics.median
-    quern.steps()
-    times: dict[str, list[float]] = {"quern": [], **{name: [] for name in peers}}
+    times: dict[str, dict[str, list[float]]] = {name: {"step_ms": [], "cpu_ms": []} for name in sides}
     for turn in range(rounds):
-        sides = ["quern", *peers] if turn % 2 == 0 else [*peers, "quern"]
-        for side in sides:
+        for name in list(sides) if turn % 2 == 0 else list(sides)[::-1]:
             time.sleep(PAUSE)
-            times[side].append(summary(quern.steps() if side == "quern" else peers[side].steps(steps)))
+            taken = sides[name].round(steps)
+            times[name]["step_ms"].append(summary(taken["step_ms"]))
+            times[name]["cpu_ms"].append(taken["cpu_ms"])
     subject = quern.subject
     quern.close()
-    fastest = min(peers, key=lambda name: statistics.median(times[name]))
+    kept = {"quern": subject["state_bytes"], **{name: state_bytes(peer.optimizer) for name, peer in peers.items()}}
+    # One thread's work is told by the processor's time, several threads' by the clock.
+    clock = "cpu_ms" if threads == 1 else "step_ms"
+    fastest = min(peers, key=lambda name: statistics.median(times[name][clock]))
     return {
         "optim": optim,
         "settings": settings,
@@ -291,33 +308,40 @@ def measure(optim: str, quern_command: str, rounds: int, threads: int) -> dict:
         "rounds": rounds,
         "steps_a_round": steps,
         "summary": summary.__name__,
-        "quern": {"step_ms": spread(times["quern"]), "state_bytes": subject["state_bytes"]},
-        "peers": {
-            name: {"step_ms": spread(times[name]), "state_bytes": state_bytes(peer.optimizer)}
-            for name, peer in peers.items()
+        "compared": clock,
+        "sides": {
+            name: {
+                "step_ms": spread(taken["step_ms"]),
+                "cpu_ms": spread(taken["cpu_ms"]),
+                "state_bytes": kept[name],
+                "quern_over_this": spread(
+                    [a / b for a, b in zip(times["quern"][clock], taken[clock], strict=True)]
+                ),
+            }
+            for name, taken in times.items()
         },
         "fastest_peer": fastest,
-        "quern_over_fastest": spread([a / b for a, b in zip(times["quern"], times[fastest], strict=True)]),
         "rounds_ms": times,
     }
 
 
 def table(results: list[dict]) -> str:
     lines = [
-        "| optimizer | Quern ms (best) | peer | peer ms (best) | Quern / peer | best / best | Quern state MB | peer's |",
-        "|---|---|---|---|---|---|---|---|",
+        "| optimizer | peer | Quern ms | its ms | Quern CPU ms | its CPU ms | Quern / peer | Quern state MB | its MB |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for result in results:
-        for name, peer in result["peers"].items():
-            ratio = result["quern_over_fastest"]
-            shown = "slower form"
-            if name == result["fastest_peer"]:
-                shown = f"**{ratio['median']:.2f}** ({ratio['min']:.2f} to {ratio['max']:.2f})"
-            ours, theirs = result["quern"]["step_ms"], peer["step_ms"]
+        ours = result["sides"]["quern"]
+        for name, theirs in result["sides"].items():
+            if name == "quern":
+                continue
+            ratio = theirs["quern_over_this"]
+            bold = "**" if name == result["fastest_peer"] else ""
             lines.append(
-                f"| {result['optim']} | {ours['median']:.2f} ({ours['min']:.2f}) | {name} "
-                f"| {theirs['median']:.2f} ({theirs['min']:.2f}) | {shown} | {ours['min'] / theirs['min']:.2f} "
-                f"| {result['quern']['state_bytes'] / 1e6:.1f} | {peer['state_bytes'] / 1e6:.1f} |"
+                f"| {result['optim']} | {name} | {ours['step_ms']['median']:.1f} | {theirs['step_ms']['median']:.1f} "
+                f"| {ours['cpu_ms']['median']:.1f} | {theirs['cpu_ms']['median']:.1f} "
+                f"| {bold}{ratio['median']:.2f}{bold} ({ratio['min']:.2f} to {ratio['max']:.2f}) "
+                f"| {ours['state_bytes'] / 1e6:.1f} | {theirs['state_bytes'] / 1e6:.1f} |"
             )
     return "\n".join(lines) + "\n"
 
@@ -340,7 +364,8 @@ def main() -> int:
     results = []
     for optim in chosen:
         results.append(measure(optim, arguments.quern, arguments.rounds, arguments.threads))
-        print(table(results[-1:]).splitlines()[-1], os.getloadavg(), file=sys.stderr)
+        results[-1]["load"] = os.getloadavg()[0]
+        print("\n".join(table(results[-1:]).splitlines()[2:]), file=sys.stderr, flush=True)
         document = {
             "machine": platform.platform(),
             "packages": {name: version(name) for name in packages},

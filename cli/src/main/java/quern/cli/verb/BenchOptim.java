@@ -1,9 +1,11 @@
 package quern.cli.verb;
 
+import com.sun.management.OperatingSystemMXBean;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintWriter;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
@@ -65,8 +67,8 @@ public final class BenchOptim implements Verb {
     /** What is timed. */
     record Subject(String optim, long parameters, String precision, int threads, long stateBytes) {}
 
-    /** The times of a round, in milliseconds. */
-    record Round(double[] stepMs) {}
+    /** The times of a round's steps, and what the whole process kept processors busy for a step, in milliseconds. */
+    record Round(double[] stepMs, double cpuMs) {}
 
     /** The whole run. */
     record Result(
@@ -96,13 +98,20 @@ public final class BenchOptim implements Verb {
                 JsonOption.print(out, subject);
                 BufferedReader turns = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
                 while (turns.readLine() != null) {
-                    JsonOption.print(out, new Round(benchmark.steps(steps)));
+                    JsonOption.print(out, round(benchmark));
                 }
             } else {
                 print(out, subject, benchmark.steps(steps));
             }
         }
         return ExitCode.DONE;
+    }
+
+    private Round round(OptimizerBenchmark benchmark) {
+        OperatingSystemMXBean system = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+        long before = system.getProcessCpuTime();
+        double[] times = benchmark.steps(steps);
+        return new Round(times, (system.getProcessCpuTime() - before) / 1e6 / steps);
     }
 
     private void print(PrintWriter out, Subject subject, double[] times) {

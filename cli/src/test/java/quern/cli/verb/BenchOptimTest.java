@@ -43,6 +43,7 @@ class BenchOptimTest {
         for (String round : lines.subList(1, 3)) {
             assertEquals(2, json(round).path("step_ms").size(), round);
             assertTrue(json(round).path("step_ms").get(0).asDouble() > 0, round);
+            assertTrue(json(round).path("cpu_ms").asDouble() > 0, round);
         }
     }
 
