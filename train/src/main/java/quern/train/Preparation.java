@@ -85,7 +85,7 @@ public final class Preparation {
         this.scheduleConfig = recipe.lrSchedulerKwargs().bind(scheduleTechnique.config());
         if (recipe.maxSteps() > 0) {
             // Before the data is read: a warm-up that outlasts the training needs no waiting for.
-            Schedule.warmupSteps(recipe.warmupSteps(), recipe.maxSteps());
+            warmupSteps(recipe.maxSteps());
         }
         this.startFolder =
                 recipe.model().has("path") ? Optional.of(Path.of(recipe.model().text("path"))) : Optional.empty();
@@ -381,10 +381,15 @@ public final class Preparation {
                 .ownRate()
                 .map(OptimizerTechnique.OwnRate::schedule)
                 .orElseGet(() -> scheduleTechnique.create(
-                        recipe.learningRate(),
-                        Schedule.warmupSteps(recipe.warmupSteps(), (int) maxSteps),
-                        (int) maxSteps,
-                        scheduleConfig));
+                        recipe.learningRate(), warmupSteps((int) maxSteps), (int) maxSteps, scheduleConfig));
+    }
+
+    private int warmupSteps(int steps) {
+        try {
+            return Schedule.warmupSteps(recipe.warmupSteps(), steps);
+        } catch (QuernException e) {
+            throw new QuernException(e.exitCode(), block.position("warmup_steps") + ": " + e.getMessage(), e);
+        }
     }
 
     /** The optimizer chosen. */

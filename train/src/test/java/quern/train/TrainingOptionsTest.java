@@ -203,6 +203,17 @@ class TrainingOptionsTest {
         assertEquals(96 * steps, seen.getLast().tokens());
     }
 
+    @Test
+    void aWarmUpThatOutlastsTheTrainingIsNamedWithItsPlace() {
+        QuernException e = assertThrows(
+                QuernException.class,
+                () -> Preparation.of(TinyRuns.block(folder, "max_steps=3", "warmup_steps=4"), note -> {}));
+        assertEquals(ExitCode.BAD_INPUT, e.exitCode());
+        assertEquals(
+                "command line: warmup_steps=4: warmup_steps: found 4, longer than the training of 3 steps; lower it or raise max_steps",
+                e.getMessage());
+    }
+
     /** The first update at a rate of 1e30 leaves weights that overflow in the next forward pass. */
     @Test
     void aLossThatIsNotFiniteStopsTheRun() {

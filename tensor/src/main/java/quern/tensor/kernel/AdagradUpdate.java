@@ -1,5 +1,6 @@
 package quern.tensor.kernel;
 
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -27,18 +28,19 @@ public final class AdagradUpdate extends Update {
     }
 
     @Override
-    void apply(TileGradient gradient, float[] weight, float[][] buffers, int length) {
-        Loops.apply(gradient, weight, buffers[0], this);
+    void apply(UpdateStreams streams, long begin, long end) {
+        Loop.run(streams, begin, end, this);
     }
 
-    private static final class Loops {
-        static void apply(TileGradient gs, float[] ws, float[] sums, AdagradUpdate c) {
-            for (int i = 0; i < ws.length; i += Lanes.COUNT) {
-                FloatVector w = Lanes.load(ws, i);
-                FloatVector g = w.fma(Lanes.all(c.l2), gs.at(i));
-                FloatVector sum = g.fma(g, Lanes.load(sums, i));
-                sum.intoArray(sums, i);
-                w.add(g.mul(c.negativeRate).div(sum.sqrt().add(c.epsilon))).intoArray(ws, i);
+    private static final class Loop {
+        static void run(UpdateStreams s, long begin, long end, AdagradUpdate c) {
+            MemorySegment sums = s.buffer(0);
+            for (long i = begin; i < end; i += Lanes.COUNT) {
+                FloatVector w = s.weight(i);
+                FloatVector g = w.fma(Lanes.all(c.l2), s.gradient(i));
+                FloatVector sum = g.fma(g, Lanes.loadFloats(sums, i * 4));
+                Lanes.storeFloats(sum, sums, i * 4);
+                s.setWeight(i, w.add(g.mul(c.negativeRate).div(sum.sqrt().add(c.epsilon))));
             }
         }
     }

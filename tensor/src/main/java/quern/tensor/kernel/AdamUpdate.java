@@ -1,5 +1,6 @@
 package quern.tensor.kernel;
 
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -67,24 +68,25 @@ public final class AdamUpdate extends Update {
     }
 
     @Override
-    void apply(TileGradient gradient, float[] weight, float[][] buffers, int length) {
-        Loops.apply(gradient, weight, buffers[0], buffers[1], this);
+    void apply(UpdateStreams streams, long begin, long end) {
+        Loop.run(streams, begin, end, this);
     }
 
-    private static final class Loops {
-        static void apply(TileGradient gs, float[] ws, float[] ms, float[] vs, AdamUpdate c) {
-            for (int i = 0; i < ws.length; i += Lanes.COUNT) {
-                FloatVector w = Lanes.load(ws, i);
-                FloatVector m = Lanes.load(ms, i);
-                FloatVector v = Lanes.load(vs, i);
-                FloatVector g = w.fma(Lanes.all(c.l2), gs.at(i));
+    private static final class Loop {
+        static void run(UpdateStreams s, long begin, long end, AdamUpdate c) {
+            MemorySegment ms = s.buffer(0);
+            MemorySegment vs = s.buffer(1);
+            for (long i = begin; i < end; i += Lanes.COUNT) {
+                FloatVector w = s.weight(i);
+                FloatVector m = Lanes.loadFloats(ms, i * 4);
+                FloatVector v = Lanes.loadFloats(vs, i * 4);
+                FloatVector g = w.fma(Lanes.all(c.l2), s.gradient(i));
                 m = g.sub(m).fma(Lanes.all(c.oneMinusBeta1), m);
                 v = g.mul(c.oneMinusBeta2).fma(g, v.mul(c.beta2));
+                Lanes.storeFloats(m, ms, i * 4);
+                Lanes.storeFloats(v, vs, i * 4);
                 FloatVector root = v.sqrt().fma(Lanes.all(c.inverseRoot), Lanes.all(c.epsilon));
-                w = w.mul(c.keep).add(m.mul(c.negativeStep).div(root));
-                w.intoArray(ws, i);
-                m.intoArray(ms, i);
-                v.intoArray(vs, i);
+                s.setWeight(i, w.mul(c.keep).add(m.mul(c.negativeStep).div(root)));
             }
         }
     }

@@ -1,5 +1,6 @@
 package quern.tensor.kernel;
 
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -60,26 +61,33 @@ public final class AdanUpdate extends Update {
     }
 
     @Override
-    void apply(TileGradient gradient, float[] weight, float[][] buffers, int length) {
-        Loops.apply(gradient, weight, buffers[0], buffers[1], buffers[2], buffers[3], this);
+    void apply(UpdateStreams streams, long begin, long end) {
+        Loop.run(streams, begin, end, this);
     }
 
-    private static final class Loops {
-        static void apply(TileGradient gs, float[] ws, float[] ms, float[] vs, float[] ns, float[] ps, AdanUpdate c) {
-            for (int i = 0; i < ws.length; i += Lanes.COUNT) {
-                FloatVector g = gs.at(i);
-                FloatVector d = g.sub(Lanes.load(ps, i)).mul(c.difference);
-                g.intoArray(ps, i);
-                FloatVector m = g.fma(Lanes.all(c.gain1), Lanes.load(ms, i).mul(c.keep1));
-                m.intoArray(ms, i);
-                FloatVector v = d.fma(Lanes.all(c.gain2), Lanes.load(vs, i).mul(c.keep2));
-                v.intoArray(vs, i);
+    private static final class Loop {
+        static void run(UpdateStreams s, long begin, long end, AdanUpdate c) {
+            MemorySegment ms = s.buffer(0);
+            MemorySegment vs = s.buffer(1);
+            MemorySegment ns = s.buffer(2);
+            MemorySegment ps = s.buffer(3);
+            for (long i = begin; i < end; i += Lanes.COUNT) {
+                FloatVector g = s.gradient(i);
+                FloatVector d = g.sub(Lanes.loadFloats(ps, i * 4)).mul(c.difference);
+                Lanes.storeFloats(g, ps, i * 4);
+                FloatVector m =
+                        g.fma(Lanes.all(c.gain1), Lanes.loadFloats(ms, i * 4).mul(c.keep1));
+                Lanes.storeFloats(m, ms, i * 4);
+                FloatVector v =
+                        d.fma(Lanes.all(c.gain2), Lanes.loadFloats(vs, i * 4).mul(c.keep2));
+                Lanes.storeFloats(v, vs, i * 4);
                 FloatVector look = d.fma(Lanes.all(c.beta2), g);
-                FloatVector n = look.mul(c.gain3).fma(look, Lanes.load(ns, i).mul(c.keep3));
-                n.intoArray(ns, i);
+                FloatVector n =
+                        look.mul(c.gain3).fma(look, Lanes.loadFloats(ns, i * 4).mul(c.keep3));
+                Lanes.storeFloats(n, ns, i * 4);
                 FloatVector root = n.sqrt().fma(Lanes.all(c.inverseRoot), Lanes.all(c.epsilon));
                 FloatVector step = v.fma(Lanes.all(c.step2), m.mul(c.step1)).div(root);
-                Lanes.load(ws, i).add(step).mul(c.shrink).intoArray(ws, i);
+                s.setWeight(i, s.weight(i).add(step).mul(c.shrink));
             }
         }
     }

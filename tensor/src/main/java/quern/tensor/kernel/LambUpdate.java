@@ -1,5 +1,6 @@
 package quern.tensor.kernel;
 
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -10,6 +11,9 @@ import jdk.incubator.vector.FloatVector;
  * <p>You et al.: <a href="https://arxiv.org/abs/1904.00962">Large batch optimization for deep learning</a>.
  */
 public final class LambUpdate {
+    /** Elements whose directions are squared together; they stay in the first cache. */
+    private static final int STRETCH = 1024;
+
     private final float oneMinusBeta1;
     private final float beta2;
     private final float oneMinusBeta2;
@@ -41,7 +45,6 @@ public final class LambUpdate {
     /** The first pass over some elements of a parameter; one object for each stretch that a thread does. */
     public static final class Moments extends Update {
         private final LambUpdate numbers;
-        private final float[] direction = new float[UpdateKernel.TILE];
         private double weightSquares;
         private double directionSquares;
 
@@ -51,16 +54,19 @@ public final class LambUpdate {
         }
 
         @Override
-        void apply(TileGradient gradient, float[] weight, float[][] buffers, int length) {
-            gradient.copyTo(direction);
-            Loops.moments(direction, weight, buffers[0], buffers[1], numbers);
-            weightSquares += NormKernel.sumOfSquares(weight, length);
-            directionSquares += NormKernel.sumOfSquares(direction, length);
+        void apply(UpdateStreams streams, long begin, long end) {
+            Loops.moments(streams, begin, end, this);
         }
 
         @Override
         boolean writesWeight() {
             return false;
+        }
+
+        /** One for v, so that padding has no direction even where ε is 0. */
+        @Override
+        float padding(int buffer) {
+            return buffer;
         }
 
         /** The sum of squares of the weights that were seen. */
@@ -86,47 +92,52 @@ public final class LambUpdate {
         }
 
         @Override
-        void apply(TileGradient gradient, float[] weight, float[][] buffers, int length) {
-            Loops.weights(weight, buffers[0], buffers[1], numbers, negativeStep);
-        }
-
-        @Override
-        boolean readsGradient() {
-            return false;
-        }
-
-        @Override
-        boolean writesBuffers() {
-            return false;
+        void apply(UpdateStreams streams, long begin, long end) {
+            Loops.weights(streams, begin, end, numbers, negativeStep);
         }
     }
 
+    /** What stands twice here is faster than a method of it: returned vectors may go by way of the heap. */
     private static final class Loops {
-        /** Leaves u in the gradient's array. */
-        static void moments(float[] gs, float[] ws, float[] ms, float[] vs, LambUpdate c) {
-            for (int i = 0; i < ws.length; i += Lanes.COUNT) {
-                FloatVector g = Lanes.load(gs, i);
-                FloatVector m = Lanes.load(ms, i);
+        static void moments(UpdateStreams s, long begin, long end, Moments moments) {
+            float[] directions = new float[STRETCH];
+            for (long at = begin; at < end; at += STRETCH) {
+                long to = Math.min(end, at + STRETCH);
+                moments(s, at, to, moments.numbers, directions);
+                moments.weightSquares += NormKernel.sumOfSquares(s.weights(), at, to);
+                moments.directionSquares += NormKernel.sumOfSquares(directions, (int) (to - at));
+            }
+        }
+
+        private static void moments(UpdateStreams s, long begin, long end, LambUpdate c, float[] directions) {
+            MemorySegment ms = s.buffer(0);
+            MemorySegment vs = s.buffer(1);
+            for (long i = begin; i < end; i += Lanes.COUNT) {
+                FloatVector g = s.gradient(i);
+                FloatVector m = Lanes.loadFloats(ms, i * 4);
                 m = g.sub(m).fma(Lanes.all(c.oneMinusBeta1), m);
-                FloatVector v = g.mul(c.oneMinusBeta2).fma(g, Lanes.load(vs, i).mul(c.beta2));
-                m.intoArray(ms, i);
-                v.intoArray(vs, i);
-                direction(Lanes.load(ws, i), m, v, c).intoArray(gs, i);
+                FloatVector v = g.mul(c.oneMinusBeta2)
+                        .fma(g, Lanes.loadFloats(vs, i * 4).mul(c.beta2));
+                Lanes.storeFloats(m, ms, i * 4);
+                Lanes.storeFloats(v, vs, i * 4);
+                FloatVector root = v.sqrt().fma(Lanes.all(c.inverseRoot), Lanes.all(c.epsilon));
+                FloatVector u = s.weight(i)
+                        .fma(Lanes.all(c.weightDecay), m.mul(c.inverse).div(root));
+                u.intoArray(directions, (int) (i - begin));
             }
         }
 
-        static void weights(float[] ws, float[] ms, float[] vs, LambUpdate c, float negativeStep) {
-            for (int i = 0; i < ws.length; i += Lanes.COUNT) {
-                FloatVector w = Lanes.load(ws, i);
-                direction(w, Lanes.load(ms, i), Lanes.load(vs, i), c)
-                        .fma(Lanes.all(negativeStep), w)
-                        .intoArray(ws, i);
+        static void weights(UpdateStreams s, long begin, long end, LambUpdate c, float negativeStep) {
+            MemorySegment ms = s.buffer(0);
+            MemorySegment vs = s.buffer(1);
+            for (long i = begin; i < end; i += Lanes.COUNT) {
+                FloatVector w = s.weight(i);
+                FloatVector m = Lanes.loadFloats(ms, i * 4);
+                FloatVector v = Lanes.loadFloats(vs, i * 4);
+                FloatVector root = v.sqrt().fma(Lanes.all(c.inverseRoot), Lanes.all(c.epsilon));
+                FloatVector u = w.fma(Lanes.all(c.weightDecay), m.mul(c.inverse).div(root));
+                s.setWeight(i, u.fma(Lanes.all(negativeStep), w));
             }
-        }
-
-        private static FloatVector direction(FloatVector w, FloatVector m, FloatVector v, LambUpdate c) {
-            FloatVector root = v.sqrt().fma(Lanes.all(c.inverseRoot), Lanes.all(c.epsilon));
-            return w.fma(Lanes.all(c.weightDecay), m.mul(c.inverse).div(root));
         }
     }
 }

@@ -3,6 +3,7 @@ package quern.tensor.kernel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -18,6 +19,9 @@ final class Lanes {
     /** As many shorts as there are floats. */
     static final VectorSpecies<Short> SHORTS =
             VectorSpecies.of(short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
+
+    /** Half as many doubles as there are floats. */
+    static final VectorSpecies<Double> DOUBLES = VectorSpecies.of(double.class, FLOATS.vectorShape());
 
     static final int COUNT = FLOATS.length();
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
@@ -46,6 +50,10 @@ final class Lanes {
     /** A vector of one value. */
     static FloatVector all(float value) {
         return FloatVector.broadcast(FLOATS, value);
+    }
+
+    static void storeFloats(FloatVector value, MemorySegment segment, long byteOffset) {
+        value.intoMemorySegment(segment, byteOffset, ORDER);
     }
 
     static FloatVector load(float[] array, int index) {
@@ -109,6 +117,23 @@ final class Lanes {
         double sum = 0;
         for (int i = 0; i < COUNT; i++) {
             sum += scratch[i];
+        }
+        return sum;
+    }
+
+    /** Adds the squares of the lower (part 0) or the upper half (part 1) of the floats. */
+    static DoubleVector addSquares(DoubleVector sums, FloatVector value, int part) {
+        DoubleVector wide = (DoubleVector) value.convertShape(VectorOperators.F2D, DOUBLES, part);
+        return wide.fma(wide, sums);
+    }
+
+    /** The sum of the lanes, always in the same order. */
+    static double sum(DoubleVector value) {
+        double[] lanes = new double[DOUBLES.length()];
+        value.intoArray(lanes, 0);
+        double sum = 0;
+        for (double lane : lanes) {
+            sum += lane;
         }
         return sum;
     }

@@ -1,5 +1,6 @@
 package quern.tensor.kernel;
 
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
@@ -35,21 +36,22 @@ public final class LionUpdate extends Update {
     }
 
     @Override
-    void apply(TileGradient gradient, float[] weight, float[][] buffers, int length) {
-        Loops.apply(gradient, weight, buffers[0], this);
+    void apply(UpdateStreams streams, long begin, long end) {
+        Loop.run(streams, begin, end, this);
     }
 
-    private static final class Loops {
-        static void apply(TileGradient gs, float[] ws, float[] ms, LionUpdate c) {
-            FloatVector zero = FloatVector.zero(Lanes.FLOATS);
-            for (int i = 0; i < ws.length; i += Lanes.COUNT) {
-                FloatVector g = gs.at(i);
-                FloatVector m = Lanes.load(ms, i);
+    private static final class Loop {
+        static void run(UpdateStreams s, long begin, long end, LionUpdate c) {
+            MemorySegment ms = s.buffer(0);
+            for (long i = begin; i < end; i += Lanes.COUNT) {
+                FloatVector g = s.gradient(i);
+                FloatVector m = Lanes.loadFloats(ms, i * 4);
                 FloatVector direction = g.fma(Lanes.all(c.oneMinusBeta1), m.mul(c.beta1));
-                FloatVector move = zero.blend(-c.rate, direction.compare(VectorOperators.GT, 0f))
+                Lanes.storeFloats(g.fma(Lanes.all(c.oneMinusBeta2), m.mul(c.beta2)), ms, i * 4);
+                FloatVector move = FloatVector.zero(Lanes.FLOATS)
+                        .blend(-c.rate, direction.compare(VectorOperators.GT, 0f))
                         .blend(c.rate, direction.compare(VectorOperators.LT, 0f));
-                Lanes.load(ws, i).mul(c.keep).add(move).intoArray(ws, i);
-                g.fma(Lanes.all(c.oneMinusBeta2), m.mul(c.beta2)).intoArray(ms, i);
+                s.setWeight(i, s.weight(i).mul(c.keep).add(move));
             }
         }
     }

@@ -3,8 +3,6 @@ package quern.tensor.kernel;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorSpecies;
 
 /** The sum of squares of a gradient, for clipping by norm and for the guard against non-finite values. */
 public final class NormKernel {
@@ -30,20 +28,23 @@ public final class NormKernel {
         return sum;
     }
 
-    /** The sum of squares of the first {@code length} elements, in double and always in the same order. */
+    /** The sum of squares of the fp32 elements from {@code begin} to {@code end}, on this thread. */
+    static double sumOfSquares(MemorySegment values, long begin, long end) {
+        return Loops.block(values, ElementType.FP32, begin, end);
+    }
+
+    /** The sum of squares of the first elements, which are whole vectors. */
     static double sumOfSquares(float[] values, int length) {
         return Loops.array(values, length);
     }
 
     /** Apart from the outer class, which must load where the Vector API is missing. */
     private static final class Loops {
-        private static final VectorSpecies<Double> DOUBLES = VectorSpecies.of(double.class, Lanes.FLOATS.vectorShape());
-
         static double block(MemorySegment gradient, ElementType type, long begin, long end) {
             long vectorEnd = begin + (end - begin) / Lanes.COUNT * Lanes.COUNT;
             DoubleVector sums =
                     type == ElementType.BF16 ? bf16(gradient, begin, vectorEnd) : floats(gradient, begin, vectorEnd);
-            double sum = sumOfLanes(sums);
+            double sum = Lanes.sum(sums);
             for (long i = vectorEnd; i < end; i++) {
                 double value = Lanes.get(gradient, type, i);
                 sum = Math.fma(value, value, sum);
@@ -52,56 +53,36 @@ public final class NormKernel {
         }
 
         private static DoubleVector bf16(MemorySegment gradient, long begin, long end) {
-            DoubleVector low = DoubleVector.zero(DOUBLES);
-            DoubleVector high = DoubleVector.zero(DOUBLES);
+            DoubleVector low = DoubleVector.zero(Lanes.DOUBLES);
+            DoubleVector high = DoubleVector.zero(Lanes.DOUBLES);
             for (long i = begin; i < end; i += Lanes.COUNT) {
                 FloatVector value = Lanes.loadBf16(gradient, i * 2);
-                low = addSquares(low, value, 0);
-                high = addSquares(high, value, 1);
+                low = Lanes.addSquares(low, value, 0);
+                high = Lanes.addSquares(high, value, 1);
             }
             return low.add(high);
         }
 
         private static DoubleVector floats(MemorySegment gradient, long begin, long end) {
-            DoubleVector low = DoubleVector.zero(DOUBLES);
-            DoubleVector high = DoubleVector.zero(DOUBLES);
+            DoubleVector low = DoubleVector.zero(Lanes.DOUBLES);
+            DoubleVector high = DoubleVector.zero(Lanes.DOUBLES);
             for (long i = begin; i < end; i += Lanes.COUNT) {
                 FloatVector value = Lanes.loadFloats(gradient, i * 4);
-                low = addSquares(low, value, 0);
-                high = addSquares(high, value, 1);
+                low = Lanes.addSquares(low, value, 0);
+                high = Lanes.addSquares(high, value, 1);
             }
             return low.add(high);
         }
 
         static double array(float[] values, int length) {
-            DoubleVector low = DoubleVector.zero(DOUBLES);
-            DoubleVector high = DoubleVector.zero(DOUBLES);
-            int vectorEnd = length / Lanes.COUNT * Lanes.COUNT;
-            for (int i = 0; i < vectorEnd; i += Lanes.COUNT) {
+            DoubleVector low = DoubleVector.zero(Lanes.DOUBLES);
+            DoubleVector high = DoubleVector.zero(Lanes.DOUBLES);
+            for (int i = 0; i < length; i += Lanes.COUNT) {
                 FloatVector value = Lanes.load(values, i);
-                low = addSquares(low, value, 0);
-                high = addSquares(high, value, 1);
+                low = Lanes.addSquares(low, value, 0);
+                high = Lanes.addSquares(high, value, 1);
             }
-            double sum = sumOfLanes(low.add(high));
-            for (int i = vectorEnd; i < length; i++) {
-                sum = Math.fma(values[i], (double) values[i], sum);
-            }
-            return sum;
-        }
-
-        private static double sumOfLanes(DoubleVector value) {
-            double[] lanes = new double[DOUBLES.length()];
-            value.intoArray(lanes, 0);
-            double sum = 0;
-            for (double lane : lanes) {
-                sum += lane;
-            }
-            return sum;
-        }
-
-        private static DoubleVector addSquares(DoubleVector sums, FloatVector value, int part) {
-            DoubleVector wide = (DoubleVector) value.convertShape(VectorOperators.F2D, DOUBLES, part);
-            return wide.fma(wide, sums);
+            return Lanes.sum(low.add(high));
         }
     }
 }

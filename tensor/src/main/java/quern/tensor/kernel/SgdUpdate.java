@@ -1,5 +1,6 @@
 package quern.tensor.kernel;
 
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -43,31 +44,35 @@ public final class SgdUpdate extends Update {
     }
 
     @Override
-    void apply(TileGradient gradient, float[] weight, float[][] buffers, int length) {
+    void apply(UpdateStreams streams, long begin, long end) {
         if (momentum) {
-            Loops.withVelocity(gradient, weight, buffers[0], this);
+            VelocityLoop.run(streams, begin, end, this);
         } else {
-            Loops.plain(gradient, weight, this);
+            PlainLoop.run(streams, begin, end, this);
         }
     }
 
-    private static final class Loops {
-        static void plain(TileGradient gs, float[] ws, SgdUpdate c) {
-            for (int i = 0; i < ws.length; i += Lanes.COUNT) {
-                FloatVector w = Lanes.load(ws, i);
-                FloatVector d = w.fma(Lanes.all(c.l2), gs.at(i));
-                d.fma(Lanes.all(c.negativeRate), w).intoArray(ws, i);
+    private static final class PlainLoop {
+        static void run(UpdateStreams s, long begin, long end, SgdUpdate c) {
+            for (long i = begin; i < end; i += Lanes.COUNT) {
+                FloatVector w = s.weight(i);
+                FloatVector d = w.fma(Lanes.all(c.l2), s.gradient(i));
+                s.setWeight(i, d.fma(Lanes.all(c.negativeRate), w));
             }
         }
+    }
 
-        static void withVelocity(TileGradient gs, float[] ws, float[] bs, SgdUpdate c) {
-            for (int i = 0; i < ws.length; i += Lanes.COUNT) {
-                FloatVector w = Lanes.load(ws, i);
-                FloatVector d = w.fma(Lanes.all(c.l2), gs.at(i));
-                FloatVector b = d.fma(Lanes.all(c.gain), Lanes.load(bs, i).mul(c.keep));
-                b.intoArray(bs, i);
-                FloatVector along = b.fma(Lanes.all(c.ahead), d.mul(c.direct));
-                along.fma(Lanes.all(c.negativeRate), w).intoArray(ws, i);
+    private static final class VelocityLoop {
+        static void run(UpdateStreams s, long begin, long end, SgdUpdate c) {
+            MemorySegment bs = s.buffer(0);
+            for (long i = begin; i < end; i += Lanes.COUNT) {
+                FloatVector w = s.weight(i);
+                FloatVector d = w.fma(Lanes.all(c.l2), s.gradient(i));
+                FloatVector v =
+                        d.fma(Lanes.all(c.gain), Lanes.loadFloats(bs, i * 4).mul(c.keep));
+                Lanes.storeFloats(v, bs, i * 4);
+                FloatVector along = v.fma(Lanes.all(c.ahead), d.mul(c.direct));
+                s.setWeight(i, along.fma(Lanes.all(c.negativeRate), w));
             }
         }
     }

@@ -1,8 +1,6 @@
 package quern.tensor.kernel;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -10,10 +8,7 @@ import java.util.List;
  * the bf16 weights that the model computes with.
  */
 public final class UpdateKernel {
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
-    private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
-
-    /** Elements of a tile; a multiple of every vector length, at most 28 KB in all for four buffers. */
+    /** Elements that are decoded and encoded together: whole blocks of coded state. */
     static final int TILE = 1024;
 
     private UpdateKernel() {}
@@ -86,85 +81,28 @@ public final class UpdateKernel {
         if (!memory.coded().isEmpty() && begin % CodedBuffer.BLOCK != 0) {
             throw new IndexOutOfBoundsException("element %d begins no block".formatted(begin));
         }
-        Tile tile = new Tile(memory, scale, update);
-        for (long at = begin; at < end; at += TILE) {
-            int count = (int) Math.min(TILE, end - at);
-            tile.load(at, count);
-            update.apply(tile.gradient, tile.w, tile.buffers, count);
-            tile.store(at, count);
-        }
+        Loops.step(memory, begin, end, scale, update);
     }
 
-    /**
-     * A stretch of each array in the first cache. The compiler puts a barrier around every vector access to native memory
-     * and so looks the segment up again each time; copying a tile in and out by whole stretches costs less.
-     *
-     * <p>Apart from the outer class, which must load where the Vector API is missing.
-     */
-    private static final class Tile {
-        private final Memory memory;
-        private final Update update;
-        final TileGradient gradient;
-        private final short[] weight16;
-        final float[] w = new float[TILE];
-        final float[][] buffers;
-        private final int wide;
-        private final CodedBuffer.Coder coder;
-
-        Tile(Memory memory, float scale, Update update) {
-            this.memory = memory;
-            this.update = update;
-            gradient = new TileGradient(memory.gradientType(), scale);
-            weight16 = memory.narrow() != null ? new short[TILE] : null;
-            wide = memory.buffers().size();
-            buffers = new float[wide + memory.coded().size()][TILE];
-            coder = memory.coded().isEmpty() ? null : new CodedBuffer.Coder();
-        }
-
-        void load(long at, int length) {
-            if (length < TILE) {
-                clearTails(length);
+    /** Apart from the outer class, which must load where the Vector API is missing. */
+    private static final class Loops {
+        static void step(Memory memory, long begin, long end, float scale, Update update) {
+            if (!memory.coded().isEmpty()) {
+                byTiles(memory, begin, end, TILE, scale, update);
+                return;
             }
-            if (update.readsGradient()) {
-                gradient.load(memory.gradient(), at, length);
-            }
-            MemorySegment.copy(memory.weight(), FLOAT, at * 4, w, 0, length);
-            for (int i = 0; i < wide; i++) {
-                MemorySegment.copy(memory.buffers().get(i), FLOAT, at * 4, buffers[i], 0, length);
-            }
-            for (int i = wide; i < buffers.length; i++) {
-                coder.decode(memory.coded().get(i - wide), buffers[i], at, length);
+            long vectorEnd = begin + (end - begin) / Lanes.COUNT * Lanes.COUNT;
+            update.apply(new UpdateStreams(memory, scale), begin, vectorEnd);
+            if (vectorEnd < end) {
+                byTiles(memory, vectorEnd, end, Lanes.COUNT, scale, update);
             }
         }
 
-        private void clearTails(int length) {
-            Arrays.fill(w, length, TILE, 0);
-            for (float[] buffer : buffers) {
-                Arrays.fill(buffer, length, TILE, 0);
-            }
-        }
-
-        void store(long at, int length) {
-            if (update.writesBuffers()) {
-                for (int i = 0; i < wide; i++) {
-                    MemorySegment.copy(buffers[i], 0, memory.buffers().get(i), FLOAT, at * 4, length);
+        private static void byTiles(Memory memory, long begin, long end, int size, float scale, Update update) {
+            try (UpdateTile tile = new UpdateTile(memory, size, scale, update)) {
+                for (long at = begin; at < end; at += size) {
+                    tile.step(at, (int) Math.min(size, end - at));
                 }
-                for (int i = wide; i < buffers.length; i++) {
-                    coder.encode(memory.coded().get(i - wide), buffers[i], at, length);
-                }
-            }
-            if (update.writesWeight()) {
-                MemorySegment.copy(w, 0, memory.weight(), FLOAT, at * 4, length);
-                if (weight16 != null) {
-                    round(w, weight16);
-                    MemorySegment.copy(weight16, 0, memory.narrow(), SHORT, at * 2, length);
-                }
-            }
-        }
-
-        private static void round(float[] from, short[] to) {
-            for (int i = 0; i < TILE; i += Lanes.COUNT) {
-                Lanes.toBf16(Lanes.load(from, i)).intoArray(to, i);
             }
         }
     }
