@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.function.IntToDoubleFunction;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -480,17 +481,23 @@ public abstract class OptimizerContract {
     void solvesATinyLanguageModel(Variant variant) {
         int steps = 300;
         double rate = languageModelRate(variant);
+        double[] losses = languageModelLosses(variant, steps, step -> rate * (1 - (double) step / steps));
+        assertTrue(losses[steps] < losses[0] / 10, () -> "from %s to %s".formatted(losses[0], losses[steps]));
+    }
+
+    /** The tiny language model's loss before each step of a training, and after the last. */
+    protected final double[] languageModelLosses(Variant variant, int steps, IntToDoubleFunction rate) {
+        double[] losses = new double[steps + 1];
         try (Scope outer = Scope.open();
                 TinyLanguageModel model = new TinyLanguageModel();
                 Optimizer optimizer = create(variant, model.parameters())) {
-            double first = model.lossAndGradients();
             for (int step = 0; step < steps; step++) {
-                model.lossAndGradients();
-                optimizer.step(rate * (1 - (double) step / steps), 1);
+                losses[step] = model.lossAndGradients();
+                optimizer.step(rate.applyAsDouble(step), 1);
             }
-            double last = model.lossAndGradients();
-            assertTrue(last < first / 10, () -> "from %s to %s".formatted(first, last));
+            losses[steps] = model.lossAndGradients();
         }
+        return losses;
     }
 
     @ParameterizedTest

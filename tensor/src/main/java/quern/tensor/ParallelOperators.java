@@ -44,11 +44,12 @@ public final class ParallelOperators {
             return;
         }
         int threads = Native.threads();
+        int blasThreads = BlasThreads.get();
         BlasThreads.set(1);
         try {
             divide(pieces, threads, piece);
         } finally {
-            BlasThreads.set(threads);
+            BlasThreads.set(blasThreads);
         }
     }
 

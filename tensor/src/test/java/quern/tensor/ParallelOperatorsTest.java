@@ -45,16 +45,19 @@ class ParallelOperatorsTest {
 
     @Test
     void everyPieceIsDoneOnceAndThreadsAreAsBefore() {
-        int before = torch.get_num_threads();
+        int before = 2;
+        Native.setThreads(before);
         long handles = Native.liveHandles();
         Set<Integer> done = ConcurrentHashMap.newKeySet();
         ParallelOperators.run(100, false, i -> {
             assertEquals(1, torch.get_num_threads());
+            assertEquals(1, BlasThreads.get());
             Tensor.zeros(DType.FP32, 3);
             assertTrue(done.add(i));
         });
         assertEquals(100, done.size());
         assertEquals(before, torch.get_num_threads());
+        assertEquals(before, BlasThreads.get());
         // A few are made once on each thread and kept.
         assertTrue(Native.liveHandles() - handles < 20, "pieces close their scopes");
         ParallelOperators.run(0, false, i -> {

@@ -51,6 +51,9 @@ import quern.tensor.TensorException;
  * what rounding adds at one dimension is amplified by the next. Roots that are kept are fp32, but for vectors, whose
  * exponent of -1/2 spans the widest range, fp64.
  *
+ * <p>What the formula itself leaves open: with {@code refresh_steps} above 1 a gradient may point where the last roots
+ * knew of none, and is stretched by ε^(-1/2) there. Without grafting ε must then be large enough for that.
+ *
  * <p>Cost, for a block of d by d: a step takes 8d³ operations in fp64, and a refresh two eigendecompositions of the
  * order of 10d³ each. A side of more than {@value #LARGEST_WHOLE} is refused without blocks. For language models {@code
  * block_size: 128, refresh_steps: 20, grafting: adam} is affordable and takes AdamW's rates.

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
@@ -275,6 +276,26 @@ class ShampooTest extends OptimizerContract {
                 assertFalse(unprotectedStaysFinite(hard.get(name), 1e-12), name);
             }
         }
+    }
+
+    /** The largest loss in the second half of 1,000 steps at a constant rate, over the first. */
+    private double unrest(Shampoo.Config config, double rate) {
+        double[] losses = languageModelLosses(variant("long", config), 1_000, step -> rate);
+        return Arrays.stream(losses, 500, losses.length).max().getAsDouble() / losses[0];
+    }
+
+    /** Long after the text is known by heart gradients are tiny and of low rank, and old statistics are large. */
+    @Test
+    void aThousandStepsAtAConstantRateStayStable() {
+        assertEquals(0, unrest(new Shampoo.Config(1e-12, 0, Grafting.NONE, 1, 0), 0.3), 0.1);
+        assertEquals(0, unrest(new Shampoo.Config(1e-12, 0, Grafting.ADAM, 10, 16), 0.003), 0.1);
+    }
+
+    /** The first roots stretch what their gradients were blind to by up to 1e6; grafting takes the length away. */
+    @Test
+    void oldRootsNeedGraftingWhereEpsilonIsSmall() {
+        assertTrue(unrest(new Shampoo.Config(1e-12, 0.9, Grafting.NONE, 10, 16), 0.03) > 100);
+        assertEquals(0, unrest(new Shampoo.Config(1e-12, 0.9, Grafting.SGD, 10, 16), 0.03), 0.1);
     }
 
     @Test
