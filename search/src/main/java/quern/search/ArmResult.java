@@ -1,6 +1,5 @@
 package quern.search;
 
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 
@@ -62,13 +61,14 @@ public record ArmResult(
     /**
      * One run.
      *
+     * @param folder where it lies, as the study's output folder was given
      * @param loss its final validation loss; empty when it diverged
      * @param divergedAt the step that diverged
      * @param message why it diverged; empty when it did not
      */
     public record Run(
             long seed,
-            Path folder,
+            String folder,
             Optional<Double> loss,
             Optional<Long> divergedAt,
             String message,

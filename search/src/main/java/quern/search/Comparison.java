@@ -117,7 +117,7 @@ public record Comparison(
         Optional<LossCurve.Point> reached = target.flatMap(run.curve()::reaches);
         return new ArmResult.Run(
                 run.seed(),
-                run.folder(),
+                run.folder().toString(),
                 run.loss(),
                 divergedAt(run),
                 run.report().map(RunReport::message).orElse(""),

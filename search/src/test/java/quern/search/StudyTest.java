@@ -246,7 +246,7 @@ class StudyTest {
         Comparison made = run(study, new Ear());
         List<Path> folders = made.arms().stream()
                 .flatMap(a -> a.runs().stream())
-                .map(ArmResult.Run::folder)
+                .map(r -> Path.of(r.folder()))
                 .toList();
         Comparison read = FinishedRuns.compare(folders, OptionalDouble.empty());
         assertEquals(

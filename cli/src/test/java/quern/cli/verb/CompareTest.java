@@ -102,6 +102,14 @@ class CompareTest {
         assertFalse(rest.err().contains("sgd, seed 1"), rest.err());
         Cli whole = Cli.run(compare("whole", steps, evaluations, "save_steps=100", "--json"));
         assertEquals(4, losses(whole.json()).size());
+        String run = whole.json()
+                .path("arms")
+                .get(0)
+                .path("runs")
+                .get(0)
+                .path("folder")
+                .asString();
+        assertTrue(Files.isDirectory(Path.of(run)), run);
         assertEquals(losses(whole.json()), losses(rest.json()), "to the last bit");
     }
 
