@@ -7,8 +7,8 @@ positions), fp32, with random gradients. For each optimizer `quern bench optim -
 steps in turns, `--rounds` times, so that a neighbour's load falls on all sides. A side's time in a round is the median
 of its steps, or their mean where the work differs from step to step; a ratio is Quern's over the peer's in the same
 round, by processor time with `--threads 1`, else by the clock. On a machine that others use too, processor time says
-more: what a whole process kept processors busy for a step. With more threads it says nothing, since those that wait for
-each other count as busy. State bytes are what each side keeps between steps, weights and gradients not counted.
+more: how long the thread that steps kept a processor busy for a step. With more threads it is only a part of the work.
+State bytes are what each side keeps between steps, weights and gradients not counted.
 """
 
 import argparse
@@ -227,12 +227,12 @@ class Peer:
 
     def round(self, count: int) -> dict:
         times = []
-        busy = time.process_time()
+        busy = time.thread_time()
         for _ in range(count):
             started = time.perf_counter()
             self.optimizer.step()
             times.append(1e3 * (time.perf_counter() - started))
-        return {"step_ms": times, "cpu_ms": 1e3 * (time.process_time() - busy) / count}
+        return {"step_ms": times, "cpu_ms": 1e3 * (time.thread_time() - busy) / count}
 
 
 class Quern:

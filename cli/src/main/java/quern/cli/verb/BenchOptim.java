@@ -1,11 +1,11 @@
 package quern.cli.verb;
 
-import com.sun.management.OperatingSystemMXBean;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintWriter;
 import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
@@ -67,7 +67,7 @@ public final class BenchOptim implements Verb {
     /** What is timed. */
     record Subject(String optim, long parameters, String precision, int threads, long stateBytes) {}
 
-    /** The times of a round's steps, and what the whole process kept processors busy for a step, in milliseconds. */
+    /** The times of a round's steps, and how long the thread that takes them kept a processor busy for one, in ms. */
     record Round(double[] stepMs, double cpuMs) {}
 
     /** The whole run. */
@@ -108,10 +108,10 @@ public final class BenchOptim implements Verb {
     }
 
     private Round round(OptimizerBenchmark benchmark) {
-        OperatingSystemMXBean system = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
-        long before = system.getProcessCpuTime();
+        ThreadMXBean clock = ManagementFactory.getThreadMXBean();
+        long before = clock.getCurrentThreadCpuTime();
         double[] times = benchmark.steps(steps);
-        return new Round(times, (system.getProcessCpuTime() - before) / 1e6 / steps);
+        return new Round(times, (clock.getCurrentThreadCpuTime() - before) / 1e6 / steps);
     }
 
     private void print(PrintWriter out, Subject subject, double[] times) {
