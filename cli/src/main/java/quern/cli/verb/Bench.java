@@ -17,7 +17,7 @@ import quern.train.StepBenchmark;
 /** {@code quern bench}: times training steps. */
 @Command(
         name = "bench",
-        subcommands = BenchOptim.class,
+        subcommands = {BenchOptim.class, BenchGenerate.class},
         description = {
             "Time training steps of a GPT on this machine; bench optim times an optimizer's steps alone.",
             "bench/python/step_time.py does the same work in PyTorch; bench/python/pairs.py runs both in turns."
