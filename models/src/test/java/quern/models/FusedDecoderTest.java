@@ -2,6 +2,7 @@ package quern.models;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -9,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -23,6 +25,7 @@ import quern.tensor.Native;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
 import quern.tensor.kernel.KernelThreads;
+import quern.tensor.kernel.Kernels;
 
 /** The hand-written step against the plain form, on the same cache contents. */
 class FusedDecoderTest {
@@ -37,6 +40,11 @@ class FusedDecoderTest {
 
     private static final int STEPS = 12;
     private static final int PROMPT = 9;
+
+    @BeforeAll
+    static void theKernelsRun() {
+        assumeTrue(Kernels.available() && !"never".equals(System.getenv("QUERN_FUSED_BLOCKS")));
+    }
 
     private record Shape(String name, String family, Map<String, Object> changes) {
         @Override

@@ -43,7 +43,7 @@ public final class FusedDecoder {
     /**
      * The step for a network, if it has one: on the CPU, all weights fp32 or all bf16, dense and contiguous; plain pre-norm
      * blocks of one width whose attention sees every earlier key, behind token vectors and before a norm and a dense head; no
-     * hooks. The weights must stay where they are for as long as it is used.
+     * hooks; and not where {@code QUERN_FUSED_BLOCKS} says never. The weights must stay where they are for as long as it is used.
      *
      * @param rows the texts that grow together
      */
@@ -51,6 +51,7 @@ public final class FusedDecoder {
         List<Segment> visits = network.visits();
         int blocks = visits.size() - 4;
         if (!Kernels.available()
+                || FusedSetting.current() == FusedSetting.NEVER
                 || rows < 1
                 || blocks < 1
                 || !network.hooks().isEmpty()

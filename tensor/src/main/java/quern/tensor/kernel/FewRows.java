@@ -109,12 +109,14 @@ final class FewRows {
 
     /** Four sums whose sum is that of the lanes; always in the same order, which a reduction of the Vector API is not. */
     private static void fold(FloatVector v, float[] sums, int at) {
-        FloatVector half = Lanes.COUNT == 16
-                ? ((FloatVector) v.reinterpretShape(HALF, 0)).add((FloatVector) v.reinterpretShape(HALF, 1))
-                : v;
-        ((FloatVector) half.reinterpretShape(QUARTER, 0))
-                .add((FloatVector) half.reinterpretShape(QUARTER, 1))
-                .intoArray(sums, at);
+        FloatVector w = v;
+        if (Lanes.COUNT > 8) {
+            w = ((FloatVector) w.reinterpretShape(HALF, 0)).add((FloatVector) w.reinterpretShape(HALF, 1));
+        }
+        if (Lanes.COUNT > 4) {
+            w = ((FloatVector) w.reinterpretShape(QUARTER, 0)).add((FloatVector) w.reinterpretShape(QUARTER, 1));
+        }
+        w.intoArray(sums, at);
     }
 
     private static float sum(float[] sums, int at) {
