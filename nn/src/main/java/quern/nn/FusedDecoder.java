@@ -77,7 +77,7 @@ public final class FusedDecoder {
             }
             parts.add(part.get());
         }
-        if (embedding.tokens().value().size(1) != slot.inFeatures() || slot.outFeatures() < 4) {
+        if (embedding.tokens().value().size(1) != slot.inFeatures()) {
             return Optional.empty();
         }
         DecodingKernel.Head last = new DecodingKernel.Head(
@@ -85,6 +85,9 @@ public final class FusedDecoder {
                 finalNorm.norm() instanceof Norm.LayerNorm,
                 eps(finalNorm.norm()),
                 slot(slot));
+        if (!DecodingKernel.fits(last)) {
+            return Optional.empty();
+        }
         ElementType type =
                 slot.weight().value().dtype() == DType.FP32 ? ElementType.FP32 : ElementType.BF16;
         DecodingKernel kernel = new DecodingKernel(type, rows, parts, last);

@@ -171,7 +171,8 @@ public final class DecodingKernel {
                 && slots.stream().allMatch(s -> s.out() >= FewRows.OUTPUTS);
     }
 
-    private static boolean fits(Head head) {
+    /** Whether the kernel takes a head of this size. */
+    public static boolean fits(Head head) {
         return head.slot.out() >= FewRows.OUTPUTS;
     }
 
@@ -278,7 +279,7 @@ public final class DecodingKernel {
         HeapRows.store(qkv, value, cache.values, type, (memory + cache.held) * n, n);
         int group = shape.heads() / shape.keyValueHeads();
         int count = cache.held + 1 - first;
-        float[] four = new float[FewRows.OUTPUTS];
+        float[] scratch = new float[Lanes.COUNT];
         for (int h = kv * group; h < (kv + 1) * group; h++) {
             int query = at + h * n;
             if (shape.rotary()) {
@@ -286,7 +287,7 @@ public final class DecodingKernel {
             }
             for (int s = 0; s < count; s++) {
                 weights[s] = (float) shape.scale()
-                        * FewRows.dot(qkv, query, cache.keys, type, (memory + first + s) * n, n, four);
+                        * FewRows.dot(qkv, query, cache.keys, type, (memory + first + s) * n, n, scratch);
             }
             softmax(weights, count);
             mix(weights, count, cache.values, (memory + first) * n, n, row * shape.queries() + h * n);

@@ -20,7 +20,7 @@ final class FewRows {
     static final int ROWS = 8;
 
     /** Outputs of one row that are computed together, and the fewest that a matrix may have. */
-    static final int OUTPUTS = 4;
+    static final int OUTPUTS = 8;
 
     /** Outputs whose weights stay in the cache while groups of rows go by. */
     private static final int TILE = 16;
@@ -129,21 +129,37 @@ final class FewRows {
         long w1 = w0 + row;
         long w2 = w1 + row;
         long w3 = w2 + row;
+        long w4 = w3 + row;
+        long w5 = w4 + row;
+        long w6 = w5 + row;
+        long w7 = w6 + row;
         FloatVector s0 = FloatVector.zero(Lanes.FLOATS);
         FloatVector s1 = s0;
         FloatVector s2 = s0;
         FloatVector s3 = s0;
+        FloatVector s4 = s0;
+        FloatVector s5 = s0;
+        FloatVector s6 = s0;
+        FloatVector s7 = s0;
         for (int i = 0; i < in; i += Lanes.COUNT) {
             FloatVector v = Lanes.load(x, i);
             s0 = Lanes.loadBf16(w, w0 + 2L * i).fma(v, s0);
             s1 = Lanes.loadBf16(w, w1 + 2L * i).fma(v, s1);
             s2 = Lanes.loadBf16(w, w2 + 2L * i).fma(v, s2);
             s3 = Lanes.loadBf16(w, w3 + 2L * i).fma(v, s3);
+            s4 = Lanes.loadBf16(w, w4 + 2L * i).fma(v, s4);
+            s5 = Lanes.loadBf16(w, w5 + 2L * i).fma(v, s5);
+            s6 = Lanes.loadBf16(w, w6 + 2L * i).fma(v, s6);
+            s7 = Lanes.loadBf16(w, w7 + 2L * i).fma(v, s7);
         }
         fold(s0, sums, 0);
         fold(s1, sums, 4);
         fold(s2, sums, 8);
         fold(s3, sums, 12);
+        fold(s4, sums, 16);
+        fold(s5, sums, 20);
+        fold(s6, sums, 24);
+        fold(s7, sums, 28);
     }
 
     private static void oneFp32(float[] x, MemorySegment w, int first, int in, float[] sums) {
@@ -152,21 +168,37 @@ final class FewRows {
         long w1 = w0 + row;
         long w2 = w1 + row;
         long w3 = w2 + row;
+        long w4 = w3 + row;
+        long w5 = w4 + row;
+        long w6 = w5 + row;
+        long w7 = w6 + row;
         FloatVector s0 = FloatVector.zero(Lanes.FLOATS);
         FloatVector s1 = s0;
         FloatVector s2 = s0;
         FloatVector s3 = s0;
+        FloatVector s4 = s0;
+        FloatVector s5 = s0;
+        FloatVector s6 = s0;
+        FloatVector s7 = s0;
         for (int i = 0; i < in; i += Lanes.COUNT) {
             FloatVector v = Lanes.load(x, i);
             s0 = Lanes.loadFloats(w, w0 + 4L * i).fma(v, s0);
             s1 = Lanes.loadFloats(w, w1 + 4L * i).fma(v, s1);
             s2 = Lanes.loadFloats(w, w2 + 4L * i).fma(v, s2);
             s3 = Lanes.loadFloats(w, w3 + 4L * i).fma(v, s3);
+            s4 = Lanes.loadFloats(w, w4 + 4L * i).fma(v, s4);
+            s5 = Lanes.loadFloats(w, w5 + 4L * i).fma(v, s5);
+            s6 = Lanes.loadFloats(w, w6 + 4L * i).fma(v, s6);
+            s7 = Lanes.loadFloats(w, w7 + 4L * i).fma(v, s7);
         }
         fold(s0, sums, 0);
         fold(s1, sums, 4);
         fold(s2, sums, 8);
         fold(s3, sums, 12);
+        fold(s4, sums, 16);
+        fold(s5, sums, 20);
+        fold(s6, sums, 24);
+        fold(s7, sums, 28);
     }
 
     private static void eightBf16(float[] x, int at, MemorySegment w, int first, int in, float[] sums) {
