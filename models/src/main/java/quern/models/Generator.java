@@ -250,8 +250,7 @@ public final class Generator {
                 int most = at;
                 for (int i = at + 1; i < at + width; i++) {
                     // As libtorch has it, NaN is larger than any number.
-                    if (logits_BV[i] > logits_BV[most]
-                            || Float.isNaN(logits_BV[i]) && !Float.isNaN(logits_BV[most])) {
+                    if (logits_BV[i] > logits_BV[most] || Float.isNaN(logits_BV[i]) && !Float.isNaN(logits_BV[most])) {
                         most = i;
                     }
                 }

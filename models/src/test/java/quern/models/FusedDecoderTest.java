@@ -36,9 +36,9 @@ class FusedDecoderTest {
 
     /**
      * Of the largest logit: the plain form rounds every step of every block to 8 bits, the kernel only keys and values, so the
-     * distance is that of the plain form from exact arithmetic.
+     * distance is that of the plain form from exact arithmetic: 1.7e-2 at most on these models.
      */
-    private static final double BF16_TOLERANCE = 4e-2;
+    private static final double BF16_TOLERANCE = 3e-2;
 
     private static final int STEPS = 12;
     private static final int PROMPT = 9;
@@ -174,7 +174,6 @@ class FusedDecoderTest {
     void aStepGivesThePlainLogits(Shape shape, DType dtype, int batch) {
         try (LanguageModel model = create(shape, dtype)) {
             double worst = distance(model, batch, new int[batch]);
-            System.err.println("DIST " + shape + " " + dtype + " " + batch + " " + worst);
             assertTrue(worst <= tolerance(dtype), "distance " + worst);
         }
     }
@@ -227,7 +226,8 @@ class FusedDecoderTest {
                 try (KeyValueCache cache = new KeyValueCache()) {
                     plain(model, 3, 0, PROMPT, new int[3], cache);
                     decoder.step(new long[] {1, 2, 3}, new int[3], cache);
-                    results.add(decoder.step(new long[] {4, 5, 6}, new int[3], cache).clone());
+                    results.add(decoder.step(new long[] {4, 5, 6}, new int[3], cache)
+                            .clone());
                 }
             }
             assertTrue(Arrays.equals(results.get(0), results.get(1)));

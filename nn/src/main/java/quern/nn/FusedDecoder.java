@@ -81,15 +81,11 @@ public final class FusedDecoder {
             return Optional.empty();
         }
         DecodingKernel.Head last = new DecodingKernel.Head(
-                norm(finalNorm.norm()),
-                finalNorm.norm() instanceof Norm.LayerNorm,
-                eps(finalNorm.norm()),
-                slot(slot));
+                norm(finalNorm.norm()), finalNorm.norm() instanceof Norm.LayerNorm, eps(finalNorm.norm()), slot(slot));
         if (!DecodingKernel.fits(last)) {
             return Optional.empty();
         }
-        ElementType type =
-                slot.weight().value().dtype() == DType.FP32 ? ElementType.FP32 : ElementType.BF16;
+        ElementType type = slot.weight().value().dtype() == DType.FP32 ? ElementType.FP32 : ElementType.BF16;
         DecodingKernel kernel = new DecodingKernel(type, rows, parts, last);
         return Optional.of(new FusedDecoder(positions, embedding, rows, blocks, kernel));
     }
@@ -189,7 +185,8 @@ public final class FusedDecoder {
     private static DecoderBlockKernel.NormSlot norm(Norm norm) {
         List<Parameter> p = norm.parameters();
         return new DecoderBlockKernel.NormSlot(
-                p.get(0).value().memory(), p.size() == 1 ? null : p.get(1).value().memory());
+                p.get(0).value().memory(),
+                p.size() == 1 ? null : p.get(1).value().memory());
     }
 
     /** Whether a step can go on from this cache: the plain form has filled every layer. */
@@ -213,8 +210,9 @@ public final class FusedDecoder {
         long past = cache.length();
         RotaryTables tables = tables(past, firsts);
         MemorySegment tokenTable = embedding.tokens().value().memory();
-        MemorySegment positionTable =
-                embedding.positions() == null ? null : embedding.positions().value().memory();
+        MemorySegment positionTable = embedding.positions() == null
+                ? null
+                : embedding.positions().value().memory();
         for (int row = 0; row < rows; row++) {
             kernel.setToken(row, tokenTable, tokens[row], (float) embedding.factor());
             if (positionTable != null) {

@@ -55,12 +55,7 @@ public final class Positions extends Segment {
      * @param rotary null for models without rotary positions
      */
     public Positions(String name, DType dtype, RotaryFrequencies rotary) {
-        this(
-                name,
-                dtype,
-                Map.of(MASK, Mask.causal()),
-                rotary == null ? Map.of() : Map.of(ROTARY, rotary),
-                USUAL_IDS);
+        this(name, dtype, Map.of(MASK, Mask.causal()), rotary == null ? Map.of() : Map.of(ROTARY, rotary), USUAL_IDS);
     }
 
     private Positions(

@@ -120,9 +120,7 @@ public final class GenerationBenchmark implements AutoCloseable {
         model = LanguageModel.create(spec, Preparation.dtype(settings.precision()), Device.CPU, settings.seed());
         generator = new Generator(model, config, null);
         long[] state = {settings.seed()};
-        prompts = Stream.generate(() -> prompt(state))
-                .limit(settings.batch())
-                .toList();
+        prompts = Stream.generate(() -> prompt(state)).limit(settings.batch()).toList();
     }
 
     private long[] prompt(long[] state) {

@@ -111,12 +111,19 @@ public final class BenchGenerate implements Verb {
         int n = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
         PrintWriter out = spec.commandLine().getOut();
         try (GenerationBenchmark benchmark = new GenerationBenchmark(new GenerationBenchmark.Settings(
-                GenerationBenchmark.Model.of(model), Bench.precision(precision), batch, prompt, made, sample, n, 1337))) {
+                GenerationBenchmark.Model.of(model),
+                Bench.precision(precision),
+                batch,
+                prompt,
+                made,
+                sample,
+                n,
+                1337))) {
             for (int i = 0; i < warmup; i++) {
                 benchmark.tokensPerSecond();
             }
-            Subject subject = new Subject(
-                    "quern", model, benchmark.parameters(), batch, prompt, made, precision, sample, n);
+            Subject subject =
+                    new Subject("quern", model, benchmark.parameters(), batch, prompt, made, precision, sample, n);
             if (paced) {
                 JsonOption.print(out, subject);
                 BufferedReader turns = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));

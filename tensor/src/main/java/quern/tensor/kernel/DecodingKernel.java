@@ -76,8 +76,7 @@ public final class DecodingKernel {
         void run(float[] x, int rows, float[] y) {
             KernelThreads.run(shares.size(), i -> {
                 Share share = shares.get(i);
-                FewRows.multiply(
-                        x, rows, share.matrix, share.from, share.to, new FewRows.Results(y, share.at, out));
+                FewRows.multiply(x, rows, share.matrix, share.from, share.to, new FewRows.Results(y, share.at, out));
                 if (bias != null) {
                     for (int row = 0; row < rows; row++) {
                         int first = row * out;

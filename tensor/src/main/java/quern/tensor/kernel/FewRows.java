@@ -25,8 +25,7 @@ final class FewRows {
     /** Outputs whose weights stay in the cache while groups of rows go by. */
     private static final int TILE = 16;
 
-    private static final VectorSpecies<Float> QUARTER =
-            VectorSpecies.of(float.class, VectorShape.S_128_BIT);
+    private static final VectorSpecies<Float> QUARTER = VectorSpecies.of(float.class, VectorShape.S_128_BIT);
     private static final VectorSpecies<Float> HALF = VectorSpecies.of(float.class, VectorShape.S_256_BIT);
 
     private FewRows() {}
