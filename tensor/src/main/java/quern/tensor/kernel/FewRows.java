@@ -20,10 +20,7 @@ final class FewRows {
     static final int ROWS = 8;
 
     /** Outputs of one row that are computed together, and the fewest that a matrix may have. */
-    static final int OUTPUTS = 8;
-
-    /** Outputs whose weights stay in the cache while groups of rows go by. */
-    private static final int TILE = 16;
+    static final int OUTPUTS = 4;
 
     private static final VectorSpecies<Float> QUARTER = VectorSpecies.of(float.class, VectorShape.S_128_BIT);
     private static final VectorSpecies<Float> HALF = VectorSpecies.of(float.class, VectorShape.S_256_BIT);
@@ -42,45 +39,54 @@ final class FewRows {
     record Results(float[] data, int at, int stride) {}
 
     /**
-     * Outputs {@code from} to before {@code to} of all rows.
+     * Outputs {@code from} to before {@code to} of all rows; both must be multiples of four, or {@code to} the last.
      *
      * @param x rows of {@code in} floats, one after another, {@link #padRows} of them
      */
     static void multiply(float[] x, int rows, Matrix w, int from, int to, Results y) {
         float[] sums = new float[2 * ROWS * 4];
+        int together = rows == 1 ? OUTPUTS : 2;
+        int apart = (to - from) / together;
+        for (int o = from; o < from + apart; o++) {
+            multiply(x, rows, w, o, apart, y, 0, sums);
+        }
+        for (int o = from + apart * together; o < to; o += together) {
+            // The last ones overlap with others, which another thread may be at.
+            int first = Math.min(o, w.out - together);
+            multiply(x, rows, w, first, 1, y, o - first, sums);
+        }
+    }
+
+    /**
+     * Outputs {@code first}, {@code first + apart}… of all rows, from the one of number {@code skipped} on. Outputs that are
+     * computed together lie far apart, so that each reads on where it stopped: hardware fetches such streams ahead, but not
+     * what jumps to and fro within a page.
+     */
+    private static void multiply(
+            float[] x, int rows, Matrix w, int first, int apart, Results y, int skipped, float[] sums) {
         if (rows == 1) {
-            for (int o = from; o < to; o += OUTPUTS) {
-                int first = Math.min(o, w.out - OUTPUTS);
-                if (w.type == ElementType.BF16) {
-                    oneBf16(x, w.memory, first, w.in, sums);
-                } else {
-                    oneFp32(x, w.memory, first, w.in, sums);
-                }
-                // The last ones overlap with others, which another thread may be at.
-                for (int i = o - first; i < OUTPUTS; i++) {
-                    y.data[y.at + first + i] = sum(sums, 4 * i);
-                }
+            if (w.type == ElementType.BF16) {
+                oneBf16(x, w.memory, first, apart, w.in, sums);
+            } else {
+                oneFp32(x, w.memory, first, apart, w.in, sums);
+            }
+            for (int i = skipped; i < OUTPUTS; i++) {
+                y.data[y.at + first + i * apart] = sum(sums, 4 * i);
             }
             return;
         }
-        for (int tile = from; tile < to; tile += TILE) {
-            int end = Math.min(tile + TILE, to);
-            for (int row = 0; row < rows; row += ROWS) {
-                int real = Math.min(ROWS, rows - row);
-                for (int o = tile; o < end; o += 2) {
-                    int first = Math.min(o, w.out - 2);
-                    if (w.type == ElementType.BF16) {
-                        eightBf16(x, row * w.in, w.memory, first, w.in, sums);
-                    } else {
-                        eightFp32(x, row * w.in, w.memory, first, w.in, sums);
-                    }
-                    for (int r = 0, at = y.at + row * y.stride + first; r < real; r++, at += y.stride) {
-                        if (first == o) {
-                            y.data[at] = sum(sums, 4 * r);
-                        }
-                        y.data[at + 1] = sum(sums, 4 * (ROWS + r));
-                    }
+        for (int row = 0; row < rows; row += ROWS) {
+            if (w.type == ElementType.BF16) {
+                eightBf16(x, row * w.in, w.memory, first, apart, w.in, sums);
+            } else {
+                eightFp32(x, row * w.in, w.memory, first, apart, w.in, sums);
+            }
+            int at = y.at + row * y.stride + first;
+            for (int r = 0; r < Math.min(ROWS, rows - row); r++, at += y.stride) {
+                if (skipped == 0) {
+                    y.data[at] = sum(sums, 4 * r);
                 }
+                y.data[at + apart] = sum(sums, 4 * (ROWS + r));
             }
         }
     }
@@ -122,87 +128,55 @@ final class FewRows {
         return (sums[at] + sums[at + 1]) + (sums[at + 2] + sums[at + 3]);
     }
 
-    private static void oneBf16(float[] x, MemorySegment w, int first, int in, float[] sums) {
-        long row = 2L * in;
-        long w0 = first * row;
+    private static void oneBf16(float[] x, MemorySegment w, int first, int apart, int in, float[] sums) {
+        long row = 2L * in * apart;
+        long w0 = 2L * in * first;
         long w1 = w0 + row;
         long w2 = w1 + row;
         long w3 = w2 + row;
-        long w4 = w3 + row;
-        long w5 = w4 + row;
-        long w6 = w5 + row;
-        long w7 = w6 + row;
         FloatVector s0 = FloatVector.zero(Lanes.FLOATS);
         FloatVector s1 = s0;
         FloatVector s2 = s0;
         FloatVector s3 = s0;
-        FloatVector s4 = s0;
-        FloatVector s5 = s0;
-        FloatVector s6 = s0;
-        FloatVector s7 = s0;
         for (int i = 0; i < in; i += Lanes.COUNT) {
             FloatVector v = Lanes.load(x, i);
             s0 = Lanes.loadBf16(w, w0 + 2L * i).fma(v, s0);
             s1 = Lanes.loadBf16(w, w1 + 2L * i).fma(v, s1);
             s2 = Lanes.loadBf16(w, w2 + 2L * i).fma(v, s2);
             s3 = Lanes.loadBf16(w, w3 + 2L * i).fma(v, s3);
-            s4 = Lanes.loadBf16(w, w4 + 2L * i).fma(v, s4);
-            s5 = Lanes.loadBf16(w, w5 + 2L * i).fma(v, s5);
-            s6 = Lanes.loadBf16(w, w6 + 2L * i).fma(v, s6);
-            s7 = Lanes.loadBf16(w, w7 + 2L * i).fma(v, s7);
         }
         fold(s0, sums, 0);
         fold(s1, sums, 4);
         fold(s2, sums, 8);
         fold(s3, sums, 12);
-        fold(s4, sums, 16);
-        fold(s5, sums, 20);
-        fold(s6, sums, 24);
-        fold(s7, sums, 28);
     }
 
-    private static void oneFp32(float[] x, MemorySegment w, int first, int in, float[] sums) {
-        long row = 4L * in;
-        long w0 = first * row;
+    private static void oneFp32(float[] x, MemorySegment w, int first, int apart, int in, float[] sums) {
+        long row = 4L * in * apart;
+        long w0 = 4L * in * first;
         long w1 = w0 + row;
         long w2 = w1 + row;
         long w3 = w2 + row;
-        long w4 = w3 + row;
-        long w5 = w4 + row;
-        long w6 = w5 + row;
-        long w7 = w6 + row;
         FloatVector s0 = FloatVector.zero(Lanes.FLOATS);
         FloatVector s1 = s0;
         FloatVector s2 = s0;
         FloatVector s3 = s0;
-        FloatVector s4 = s0;
-        FloatVector s5 = s0;
-        FloatVector s6 = s0;
-        FloatVector s7 = s0;
         for (int i = 0; i < in; i += Lanes.COUNT) {
             FloatVector v = Lanes.load(x, i);
             s0 = Lanes.loadFloats(w, w0 + 4L * i).fma(v, s0);
             s1 = Lanes.loadFloats(w, w1 + 4L * i).fma(v, s1);
             s2 = Lanes.loadFloats(w, w2 + 4L * i).fma(v, s2);
             s3 = Lanes.loadFloats(w, w3 + 4L * i).fma(v, s3);
-            s4 = Lanes.loadFloats(w, w4 + 4L * i).fma(v, s4);
-            s5 = Lanes.loadFloats(w, w5 + 4L * i).fma(v, s5);
-            s6 = Lanes.loadFloats(w, w6 + 4L * i).fma(v, s6);
-            s7 = Lanes.loadFloats(w, w7 + 4L * i).fma(v, s7);
         }
         fold(s0, sums, 0);
         fold(s1, sums, 4);
         fold(s2, sums, 8);
         fold(s3, sums, 12);
-        fold(s4, sums, 16);
-        fold(s5, sums, 20);
-        fold(s6, sums, 24);
-        fold(s7, sums, 28);
     }
 
-    private static void eightBf16(float[] x, int at, MemorySegment w, int first, int in, float[] sums) {
+    private static void eightBf16(float[] x, int at, MemorySegment w, int first, int apart, int in, float[] sums) {
         long w0 = 2L * first * in;
-        long w1 = w0 + 2L * in;
+        long w1 = w0 + 2L * in * apart;
         int x1 = at + in;
         int x2 = x1 + in;
         int x3 = x2 + in;
@@ -272,9 +246,9 @@ final class FewRows {
         fold(b7, sums, 60);
     }
 
-    private static void eightFp32(float[] x, int at, MemorySegment w, int first, int in, float[] sums) {
+    private static void eightFp32(float[] x, int at, MemorySegment w, int first, int apart, int in, float[] sums) {
         long w0 = 4L * first * in;
-        long w1 = w0 + 4L * in;
+        long w1 = w0 + 4L * in * apart;
         int x1 = at + in;
         int x2 = x1 + in;
         int x3 = x2 + in;
