@@ -1,6 +1,7 @@
 package quern.cli.verb;
 
 import java.io.PrintWriter;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -13,17 +14,23 @@ import quern.recipe.ExitCode;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
 import quern.train.StepBenchmark;
+import quern.train.Workload;
 
 /** {@code quern bench}: times training steps. */
 @Command(
         name = "bench",
         subcommands = BenchOptim.class,
         description = {
-            "Time training steps of a GPT on this machine; bench optim times an optimizer's steps alone.",
-            "bench/python/step_time.py does the same work in PyTorch; bench/python/pairs.py runs both in turns."
+            "Time training steps on this machine: tokens a second, the share of the machine's ceiling for matrix products,",
+            "where the time goes, peak memory. bench optim times an optimizer's steps alone.",
+            "bench/compare runs the same work in PyTorch, in turns with this command."
         })
 public final class Bench implements Verb {
-    @Parameters(arity = "0..1", paramLabel = "WORKLOAD", defaultValue = "30m", description = "char, 30m or 124m.")
+    @Parameters(
+            arity = "0..1",
+            paramLabel = "WORKLOAD",
+            defaultValue = "30m",
+            description = "char, 30m, 124m (GPT) or llama60m.")
     private String workload;
 
     @Option(names = "--steps", defaultValue = "20", description = "Timed steps.")
@@ -34,6 +41,29 @@ public final class Bench implements Verb {
 
     @Option(names = "--group", defaultValue = "5", description = "Steps a printed rate covers.")
     private int group;
+
+    @Option(
+            names = "--parts",
+            defaultValue = "3",
+            paramLabel = "STEPS",
+            description = "Steps after the timed ones that are divided into parts; 0 for none.")
+    private int partSteps;
+
+    @Option(
+            names = "--ceiling",
+            defaultValue = "6",
+            paramLabel = "ROUNDS",
+            description = "Rounds in which the ceiling of matrix products is measured at the end; 0 for none.")
+    private int ceilingRounds;
+
+    @Option(names = "--batch", defaultValue = "0", description = "Rows a step; 0 for the workload's.")
+    private int batch;
+
+    @Option(names = "--length", defaultValue = "0", description = "Tokens a row; 0 for the workload's.")
+    private int length;
+
+    @Option(names = "--vocab-size", defaultValue = "0", description = "Tokens there are; 0 for the workload's.")
+    private int vocabulary;
 
     @Option(names = "--precision", defaultValue = "bf16", description = "bf16 or fp32.")
     private String precision;
@@ -49,14 +79,21 @@ public final class Bench implements Verb {
 
     @Override
     public ExitCode run() {
-        if (steps < 1 || group < 1 || warmup < 0 || threads < 0) {
-            throw QuernException.badInput("--steps and --group take 1 or more, --warmup and --threads 0 or more");
+        if (steps < 1
+                || group < 1
+                || Stream.of(warmup, partSteps, ceilingRounds, threads).anyMatch(n -> n < 0)) {
+            throw QuernException.badInput(
+                    "--steps and --group take 1 or more, --warmup, --parts, --ceiling and --threads 0 or more");
+        }
+        if (batch < 0 || length < 0 || vocabulary < 0 || vocabulary == 1) {
+            throw QuernException.badInput("--batch and --length take 1 or more, --vocab-size 2 or more");
         }
         Precision chosen = precision(precision);
         int n = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+        Workload work = Workload.of(workload).sized(batch, length, vocabulary);
         PrintWriter out = spec.commandLine().getOut();
         StepBenchmark.Result result = StepBenchmark.run(
-                new StepBenchmark.Settings(StepBenchmark.Size.of(workload), chosen, steps, warmup, group, n, 1337),
+                new StepBenchmark.Settings(work, chosen, steps, warmup, group, partSteps, ceilingRounds, n, 1337),
                 g -> {
                     if (!json.wanted()) {
                         out.printf(
@@ -68,19 +105,42 @@ public final class Bench implements Verb {
         if (json.wanted()) {
             JsonOption.print(out, result);
         } else {
-            out.printf(
-                    "%s, %,d parameters, %s, %d threads: %.1f tokens/s (%.1f to %.1f), peak %.0f MB%n",
-                    result.model(),
-                    result.parameters(),
-                    result.precision(),
-                    result.threads(),
-                    result.tokensPerSec(),
-                    result.tokensPerSecMin(),
-                    result.tokensPerSecMax(),
-                    result.peakRssMb());
+            print(out, result);
         }
         out.flush();
         return ExitCode.DONE;
+    }
+
+    private static void print(PrintWriter out, StepBenchmark.Result r) {
+        out.printf(
+                "%s, %,d parameters, %d x %d tokens, %s, %d threads: %.1f tokens/s (%.1f to %.1f), peak %.0f MB%n",
+                r.model(),
+                r.parameters(),
+                r.batch(),
+                r.length(),
+                r.precision(),
+                r.threads(),
+                r.tokensPerSec(),
+                r.tokensPerSecMin(),
+                r.tokensPerSecMax(),
+                r.peakRssMb());
+        out.printf(
+                "%.1f GFLOP a step; processors busy %.0f%%; %.0f page faults a step%n",
+                r.modelGflop(), 100 * r.processorShare(), r.pageFaultsPerStep());
+        r.parts().ifPresent(p -> {
+            out.printf("of %.1f ms a step:%n", p.stepSeconds() * 1e3);
+            p.shares().forEach((part, share) -> out.printf("  %-10s %5.1f%%%n", part, 100 * share));
+        });
+        r.ceiling().ifPresent(c -> {
+            out.println("products of the step in their best form:");
+            c.products()
+                    .forEach(p -> out.printf(
+                            "  %-38s [%d, %d]·[%d, %d] %7.1f GFLOP/s  %s%n",
+                            p.product(), p.m(), p.k(), p.k(), p.n(), p.gflops(), p.form()));
+            out.printf(
+                    "ceiling %.1f GFLOP/s; the step reaches %.1f%% of it%n",
+                    c.gflops(), 100 * r.shareOfCeiling().orElseThrow());
+        });
     }
 
     /** The precision of that name, of those that are timed. */
