@@ -100,9 +100,15 @@ public record Workload(
         return ModelSpec.fromRecipe(block, vocabulary, SpecialTokens.NONE);
     }
 
-    /** What a step computes: 6·N·tokens, and 12·L·d·T·tokens for attention's scores and mixing as if nothing were masked. */
+    /**
+     * What a step computes: 6·N·tokens, and 12·L·d·T·tokens for attention's scores and mixing as if nothing were masked. N
+     * leaves out tables that are only looked up: positions, and an embedding that the head does not share.
+     *
+     * @param parameters all of the model
+     */
     double flops(long parameters) {
-        return 6.0 * parameters * tokens() + 12.0 * layers * width * length * tokens();
+        long lookedUp = (long) width * (isLlama() ? vocabulary : length);
+        return 6.0 * (parameters - lookedUp) * tokens() + 12.0 * layers * width * length * tokens();
     }
 
     /** A linear map of a step. */

@@ -128,7 +128,7 @@ public final class PartClock {
     }
 
     /** The part this thread is in, or null. */
-    static Part current() {
+    public static Part current() {
         return running == 0 ? null : mine().current;
     }
 
