@@ -149,11 +149,25 @@ def instructions(options: Options) -> list[Engine]:
     ]
 
 
+def generation(batch: int):
+    def engines(options: Options) -> list[Engine]:
+        calls = ["--batch", str(batch), "--warmup", str(options.warmup)]
+        own = [options.quern, "bench", "generate", *calls, "--paced", "--threads", str(options.threads)]
+        return [
+            Engine("quern", [*own, "--precision", options.precision]),
+            script(options, "hf-generate", "generate.py", *calls),
+        ]
+
+    return engines
+
+
 WORKLOADS = {
     "char": Workload(gpt("char")),
     "30m": Workload(gpt("30m")),
     "124m": Workload(gpt("124m")),
     "llama60m": Workload(llama),
+    "generate-1": Workload(generation(1)),
+    "generate-8": Workload(generation(8)),
     "sft": Workload(instructions, "counted_tokens_per_sec", train_tokenizer),
 }
 
@@ -217,9 +231,14 @@ class Running:
         return int(re.search(r"^VmHWM:\s+(\d+)", status, re.MULTILINE).group(1)) * 1024 / 1e6
 
     def end(self) -> dict:
-        """Its last line, after which it ends."""
+        """What it prints at its end; nothing for engines whose turns are all they have to say."""
         self.process.stdin.close()
-        result = self.answer()
+        try:
+            result = self.answer()
+        except Broken:
+            if self.process.poll() != 0:
+                raise
+            return {}
         self.process.wait(timeout=60)
         return result
 
