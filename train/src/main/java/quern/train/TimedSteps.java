@@ -95,7 +95,8 @@ final class TimedSteps implements AutoCloseable {
                 preparation.clipping(network),
                 preparation.regularization(),
                 recipe.seed(),
-                preparation.safeguards(network, optimizer, Safeguards.NONE.suspects()));
+                preparation.safeguards(network, optimizer, Safeguards.NONE.suspects()),
+                recipe.optimizerInBackward());
         long[] next = {0};
         return new TimedSteps(
                 model,

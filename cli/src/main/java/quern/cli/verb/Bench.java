@@ -29,10 +29,11 @@ import quern.train.Workload;
 /** {@code quern bench}: times training steps. */
 @Command(
         name = "bench",
-        subcommands = BenchOptim.class,
+        subcommands = {BenchOptim.class, BenchCheckpoint.class, BenchGenerate.class},
         description = {
             "Time training steps on this machine: tokens a second, the share of the machine's ceiling for matrix products,",
-            "where the time goes, peak memory. bench optim times an optimizer's steps alone.",
+            "where the time goes, peak memory. bench optim times an optimizer's steps alone, bench checkpoint how long a",
+            "save keeps training waiting, bench generate how fast a model writes.",
             "bench/compare runs the same work in PyTorch, in turns with this command."
         })
 public final class Bench implements Verb {
