@@ -34,11 +34,14 @@ class KillTest {
     Path folder;
 
     private Path recipe() throws IOException {
+        return recipe(TinyRuns.recipe(folder), STEPS);
+    }
+
+    private Path recipe(String like, int steps) throws IOException {
         Path file = folder.resolve("recipe.yaml");
         Files.writeString(
                 file,
-                TinyRuns.recipe(folder)
-                        .replace("max_steps: 12", "max_steps: " + STEPS)
+                like.replace("max_steps: 12", "max_steps: " + steps)
                         .replace("save_steps: 4", "save_steps: 1\nsave_total_limit: 1\ntensorboard: false")
                         .replace("eval_steps: 5", "eval_steps: 50"));
         return file;
@@ -46,18 +49,23 @@ class KillTest {
 
     @Test
     void threeKills() throws IOException {
-        killAndResume(3);
+        killAndResume(recipe(), STEPS, 3);
+    }
+
+    /** The order of packed documents comes back too. */
+    @Test
+    void aKillAmongPackedDocuments() throws IOException {
+        killAndResume(recipe(TinyRuns.instructions(folder), 30), 30, 1);
     }
 
     @Test
     @Tag("nightly")
     void twentyKills() throws IOException {
-        killAndResume(20);
+        killAndResume(recipe(), STEPS, 20);
     }
 
     /** The children are all killed in one run, each resuming what the last one left; then the rest is trained here. */
-    private void killAndResume(int kills) throws IOException {
-        Path recipe = recipe();
+    private void killAndResume(Path recipe, int steps, int kills) throws IOException {
         Path whole =
                 TinyRuns.train(quern.recipe.RecipeFile.load(recipe, List.of())).folder();
         RandomGenerator random = Seeds.stream("kills");
@@ -70,7 +78,7 @@ class KillTest {
                     ? ChildJvm.of(TrainingChild.class, "resume", killed.toString())
                     : ChildJvm.of(TrainingChild.class, "start", recipe.toString());
             // The kill comes some saves after the start, then at any moment of a step and its save.
-            AtomicInteger saves = new AtomicInteger(random.nextInt(i == 0 ? 1 : 0, 2 + STEPS / (2 * kills)));
+            AtomicInteger saves = new AtomicInteger(random.nextInt(i == 0 ? 1 : 0, 2 + steps / (2 * kills)));
             try (ChildJvm process =
                     child.environment("OMP_WAIT_POLICY", "passive").start()) {
                 ProcessKiller.Kill kill = killer.whenLine(
@@ -86,8 +94,8 @@ class KillTest {
         }
         System.out.println("Killed: " + String.join("; ", moments));
         TinyRuns.resume(killed);
-        Map<String, String> expected = TinyRuns.content(Checkpoints.folder(whole, STEPS));
-        Map<String, String> actual = TinyRuns.content(Checkpoints.folder(killed, STEPS));
+        Map<String, String> expected = TinyRuns.content(Checkpoints.folder(whole, steps));
+        Map<String, String> actual = TinyRuns.content(Checkpoints.folder(killed, steps));
         for (String file : List.of("model.safetensors", "trainer/optimizer.safetensors", Checkpoints.STATE)) {
             assertTrue(expected.get(file).equals(actual.get(file)), file + " differs after " + moments);
         }
