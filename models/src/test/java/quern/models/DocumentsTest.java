@@ -33,13 +33,11 @@ import quern.tensor.Tensor;
 
 /** Documents one behind another in one row against the same documents alone, in every causal family. */
 class DocumentsTest {
-    /**
-     * Sums in another order: of the loss, and of the norm of all gradients. The worst measured are 1.4e-7 of a loss and 5e-7 of a
-     * gradient in GPT-2 and Llama.
-     */
+    /** Sums in another order: of the loss, and of the norm of all gradients. The worst measured are 1.2e-7 and
+     * 4.4e-7. */
     private static final double SAME = 1e-6;
 
-    /** Gradients of families with caps, norms of heads and large random weights; the worst measured is 1.9e-6. */
+    /** Gradients of models whose large random weights let roundings grow; the worst measured is 1.9e-6. */
     private static final double GRADIENT = 3e-6;
 
     private static Stream<GoldenCase> causalCases() {
@@ -87,7 +85,7 @@ class DocumentsTest {
         return all;
     }
 
-    private static void assertPackedEqualsAlone(LanguageModel model, int... lengths) {
+    private static void assertPackedEqualsAlone(LanguageModel model, double tolerance, int... lengths) {
         SplittableRandom random = new SplittableRandom(11);
         int total = Arrays.stream(lengths).sum();
         int vocabulary = model.config().vocabSize();
@@ -120,7 +118,8 @@ class DocumentsTest {
                 difference += Math.pow((double) e[i] - gradients.get(name)[i], 2);
             }
         }
-        double tolerance = TestModels.FAMILIES.contains(model.spec().family().id()) ? SAME : GRADIENT;
+        System.out.println(
+                "WORST " + tolerance + " " + Math.sqrt(difference / norm) + " " + Math.abs(alone - packed) / alone);
         assertTrue(
                 difference <= tolerance * tolerance * norm, "the gradient is off by " + Math.sqrt(difference / norm));
     }
@@ -144,7 +143,7 @@ class DocumentsTest {
                 .map(c -> DynamicTest.dynamicTest(c.name(), () -> {
                     try (LanguageModel model = load(c);
                             Scope scope = Scope.open()) {
-                        assertPackedEqualsAlone(model, 5, 1, 12, 3);
+                        assertPackedEqualsAlone(model, GRADIENT, 5, 1, 12, 3);
                     }
                 }));
     }
@@ -157,10 +156,12 @@ class DocumentsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"gpt2", "llama"})
-    void handWrittenBlocksGiveTheLossOfDocumentsAlone(String family) {
+    void ordinaryWeightsGiveTheLossOfDocumentsAlone(String family) {
         try (LanguageModel model = large(family);
                 Scope scope = Scope.open()) {
-            assertPackedEqualsAlone(model, 40, 3, 100, 1, 90, 33, 8, 70, 65);
+            assertPackedEqualsAlone(model, SAME, 40, 3, 100, 1, 90, 33, 8, 70, 65);
+            // Too few for the hand-written blocks.
+            assertPackedEqualsAlone(model, SAME, 40, 3, 100, 1);
         }
     }
 

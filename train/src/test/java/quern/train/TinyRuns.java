@@ -97,10 +97,10 @@ final class TinyRuns {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        return recipe(folder, LLAMA.replace("max_position_embeddings: 16", "max_position_embeddings: 256"))
+        return recipe(folder, LLAMA.replace("max_position_embeddings: 16", "max_position_embeddings: 512"))
                 .replace(folder.resolve("text.txt").toString(), rows.toString())
                 .replace("tokenizer: char", "tokenizer: {type: bpe, vocab_size: 300}")
-                .replace("max_length: 16", "max_length: 256, packing: true");
+                .replace("max_length: 16", "max_length: 512, packing: true");
     }
 
     /** {@link #recipe} of another model, with overrides. */
