@@ -164,10 +164,9 @@ class InstructionTrainingTest {
 
     @Test
     void otherObjectivesRefuseThem() {
-        String mlm = refusal(
-                of(
-                        "{family: bert, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32, max_position_embeddings: 512}",
-                        "objective=mlm"));
+        String mlm = refusal(of(
+                "{family: bert, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32, max_position_embeddings: 512}",
+                "objective=mlm"));
         assertTrue(mlm.contains("objective mlm learns from texts, but "), mlm);
         String t5 = refusal(of("{family: t5, d_model: 16, num_layers: 1, num_heads: 2, d_ff: 32, d_kv: 8}"));
         assertTrue(t5.contains("causal_lm") && t5.contains("t5"), t5);
@@ -177,7 +176,11 @@ class InstructionTrainingTest {
     private Block of(String model, String... overrides) {
         String text = TinyRuns.instructions(folder)
                 .replace(
-                        TinyRuns.instructions(folder).lines().filter(l -> l.startsWith("model:")).findFirst().orElseThrow(),
+                        TinyRuns.instructions(folder)
+                                .lines()
+                                .filter(l -> l.startsWith("model:"))
+                                .findFirst()
+                                .orElseThrow(),
                         "model: " + model);
         return RecipeFile.load("tiny.yaml", text, List.of(overrides));
     }

@@ -26,6 +26,7 @@ import quern.testkit.Seeds;
  * {@code kill -9} at random moments of a training that saves after every step and keeps one checkpoint, so that it is
  * killed while it trains, writes, renames and prunes. Whatever is left resumes to the bits of the unbroken run.
  */
+@Tag("each-path-nightly")
 class KillTest {
     private static final Duration START = Duration.ofMinutes(2);
     private static final int STEPS = 120;
@@ -37,11 +38,11 @@ class KillTest {
         return recipe(TinyRuns.recipe(folder), STEPS);
     }
 
-    private Path recipe(String like, int steps) throws IOException {
+    private Path recipe(String recipe, int steps) throws IOException {
         Path file = folder.resolve("recipe.yaml");
         Files.writeString(
                 file,
-                like.replace("max_steps: 12", "max_steps: " + steps)
+                recipe.replace("max_steps: 12", "max_steps: " + steps)
                         .replace("save_steps: 4", "save_steps: 1\nsave_total_limit: 1\ntensorboard: false")
                         .replace("eval_steps: 5", "eval_steps: 50"));
         return file;
@@ -49,23 +50,41 @@ class KillTest {
 
     @Test
     void threeKills() throws IOException {
-        killAndResume(recipe(), STEPS, 3);
+        killAndResume(3, recipe(), STEPS);
     }
 
     /** The order of packed documents comes back too. */
     @Test
     void aKillAmongPackedDocuments() throws IOException {
-        killAndResume(recipe(TinyRuns.instructions(folder), 30), 30, 1);
+        killAndResume(1, recipe(TinyRuns.instructions(folder), 30), 30);
     }
 
     @Test
     @Tag("nightly")
     void twentyKills() throws IOException {
-        killAndResume(recipe(), STEPS, 20);
+        killAndResume(20, recipe(), STEPS);
     }
 
-    /** The children are all killed in one run, each resuming what the last one left; then the rest is trained here. */
-    private void killAndResume(Path recipe, int steps, int kills) throws IOException {
+    @Test
+    void twoKillsOfHandWrittenBlocks() throws IOException {
+        assertHandWritten(killAndResume(2, recipe(TinyRuns.wideRecipe(folder), STEPS), STEPS));
+    }
+
+    @Test
+    @Tag("nightly")
+    void tenKillsOfHandWrittenBlocks() throws IOException {
+        assertHandWritten(killAndResume(10, recipe(TinyRuns.wideRecipe(folder), STEPS), STEPS));
+    }
+
+    private static void assertHandWritten(Path run) {
+        assertEquals(TinyRuns.takesHandWrittenBlocks() ? 2 : 0, TinyRuns.blocksByHand(run));
+    }
+
+    /**
+     * The children are all killed in one run, each resuming what the last one left; then the rest is trained here. Returns the
+     * unbroken run.
+     */
+    private Path killAndResume(int kills, Path recipe, int steps) throws IOException {
         Path whole =
                 TinyRuns.train(quern.recipe.RecipeFile.load(recipe, List.of())).folder();
         RandomGenerator random = Seeds.stream("kills");
@@ -101,6 +120,7 @@ class KillTest {
         }
         assertEquals(TinyRuns.metrics(whole), TinyRuns.metrics(killed), moments.toString());
         assertEquals(checkpoints(whole), checkpoints(killed), moments.toString());
+        return whole;
     }
 
     private static String describe(ProcessKiller.Kill kill, Path run) {

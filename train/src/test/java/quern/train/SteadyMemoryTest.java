@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import quern.recipe.RecipeFile;
@@ -18,6 +19,7 @@ import quern.testkit.ResidentMemory;
 import quern.testkit.Slope;
 
 /** A thousand steps, evaluations and samples between them, leave no tensor behind and no memory. */
+@Tag("each-path-nightly")
 class SteadyMemoryTest {
     private static final int STEPS = 1000;
     /** The JVM compiles and its allocators settle. */
@@ -30,17 +32,27 @@ class SteadyMemoryTest {
 
     @Test
     void aThousandSteps() throws IOException {
+        // No optimizing compiler, whose work takes megabytes at moments of its own.
+        assertSteady(TinyRuns.recipe(folder), "-XX:TieredStopAtLevel=1");
+    }
+
+    /** With the optimizing compiler, without which vectors are objects; one that has little left to do after the warm-up. */
+    @Test
+    @Tag("nightly")
+    void aThousandStepsOfHandWrittenBlocks() throws IOException {
+        assertSteady(TinyRuns.wideRecipe(folder), "-XX:CICompilerCount=2");
+    }
+
+    private void assertSteady(String text, String compiler) throws IOException {
         Path recipe = folder.resolve("recipe.yaml");
         Files.writeString(
                 recipe,
-                TinyRuns.recipe(folder)
-                        .replace("max_steps: 12", "max_steps: " + STEPS)
+                text.replace("max_steps: 12", "max_steps: " + STEPS)
                         .replace("eval_steps: 5", "eval_steps: 200\nsample_steps: 250\nsample_max_new_tokens: 4")
                         .replace("save_steps: 4", "save_steps: 200\nsave_async: false"));
         ChildJvm.Result result = ChildJvm.of(Child.class, recipe.toString())
-                // A heap of one size, all its pages touched, and no optimizing compiler, whose work takes megabytes at
-                // moments of its own: what grows is the training's native memory.
-                .jvmArgs("-Xms96m", "-Xmx96m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+                // A heap of one size, all its pages touched: what grows is the training's native memory.
+                .jvmArgs("-Xms96m", "-Xmx96m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC", compiler)
                 .environment("OMP_WAIT_POLICY", "passive")
                 .run(Duration.ofMinutes(5));
         assertEquals(0, result.exitCode(), result.stderr());
