@@ -345,8 +345,10 @@ final class FusedBlock implements HandWritten {
         public void input(Cotangents cotangents) {
             Tensor dy = cotangents.ofOutput("hidden_states").to(x.dtype()).contiguous();
             Tensor dx = Tensor.empty(x.dtype(), x.device(), x.shape());
+            Map<Parameter, Tensor> sums = accumulators();
+            boolean added = !sums.isEmpty();
             for (Parameter p : parts.parameters()) {
-                if (p.isTrainable()) {
+                if (p.isTrainable() && !added) {
                     gradients.put(
                             p,
                             Tensor.empty(DType.FP32, x.device(), p.value().shape())
@@ -363,12 +365,32 @@ final class FusedBlock implements HandWritten {
                             like(middle.size(-1)).memory(),
                             like(attended.size(-1)).memory(),
                             like(qkv.size(-1)).memory()),
-                    weights(
-                            parts,
-                            p -> gradients.containsKey(p) ? gradients.get(p).memory() : null));
+                    weights(parts, p -> {
+                        Tensor gradient = added ? sums.get(p) : gradients.get(p);
+                        return gradient == null ? null : gradient.memory();
+                    }),
+                    added);
             if (cotangents.wanted("hidden_states")) {
                 cotangents.addToInput("hidden_states", dx);
             }
+        }
+
+        /**
+         * The gradients of earlier micro-batches, where all of the block's can be added to in place: no memory is needed for
+         * this one's. Else none.
+         */
+        private Map<Parameter, Tensor> accumulators() {
+            Map<Parameter, Tensor> sums = new LinkedHashMap<>();
+            for (Parameter p : parts.parameters()) {
+                if (p.isTrainable()) {
+                    Tensor sum = p.grad();
+                    if (!sum.isDefined() || sum.dtype() != DType.FP32 || !sum.isContiguous()) {
+                        return Map.of();
+                    }
+                    sums.put(p, sum);
+                }
+            }
+            return sums;
         }
 
         @Override

@@ -54,6 +54,7 @@ final class PlanTrial {
         long count = preparation.spec().shapes().count();
         boolean halves = preparation.dtype() != DType.FP32;
         long weights = count * preparation.dtype().bytes();
+        // What there is of them once; inside the backward pass less, as the model shows when it is made.
         long gradients = halves && recipe.gradientAccumulationSteps() > 1 ? count * DType.FP32.bytes() : weights;
         long available = ProcessMemory.available();
         long process = ProcessMemory.read().now();
@@ -69,6 +70,9 @@ final class PlanTrial {
         try (LanguageModel model = preparation.model()) {
             try (Optimizer optimizer = preparation.optimizer(model.network())) {
                 long state = optimizer.stateBytes();
+                if (recipe.optimizerInBackward()) {
+                    gradients = OptimizerInBackward.gradientBytes(model.network());
+                }
                 if (gradients + state > ProcessMemory.available()) {
                     notes.accept("no step was timed: model and optimizer alone are more than the memory that is free");
                     return tooLarge(weights, gradients, state, process, available);
@@ -104,7 +108,8 @@ final class PlanTrial {
                 preparation.clipping(model.network()),
                 preparation.regularization(),
                 recipe.seed(),
-                safeguards);
+                safeguards,
+                recipe.optimizerInBackward());
         if (recipe.autoFindBatchSize()) {
             microBatch = Optional.of(new MicroBatchSize());
             int whole = recipe.perDeviceTrainBatchSize() * recipe.gradientAccumulationSteps();

@@ -27,6 +27,7 @@ final class Resumption {
             "early_stopping_threshold",
             "per_device_eval_batch_size",
             "gradient_checkpointing",
+            "optimizer_in_backward",
             "sample_steps",
             "sample_prompt",
             "sample_max_new_tokens",
