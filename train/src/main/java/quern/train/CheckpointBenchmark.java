@@ -32,12 +32,13 @@ import quern.tensor.kernel.KernelThreads;
 
 /**
  * Times how long a checkpoint of a GPT-2 shaped model with AdamW keeps training waiting: a save that training waits for
- * ({@code save_async: false}), and one that goes on beside it, in turns. Both check the weights, write, force to disk, rename
- * and take the checkpoint before away.
+ * ({@code save_async: false}), and one that goes on beside its next step, in turns. Both check the weights, write, force to disk,
+ * rename and take the checkpoint before away.
  */
 public final class CheckpointBenchmark {
     private static final Position HERE = Position.of("the benchmark");
-    private static final int TOKENS = 64;
+    private static final int ROWS = 4;
+    private static final int LENGTH = 256;
 
     /**
      * What is timed.
@@ -52,10 +53,17 @@ public final class CheckpointBenchmark {
      * One save of each kind.
      *
      * @param fullSeconds that training waits for a save on its own thread
-     * @param blockedSeconds that training waits for a save beside it
+     * @param blockedSeconds that training waits for a save beside it: where it begins, and before the next update
      * @param besideSeconds from the beginning of that save until it is durable
+     * @param stepSeconds a step alone
+     * @param stepBesideSeconds a step beside which that save is made, its waiting included
      */
-    public record Pair(double fullSeconds, double blockedSeconds, double besideSeconds) {}
+    public record Pair(
+            double fullSeconds,
+            double blockedSeconds,
+            double besideSeconds,
+            double stepSeconds,
+            double stepBesideSeconds) {}
 
     /**
      * All of it.
@@ -63,6 +71,7 @@ public final class CheckpointBenchmark {
      * @param bytes of a checkpoint's tensors
      * @param stagingBytes that a save beside training takes in memory
      * @param firstBlockedSeconds that the first save beside training blocks it, whose copies need new memory
+     * @param stepSeconds medians, as in {@link Pair}
      * @param fullSeconds medians, as in {@link Pair}
      * @param blockedShare the median of the pairs' ratios, blocked to full
      */
@@ -77,6 +86,8 @@ public final class CheckpointBenchmark {
             double fullSeconds,
             double blockedSeconds,
             double besideSeconds,
+            double stepSeconds,
+            double stepBesideSeconds,
             double blockedShare,
             List<Pair> pairs) {}
 
@@ -113,8 +124,8 @@ public final class CheckpointBenchmark {
             TrainingStep step = new TrainingStep(
                     model.network(), Device.CPU, optimizer, new GradientClipping(1), Regularization.NONE, 1);
             // So that the optimizer's state is numbers and not pages that were never touched.
-            step.take(0, List.of(batch()), 1e-3);
             CheckpointBenchmark benchmark = new CheckpointBenchmark(model, optimizer, step, run, staging);
+            benchmark.step();
             benchmark.full();
             double first = benchmark.beside()[0];
             List<Pair> pairs = new ArrayList<>();
@@ -133,6 +144,8 @@ public final class CheckpointBenchmark {
                     median(pairs, Pair::fullSeconds),
                     median(pairs, Pair::blockedSeconds),
                     median(pairs, Pair::besideSeconds),
+                    median(pairs, Pair::stepSeconds),
+                    median(pairs, Pair::stepBesideSeconds),
                     median(pairs, p -> p.blockedSeconds() / p.fullSeconds()),
                     pairs);
         } finally {
@@ -166,15 +179,25 @@ public final class CheckpointBenchmark {
     }
 
     private static Batch batch() {
-        int[] tokens = new int[TOKENS];
+        int[] tokens = new int[ROWS * LENGTH];
         Arrays.setAll(tokens, i -> i);
-        return new Batch(1, TOKENS, tokens, tokens.clone(), new int[] {TOKENS});
+        int[] lengths = new int[ROWS];
+        Arrays.fill(lengths, LENGTH);
+        return new Batch(ROWS, LENGTH, tokens, tokens.clone(), lengths);
+    }
+
+    private double step() {
+        long start = System.nanoTime();
+        step.take(saved, List.of(batch()), 1e-4);
+        return (System.nanoTime() - start) / 1e9;
     }
 
     private Pair pair(boolean fullFirst) {
         double full = fullFirst ? full() : 0;
+        double alone = fullFirst ? step() : 0;
         double[] beside = beside();
-        return new Pair(fullFirst ? full : full(), beside[0], beside[1]);
+        return new Pair(
+                fullFirst ? full : full(), beside[0], beside[1], fullFirst ? alone : step(), beside[2]);
     }
 
     private TrainerState nextState() {
@@ -192,18 +215,25 @@ public final class CheckpointBenchmark {
         return (System.nanoTime() - start) / 1e9;
     }
 
-    /** The seconds blocked, and those until it is durable. */
+    /** The seconds blocked, those until it is durable, and those of the step taken meanwhile. */
     private double[] beside() {
         Checkpoints checkpoints = new Checkpoints(run, 1, true, to -> {});
         TrainerState state = nextState();
+        long[] waited = {0};
+        step.beforeUpdates(() -> {
+            long from = System.nanoTime();
+            checkpoints.awaitCopies();
+            waited[0] = System.nanoTime() - from;
+        });
         long start = System.nanoTime();
         step.requireFiniteWeights(state.step);
-        Snapshot snapshot = Snapshot.take(model, SaveOptions.DEFAULT, optimizer, state, staging);
-        bytes = snapshot.bytes();
-        checkpoints.save(snapshot);
-        double blocked = (System.nanoTime() - start) / 1e9;
+        bytes = Snapshot.bytes(model, optimizer);
+        checkpoints.saveBeside(bytes, () -> Snapshot.take(model, SaveOptions.DEFAULT, optimizer, state, staging));
+        long begun = System.nanoTime();
+        double stepSeconds = step();
         checkpoints.await();
-        return new double[] {blocked, (System.nanoTime() - start) / 1e9};
+        step.beforeUpdates(() -> {});
+        return new double[] {(begun - start + waited[0]) / 1e9, (System.nanoTime() - start) / 1e9, stepSeconds};
     }
 
     private static double median(List<Pair> pairs, ToDoubleFunction<Pair> of) {
