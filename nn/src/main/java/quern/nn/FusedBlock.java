@@ -18,7 +18,7 @@ import quern.tensor.kernel.Kernels;
 
 /**
  * The hand-written form of the standard decoder blocks, GPT-2's and Llama's: two pre-norm steps, attention and a feed-forward
- * part, computed by {@link DecoderBlockKernel}. It takes fp32 blocks on the CPU, dense, without dropout, whole sequences behind
+ * part, computed by {@link DecoderBlockKernel}. It takes fp32 and bf16 blocks on the CPU, dense, without dropout, whole sequences behind
  * a plain causal mask; everything else takes the block's plain form, which is its oracle.
  */
 final class FusedBlock implements HandWritten {
@@ -71,10 +71,19 @@ final class FusedBlock implements HandWritten {
 
     /** The form for a block of these steps in this call, if it has one and the call is large enough for it to pay. */
     static Optional<HandWritten> of(List<Residual> steps, Flow flow, Pass pass) {
-        return flow.get("hidden_states").numel() < SMALLEST ? Optional.empty() : ofAnySize(steps, flow, pass);
+        boolean taken = switch (FusedSetting.current()) {
+            case ALWAYS -> true;
+            case NEVER -> false;
+            case FASTER -> isFaster(flow.get("hidden_states"));
+        };
+        return taken ? ofAnySize(steps, flow, pass) : Optional.empty();
     }
 
-    /** As above, whatever the size. */
+    private static boolean isFaster(Tensor x) {
+        return x.numel() >= SMALLEST && (x.dtype() == DType.FP32 || x.size(-1) <= WIDEST_BF16);
+    }
+
+    /** As above, whatever is faster. */
     static Optional<HandWritten> ofAnySize(List<Residual> steps, Flow flow, Pass pass) {
         Tensor x = flow.get("hidden_states");
         if (!Kernels.available()
@@ -99,7 +108,6 @@ final class FusedBlock implements HandWritten {
         boolean rotaryFits = !shape.rotary() || isWholeRotary(flow, x.size(1), shape.headWidth());
         boolean fits = rotaryFits
                 && shape.scale() > 0
-                && (!shape.gated() || shape.inner() % 16 == 0)
                 && parts.get().parameters().stream().allMatch(p -> fits(p, x.dtype()))
                 && arrayBytes(parts.get(), x.size(1))
                         <= HEAP_SHARE * Runtime.getRuntime().maxMemory()
@@ -117,7 +125,7 @@ final class FusedBlock implements HandWritten {
     }
 
     private static boolean isFusible(Tensor x) {
-        return x.numel() > 0 && (x.dtype() == DType.FP32 || x.dtype() == DType.BF16 && x.size(-1) <= WIDEST_BF16);
+        return x.numel() > 0 && (x.dtype() == DType.FP32 || x.dtype() == DType.BF16);
     }
 
     private static boolean fits(Parameter p, DType dtype) {
