@@ -54,7 +54,7 @@ public final class CheckpointBenchmark {
      *
      * @param fullSeconds that training waits for a save on its own thread
      * @param blockedSeconds that training waits for a save beside it: where it begins, and before the next update
-     * @param besideSeconds from the beginning of that save until it is durable
+     * @param besideSeconds from the beginning of that save until it is durable and the step beside it has ended
      * @param stepSeconds a step alone
      * @param stepBesideSeconds a step beside which that save is made, its waiting included
      */

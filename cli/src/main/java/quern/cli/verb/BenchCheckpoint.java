@@ -57,7 +57,7 @@ public final class BenchCheckpoint implements Verb {
                 new CheckpointBenchmark.Settings(workload, Bench.precision(precision), pairs, n, folder), p -> {
                     if (!json.wanted()) {
                         out.printf(
-                                "full %8.1f ms   blocked %7.1f ms (%.2f%%)   durable after %8.1f ms   step %.1f ms, beside the save %.1f ms%n",
+                                "full %8.1f ms   blocked %7.1f ms (%.2f%%)   both done after %8.1f ms   step %.1f ms, beside the save %.1f ms%n",
                                 p.fullSeconds() * 1e3,
                                 p.blockedSeconds() * 1e3,
                                 100 * p.blockedSeconds() / p.fullSeconds(),
