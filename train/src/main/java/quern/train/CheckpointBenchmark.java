@@ -10,9 +10,7 @@ import java.util.function.Consumer;
 import java.util.function.ToDoubleFunction;
 import quern.data.Batch;
 import quern.models.LanguageModel;
-import quern.models.ModelSpec;
 import quern.models.SaveOptions;
-import quern.models.SpecialTokens;
 import quern.nn.Regularization;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
@@ -31,19 +29,17 @@ import quern.tensor.StagingBuffers;
 import quern.tensor.kernel.KernelThreads;
 
 /**
- * Times how long a checkpoint of a GPT-2 shaped model with AdamW keeps training waiting: a save that training waits for
+ * Times how long a checkpoint of a {@link Workload}'s model with AdamW keeps training waiting: a save that training waits for
  * ({@code save_async: false}), and one that goes on beside its next step, in turns. Both check the weights, write, force to disk,
  * rename and take the checkpoint before away.
  */
 public final class CheckpointBenchmark {
     private static final Position HERE = Position.of("the benchmark");
-    private static final int ROWS = 4;
-    private static final int LENGTH = 256;
 
     /**
      * What is timed.
      *
-     * @param model {@code 30m} or {@code 124m}
+     * @param model the label of a {@link Workload}, whose batch is that of the steps
      * @param pairs saves of each kind
      * @param folder where the checkpoints go, in a folder of their own that is deleted in the end
      */
@@ -96,16 +92,23 @@ public final class CheckpointBenchmark {
     private final TrainingStep step;
     private final Path run;
     private final StagingBuffers staging;
+    private final Batch batch;
     private long bytes;
     private long saved;
 
     private CheckpointBenchmark(
-            LanguageModel model, Optimizer optimizer, TrainingStep step, Path run, StagingBuffers staging) {
+            LanguageModel model,
+            Optimizer optimizer,
+            TrainingStep step,
+            Path run,
+            StagingBuffers staging,
+            Batch batch) {
         this.model = model;
         this.optimizer = optimizer;
         this.step = step;
         this.run = run;
         this.staging = staging;
+        this.batch = batch;
     }
 
     /** Runs the saves; {@code each} hears each pair as it ends. */
@@ -113,9 +116,10 @@ public final class CheckpointBenchmark {
         Native.setThreads(s.threads());
         KernelThreads.setCount(s.threads());
         OptimizerTechnique adamw = Techniques.find(OptimizerTechnique.class, OptimizerTechnique.KIND, "adamw", HERE);
+        Workload work = Workload.of(s.model());
         Path run = newFolder(s.folder());
         try (LanguageModel model =
-                        LanguageModel.create(spec(s.model()), Preparation.dtype(s.precision()), Device.CPU, 1);
+                        LanguageModel.create(work.spec(), Preparation.dtype(s.precision()), Device.CPU, 1);
                 Optimizer optimizer = adamw.create(
                         List.of(ParameterGroup.of(model.parameters())),
                         new OptimizerSettings(0.1, 0.9, 0.95, 1e-8),
@@ -124,7 +128,7 @@ public final class CheckpointBenchmark {
             TrainingStep step = new TrainingStep(
                     model.network(), Device.CPU, optimizer, new GradientClipping(1), Regularization.NONE, 1);
             // So that the optimizer's state is numbers and not pages that were never touched.
-            CheckpointBenchmark benchmark = new CheckpointBenchmark(model, optimizer, step, run, staging);
+            CheckpointBenchmark benchmark = new CheckpointBenchmark(model, optimizer, step, run, staging, batch(work));
             benchmark.step();
             benchmark.full();
             double first = benchmark.beside()[0];
@@ -161,34 +165,17 @@ public final class CheckpointBenchmark {
         }
     }
 
-    private static ModelSpec spec(String model) {
-        int[] shape = switch (model) {
-            case "30m" -> new int[] {6, 6, 384};
-            case "124m" -> new int[] {12, 12, 768};
-            default -> throw QuernException.badInput("workload: found '%s', expected 30m or 124m", model);
-        };
-        int vocabulary = 50304;
-        Block block = Block.empty(HERE)
-                .with("family", "gpt2")
-                .with("n_layer", shape[0])
-                .with("n_head", shape[1])
-                .with("n_embd", shape[2])
-                .with("n_positions", 512)
-                .with("vocab_size", vocabulary);
-        return ModelSpec.fromRecipe(block, vocabulary, SpecialTokens.NONE);
-    }
-
-    private static Batch batch() {
-        int[] tokens = new int[ROWS * LENGTH];
-        Arrays.setAll(tokens, i -> i);
-        int[] lengths = new int[ROWS];
-        Arrays.fill(lengths, LENGTH);
-        return new Batch(ROWS, LENGTH, tokens, tokens.clone(), lengths);
+    private static Batch batch(Workload work) {
+        int[] tokens = new int[work.tokens()];
+        Arrays.setAll(tokens, i -> i % work.vocabulary());
+        int[] lengths = new int[work.batch()];
+        Arrays.fill(lengths, work.length());
+        return new Batch(work.batch(), work.length(), tokens, tokens.clone(), lengths);
     }
 
     private double step() {
         long start = System.nanoTime();
-        step.take(saved, List.of(batch()), 1e-4);
+        step.take(saved, List.of(batch), 1e-4);
         return (System.nanoTime() - start) / 1e9;
     }
 

@@ -18,11 +18,11 @@ import quern.train.CheckpointBenchmark;
 @Command(
         name = "checkpoint",
         description = {
-            "Time how long a checkpoint of a GPT with AdamW keeps training waiting: saved while training waits, and beside",
+            "Time how long a checkpoint of a model with AdamW keeps training waiting: saved while training waits, and beside",
             "it, in turns."
         })
 public final class BenchCheckpoint implements Verb {
-    @Parameters(arity = "0..1", paramLabel = "WORKLOAD", defaultValue = "30m", description = "30m or 124m.")
+    @Parameters(arity = "0..1", paramLabel = "WORKLOAD", defaultValue = "30m", description = "As in quern bench.")
     private String workload;
 
     @Option(names = "--pairs", defaultValue = "5", description = "Saves of each kind.")

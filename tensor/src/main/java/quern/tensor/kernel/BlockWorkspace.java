@@ -267,6 +267,7 @@ final class BlockWorkspace implements AutoCloseable {
     }
 
     private void activate(Lane l, int rows) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.ACTIVATION);
         for (int row = 0; row < rows; row++) {
             int up = row * ups.outStride;
             int hidden = row * down.inStride;
@@ -276,6 +277,7 @@ final class BlockWorkspace implements AutoCloseable {
                 s.activation().forward(l.up, up, l.hidden, hidden, s.inner());
             }
         }
+        PartClock.leave(before);
     }
 
     /** Back through the feed-forward part and attention's output map. */
@@ -285,6 +287,7 @@ final class BlockWorkspace implements AutoCloseable {
         HeapRows.load(a.inner(), a.type(), first, l.up, rows, s.up(), ups.outStride);
         HeapRows.load(dy, a.type(), first, l.dx, rows, s.width(), stride);
         down.backwardInput(l.dx, l.hidden, rows);
+        PartClock.Part before = PartClock.enter(PartClock.Part.ACTIVATION);
         for (int row = 0; row < rows; row++) {
             int up = row * ups.outStride;
             int hidden = row * down.inStride;
@@ -295,6 +298,7 @@ final class BlockWorkspace implements AutoCloseable {
                 s.activation().backward(l.up, up, l.hidden, hidden, l.hidden, hidden, s.inner());
             }
         }
+        PartClock.leave(before);
         down.backwardWeight(l.hidden, l.dx, rows, lane);
         HeapRows.load(a.middle(), a.type(), first, l.x, rows, s.width(), stride);
         feedForwardNorm.forward(l.x, l.normal, rows, stride, l.scratch);
@@ -341,6 +345,12 @@ final class BlockWorkspace implements AutoCloseable {
     }
 
     void forwardAttention(int lane, Activations a, int item) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.ATTENTION);
+        attend(lane, a, item);
+        PartClock.leave(before);
+    }
+
+    private void attend(int lane, Activations a, int item) {
         Lane l = lanes[lane];
         gather(l, a, item);
         l.attention.forward(l.qkv, l.y);
@@ -357,6 +367,12 @@ final class BlockWorkspace implements AutoCloseable {
     }
 
     void backwardAttention(int lane, Activations a, Scratch scratch, int item) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.ATTENTION);
+        attendBackward(lane, a, scratch, item);
+        PartClock.leave(before);
+    }
+
+    private void attendBackward(int lane, Activations a, Scratch scratch, int item) {
         Lane l = lanes[lane];
         gather(l, a, item);
         int share = l.attention.outputStride;
