@@ -118,8 +118,7 @@ public final class CheckpointBenchmark {
         OptimizerTechnique adamw = Techniques.find(OptimizerTechnique.class, OptimizerTechnique.KIND, "adamw", HERE);
         Workload work = Workload.of(s.model());
         Path run = newFolder(s.folder());
-        try (LanguageModel model =
-                        LanguageModel.create(work.spec(), Preparation.dtype(s.precision()), Device.CPU, 1);
+        try (LanguageModel model = LanguageModel.create(work.spec(), Preparation.dtype(s.precision()), Device.CPU, 1);
                 Optimizer optimizer = adamw.create(
                         List.of(ParameterGroup.of(model.parameters())),
                         new OptimizerSettings(0.1, 0.9, 0.95, 1e-8),
@@ -183,8 +182,7 @@ public final class CheckpointBenchmark {
         double full = fullFirst ? full() : 0;
         double alone = fullFirst ? step() : 0;
         double[] beside = beside();
-        return new Pair(
-                fullFirst ? full : full(), beside[0], beside[1], fullFirst ? alone : step(), beside[2]);
+        return new Pair(fullFirst ? full : full(), beside[0], beside[1], fullFirst ? alone : step(), beside[2]);
     }
 
     private TrainerState nextState() {

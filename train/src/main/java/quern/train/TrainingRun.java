@@ -394,8 +394,7 @@ public final class TrainingRun implements AutoCloseable {
         } else if (recipe.saveAsync() && !s.finished) {
             TrainerState then = s.copy();
             checkpoints.saveBeside(
-                    Snapshot.bytes(model, optimizer),
-                    () -> Snapshot.take(model, options, optimizer, then, staging));
+                    Snapshot.bytes(model, optimizer), () -> Snapshot.take(model, options, optimizer, then, staging));
         } else {
             checkpoints.save(Snapshot.live(model, options, optimizer, s));
         }

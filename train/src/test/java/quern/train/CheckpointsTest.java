@@ -183,7 +183,8 @@ class CheckpointsTest {
         });
         checkpoints.awaitCopies();
         assertEquals(
-                "no copies", assertThrows(QuernException.class, checkpoints::await).getMessage());
+                "no copies",
+                assertThrows(QuernException.class, checkpoints::await).getMessage());
         checkpoints.save(snapshot(2));
     }
 
