@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import quern.tensor.DType;
 import quern.tensor.Parameter;
+import quern.tensor.Products;
 import quern.tensor.Tensor;
 import quern.tensor.kernel.BlockActivation;
 import quern.tensor.kernel.DecoderBlockKernel;
@@ -34,8 +35,8 @@ final class FusedBlock implements HandWritten {
     /** With fewer numbers in the residual stream libtorch's operators cost little, and the kernels' loops stay cold. */
     private static final long SMALLEST = 1 << 14;
 
-    /** bf16 blocks are faster in products of large matrices once they are this wide. */
-    private static final long WIDEST_BF16 = 256;
+    /** Where libtorch has fast bf16 products, wider bf16 blocks are better off with them. */
+    private static final long WIDEST_BESIDE_FAST_BF16 = 256;
 
     private static final Map<Activation, BlockActivation> ACTIVATIONS = Map.of(
             Activation.GELU_TANH, BlockActivation.GELU_TANH,
@@ -117,7 +118,9 @@ final class FusedBlock implements HandWritten {
     }
 
     private static boolean isFusible(Tensor x) {
-        return x.numel() > 0 && (x.dtype() == DType.FP32 || x.dtype() == DType.BF16 && x.size(-1) <= WIDEST_BF16);
+        boolean narrow = x.size(-1) <= WIDEST_BESIDE_FAST_BF16;
+        return x.numel() > 0
+                && (x.dtype() == DType.FP32 || x.dtype() == DType.BF16 && (narrow || !Products.isBf16Fast()));
     }
 
     private static boolean fits(Parameter p, DType dtype) {
