@@ -205,7 +205,8 @@ class QuernTest {
                 .valueStream()
                 .map(check -> check.get("check").asString())
                 .toList();
-        assertEquals(List.of("quern", "java", "cpu", "cores", "memory", "disk", "natives", "pictures"), checks);
+        assertEquals(
+                List.of("quern", "java", "cpu", "kernels", "cores", "memory", "disk", "natives", "pictures"), checks);
         for (JsonNode check : report.get("checks")) {
             assertTrue(
                     List.of("ok", "warn", "fail").contains(check.get("status").asString()), check.toString());

@@ -54,6 +54,7 @@ public final class ModelGolden implements AutoCloseable {
     private final GoldenCase golden;
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
     private final Map<String, Tensor> gradients = new LinkedHashMap<>();
+    private boolean masksPadding = true;
 
     /** Reads the case's tensors. */
     public ModelGolden(GoldenCase golden) {
@@ -78,6 +79,38 @@ public final class ModelGolden implements AutoCloseable {
                 DType dtype = DType.ofSafetensors(e.dtype(), file.toString(), name);
                 into.put(name, Tensor.copyOf(e.bytes(), dtype, e.shape()).keep());
             }
+        }
+    }
+
+    /**
+     * Gives the model no mask of padding from now on, so that a plain causal mask is all there is. Nothing that is compared
+     * changes: rows are padded behind their text, where no counted position of a causal model sees.
+     *
+     * @throws QuernException bad input when the model isn't causal, or a row is padded before its text
+     */
+    public ModelGolden withoutPaddingMask() {
+        String architecture = golden.json().path("architecture").asString("");
+        if (!architecture.endsWith("ForCausalLM") && !architecture.endsWith("LMHeadModel")) {
+            throw QuernException.badInput(
+                    "%s: %s needs its mask of padding; only a causal language model does without",
+                    golden.folder(), architecture);
+        }
+        long[] mask = tensor("attention_mask").toLongs();
+        int width = (int) tensor("attention_mask").size(1);
+        for (int i = 0; i < mask.length; i++) {
+            if (i % width != 0 && mask[i] > mask[i - 1]) {
+                throw QuernException.badInput("%s: row %d is padded before its text", golden.folder(), i / width);
+            }
+        }
+        masksPadding = false;
+        return this;
+    }
+
+    /** The names of the model's segments that take their hand-written form in a pass over the case's batch. */
+    public List<String> handWritten(LanguageModel model, Pass pass) {
+        try (Scope scope = Scope.open();
+                Tape tape = model.network().forward(model.lossInputs(batch(model, true)), pass)) {
+            return tape.handWritten();
         }
     }
 
@@ -132,7 +165,7 @@ public final class ModelGolden implements AutoCloseable {
     private Map<String, Tensor> batch(LanguageModel model, boolean labelled) {
         Map<String, Tensor> batch = new LinkedHashMap<>();
         for (String name : INPUTS) {
-            if (tensors.containsKey(name)) {
+            if (tensors.containsKey(name) && (masksPadding || !name.equals("attention_mask"))) {
                 batch.put(name, tensor(name));
             }
         }

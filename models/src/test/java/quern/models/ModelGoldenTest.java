@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 import quern.nn.Pass;
@@ -20,6 +21,7 @@ import quern.tensor.Scope;
 import quern.tensor.Tensor;
 
 /** Every golden model: what transformers computed, within the case's own tolerances. */
+@Tag("each-path-nightly")
 class ModelGoldenTest {
     @TempDir
     Path scratch;

@@ -164,9 +164,7 @@ final class ChunkedCrossEntropy implements HandWritten {
             Parameter weight = output.weight();
             dx_ND = Tensor.empty(x_ND.dtype(), x_ND.device(), x_ND.shape()).keep();
             if (weight.isTrainable()) {
-                dWeight_VD = Tensor.zeros(
-                                DType.FP32, x_ND.device(), weight.value().shape())
-                        .keep();
+                dWeight_VD = weight.gradBuffer().zero_();
             }
             if (output.bias() != null && output.bias().isTrainable()) {
                 dBias_V = Tensor.zeros(

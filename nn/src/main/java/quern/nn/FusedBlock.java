@@ -19,7 +19,7 @@ import quern.tensor.kernel.Kernels;
 
 /**
  * The hand-written form of the standard decoder blocks, GPT-2's and Llama's: two pre-norm steps, attention and a feed-forward
- * part, computed by {@link DecoderBlockKernel}. It takes fp32 blocks on the CPU, dense, without dropout, whole sequences behind
+ * part, computed by {@link DecoderBlockKernel}. It takes fp32 and bf16 blocks on the CPU, dense, without dropout, whole sequences behind
  * a plain causal mask; everything else takes the block's plain form, which is its oracle.
  */
 final class FusedBlock implements HandWritten {
@@ -72,10 +72,20 @@ final class FusedBlock implements HandWritten {
 
     /** The form for a block of these steps in this call, if it has one and the call is large enough for it to pay. */
     static Optional<HandWritten> of(List<Residual> steps, Flow flow, Pass pass) {
-        return flow.get("hidden_states").numel() < SMALLEST ? Optional.empty() : ofAnySize(steps, flow, pass);
+        boolean taken = switch (FusedSetting.current()) {
+            case ALWAYS -> true;
+            case NEVER -> false;
+            case FASTER -> isFaster(flow.get("hidden_states"));
+        };
+        return taken ? ofAnySize(steps, flow, pass) : Optional.empty();
     }
 
-    /** As above, whatever the size. */
+    private static boolean isFaster(Tensor x) {
+        boolean slowProducts = x.dtype() == DType.FP32 || !Products.isBf16Fast();
+        return x.numel() >= SMALLEST && (slowProducts || x.size(-1) <= WIDEST_BESIDE_FAST_BF16);
+    }
+
+    /** As above, whatever is faster. */
     static Optional<HandWritten> ofAnySize(List<Residual> steps, Flow flow, Pass pass) {
         Tensor x = flow.get("hidden_states");
         if (!Kernels.available()
@@ -100,7 +110,6 @@ final class FusedBlock implements HandWritten {
         boolean rotaryFits = !shape.rotary() || isWholeRotary(flow, x.size(1), shape.headWidth());
         boolean fits = rotaryFits
                 && shape.scale() > 0
-                && (!shape.gated() || shape.inner() % 16 == 0)
                 && parts.get().parameters().stream().allMatch(p -> fits(p, x.dtype()))
                 && arrayBytes(parts.get(), x.size(1))
                         <= HEAP_SHARE * Runtime.getRuntime().maxMemory()
@@ -118,9 +127,7 @@ final class FusedBlock implements HandWritten {
     }
 
     private static boolean isFusible(Tensor x) {
-        boolean narrow = x.size(-1) <= WIDEST_BESIDE_FAST_BF16;
-        return x.numel() > 0
-                && (x.dtype() == DType.FP32 || x.dtype() == DType.BF16 && (narrow || !Products.isBf16Fast()));
+        return x.numel() > 0 && (x.dtype() == DType.FP32 || x.dtype() == DType.BF16);
     }
 
     private static boolean fits(Parameter p, DType dtype) {
@@ -331,8 +338,10 @@ final class FusedBlock implements HandWritten {
         public void input(Cotangents cotangents) {
             Tensor dy = cotangents.ofOutput("hidden_states").to(x.dtype()).contiguous();
             Tensor dx = Tensor.empty(x.dtype(), x.device(), x.shape());
+            Map<Parameter, Tensor> sums = accumulators();
+            boolean added = !sums.isEmpty();
             for (Parameter p : parts.parameters()) {
-                if (p.isTrainable()) {
+                if (p.isTrainable() && !added) {
                     gradients.put(
                             p,
                             Tensor.empty(DType.FP32, x.device(), p.value().shape())
@@ -349,12 +358,32 @@ final class FusedBlock implements HandWritten {
                             like(middle.size(-1)).memory(),
                             like(attended.size(-1)).memory(),
                             like(qkv.size(-1)).memory()),
-                    weights(
-                            parts,
-                            p -> gradients.containsKey(p) ? gradients.get(p).memory() : null));
+                    weights(parts, p -> {
+                        Tensor gradient = added ? sums.get(p) : gradients.get(p);
+                        return gradient == null ? null : gradient.memory();
+                    }),
+                    added);
             if (cotangents.wanted("hidden_states")) {
                 cotangents.addToInput("hidden_states", dx);
             }
+        }
+
+        /**
+         * The gradients of earlier micro-batches, where all of the block's can be added to in place: no memory is needed for
+         * this one's. Else none.
+         */
+        private Map<Parameter, Tensor> accumulators() {
+            Map<Parameter, Tensor> sums = new LinkedHashMap<>();
+            for (Parameter p : parts.parameters()) {
+                if (p.isTrainable()) {
+                    Tensor sum = p.grad();
+                    if (!sum.isDefined() || sum.dtype() != DType.FP32 || !sum.isContiguous()) {
+                        return Map.of();
+                    }
+                    sums.put(p, sum);
+                }
+            }
+            return sums;
         }
 
         @Override

@@ -81,6 +81,7 @@ public final class Tape implements AutoCloseable {
         List<Tensor> weightHalfOutputs;
 
         List<Tensor> weightHalfCotangents;
+        boolean byHand;
         boolean reached;
 
         Visited(Segment segment, int index) {
@@ -178,6 +179,7 @@ public final class Tape implements AutoCloseable {
                     || s.parameters().stream().anyMatch(Parameter::isTrainable);
             if (handWritten != null) {
                 try (Autograd.Mode mode = Autograd.noGrad()) {
+                    v.byHand = true;
                     HandWritten.Backward backward = handWritten.forward(flow, pass);
                     if (recompute) {
                         backward.close();
@@ -224,6 +226,11 @@ public final class Tape implements AutoCloseable {
 
     private HandWritten handWritten(Segment s, Flow flow) {
         return pass.isProbed(s.name()) ? null : s.handWritten(flow, pass).orElse(null);
+    }
+
+    /** The names of the segments that took their hand-written form in this forward, in order. */
+    public List<String> handWritten() {
+        return visits.stream().filter(v -> v.byHand).map(v -> v.segment.name()).toList();
     }
 
     /** The last value written under {@code name}, outside any graph; it belongs to the tape. */

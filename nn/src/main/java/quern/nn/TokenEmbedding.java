@@ -2,13 +2,16 @@ package quern.nn;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Consumer;
+import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Functional;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
+import quern.tensor.kernel.Kernels;
 
 /**
  * Token vectors, with learned position vectors added where the model has them. The {@code with…} methods give variants;
@@ -161,6 +164,42 @@ public final class TokenEmbedding extends Segment {
         return options.projection == null ? List.of() : List.of(options.projection);
     }
 
+    /** Where nothing but lookups and sums stands between the tables and the result, on the CPU. */
+    @Override
+    public Optional<HandWritten> handWritten(Flow flow, Pass pass) {
+        boolean looksUpOnly = options.projection == null
+                && options.norm == null
+                && options.types.isEmpty()
+                && pass.regularization().embeddingNoise() == 0
+                && pass.dropout(Regularization.Place.EMBEDDING, dropout) == 0;
+        if (!looksUpOnly
+                || !Kernels.available()
+                || flow.get(options.ids).dim() != 2
+                || !parameters().stream().allMatch(TokenEmbedding::isPlain)) {
+            return Optional.empty();
+        }
+        List<LookupGradients.Lookup> lookups = new ArrayList<>();
+        lookups.add(
+                new LookupGradients.Lookup(tokens_VD, flow.get(options.ids), options.factor, paddingRow.orElse(-1)));
+        if (positions_PD != null) {
+            lookups.add(new LookupGradients.Lookup(
+                    positions_PD, positionRows(flow), 1, options.positionPaddingRow.orElse(-1)));
+        }
+        return Optional.of(new LookupGradients(this, lookups));
+    }
+
+    private static boolean isPlain(Parameter p) {
+        DType dtype = p.value().dtype();
+        return (dtype == DType.FP32 || dtype == DType.BF16)
+                && !p.value().device().isCuda()
+                && p.value().dim() == 2;
+    }
+
+    private Tensor positionRows(Flow flow) {
+        Tensor rows = flow.get("position_ids");
+        return options.positionOffset == 0 ? rows : rows.add(options.positionOffset);
+    }
+
     @Override
     public void forward(Flow flow, Pass pass) {
         Tensor weight = pass.value(tokens_VD);
@@ -178,9 +217,7 @@ public final class TokenEmbedding extends Segment {
             x = x.add(typeIds == null ? table_KD.select(0, 0) : Functional.embedding(table_KD, typeIds));
         }
         if (positions_PD != null) {
-            Tensor rows = flow.get("position_ids");
-            rows = options.positionOffset == 0 ? rows : rows.add(options.positionOffset);
-            x = x.add(lookup(pass.value(positions_PD), rows, options.positionPaddingRow));
+            x = x.add(lookup(pass.value(positions_PD), positionRows(flow), options.positionPaddingRow));
         }
         if (options.norm != null) {
             x = options.norm.forward(x, pass);

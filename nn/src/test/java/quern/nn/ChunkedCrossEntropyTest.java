@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -18,6 +19,7 @@ import quern.tensor.Scope;
 import quern.tensor.Tensor;
 
 /** The chunked head against the plain one, over more rows than a chunk holds. */
+@Tag("each-path")
 class ChunkedCrossEntropyTest extends ScopedTest {
     private static final int V = 37;
     private static final int D = 12;

@@ -2,25 +2,32 @@ package quern.nn;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import quern.recipe.QuernException;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Parameter;
 import quern.tensor.RandomStream;
 import quern.tensor.Tensor;
 import quern.tensor.kernel.KernelThreads;
+import quern.tensor.kernel.Kernels;
 
 /** The hand-written decoder block against its plain form. */
+@Tag("each-path")
 class FusedBlockTest extends ScopedTest {
     /**
      * fp32 sums of some hundred terms in another order; the worst measured is 1.4e-6 of the largest element of a tensor.
@@ -35,6 +42,7 @@ class FusedBlockTest extends ScopedTest {
         GPT(24, 3, 3, 8, 100, Activation.GELU_TANH),
         GPT_EVEN(64, 2, 2, 32, 256, Activation.RELU),
         LLAMA(40, 4, 2, 10, 48, Activation.SILU),
+        LLAMA_ODD(20, 4, 2, 6, 55, Activation.SILU),
         LLAMA_ONE_KEY_HEAD(64, 4, 1, 16, 176, Activation.GELU_TANH);
 
         final int width;
@@ -59,6 +67,12 @@ class FusedBlockTest extends ScopedTest {
     }
 
     private final List<Parameter> parameters = new ArrayList<>();
+
+    @BeforeAll
+    static void needsTheKernels() {
+        assumeTrue(Kernels.available(), Kernels.unavailableReason());
+    }
+
     private RandomStream random = new RandomStream(5);
 
     private Parameter parameter(String name, double shift, double std, DType dtype, long... shape) {
@@ -268,12 +282,23 @@ class FusedBlockTest extends ScopedTest {
 
     @Test
     void aSmallCallTakesThePlainForm() {
+        assumeTrue(FusedSetting.current() == FusedSetting.FASTER, FusedSetting.VARIABLE + " is set");
         TransformerBlock block = ((AnySize) block(Kind.GPT_EVEN, DType.FP32, 0)).block;
         assertFalse(block.handWritten(flow(Kind.GPT_EVEN, DType.FP32, 1, 255), Pass.evaluation())
                 .isPresent());
         assertTrue(block.handWritten(flow(Kind.GPT_EVEN, DType.FP32, 1, 256), Pass.evaluation())
                 .isPresent());
         parameters.forEach(Parameter::close);
+    }
+
+    @Test
+    void theSettingIsReadFromItsVariable() {
+        assertEquals(FusedSetting.FASTER, FusedSetting.of(null));
+        assertEquals(FusedSetting.FASTER, FusedSetting.of(""));
+        assertEquals(FusedSetting.ALWAYS, FusedSetting.of("always"));
+        assertEquals(FusedSetting.NEVER, FusedSetting.of("never"));
+        QuernException e = assertThrows(QuernException.class, () -> FusedSetting.of("perhaps"));
+        assertTrue(e.getMessage().startsWith("QUERN_FUSED_BLOCKS is 'perhaps'"), e.getMessage());
     }
 
     @Test

@@ -2,6 +2,7 @@ package quern.optim;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -184,8 +185,8 @@ public abstract class Optimizer implements AutoCloseable {
     public abstract Granularity granularity();
 
     /**
-     * Updates every given parameter in place, under no-grad and inside a scope that closes afterwards. Each state holds
-     * this step's gradient; {@link ParameterState#writeBack()} must follow where masters were changed.
+     * Updates every given parameter in place, under no-grad and inside a scope that closes afterwards. What becomes of one
+     * depends on no other: they may come in several calls, in any order. Each state holds this step's gradient; {@link ParameterState#writeBack()} must follow where masters were changed.
      */
     protected abstract void update(List<ParameterState> states, double learningRate, double gradientScale);
 
@@ -196,6 +197,40 @@ public abstract class Optimizer implements AutoCloseable {
      * @param gradientScale what every gradient is multiplied by first: {@link GradientClipping}'s scale, or 1
      */
     public final void step(double learningRate, double gradientScale) {
+        for (Parameter parameter : frozen) {
+            if (parameter.isTrainable()) {
+                throw thawed(parameter);
+            }
+        }
+        stepOf(states, learningRate, gradientScale);
+    }
+
+    /**
+     * Takes the step of some parameters alone. An update knows no other parameter, so the steps of all of them, one after
+     * another, are the step of all, bit for bit.
+     *
+     * @param parameters each one once
+     */
+    public final void step(Collection<Parameter> parameters, double learningRate, double gradientScale) {
+        List<ParameterState> some = new ArrayList<>(parameters.size());
+        for (Parameter parameter : parameters) {
+            ParameterState state = byParameter.get(parameter);
+            if (state != null) {
+                some.add(state);
+            } else if (parameter.isTrainable()) {
+                throw thawed(parameter);
+            }
+        }
+        stepOf(some, learningRate, gradientScale);
+    }
+
+    private static IllegalStateException thawed(Parameter parameter) {
+        return new IllegalStateException(
+                "parameter '%s' was frozen when the optimizer was made, so it has no state; make a new one"
+                        .formatted(parameter.name()));
+    }
+
+    private void stepOf(List<ParameterState> chosen, double learningRate, double gradientScale) {
         checkOpen();
         if (!(learningRate >= 0 && learningRate < Double.POSITIVE_INFINITY)) {
             throw new IllegalArgumentException(
@@ -204,17 +239,10 @@ public abstract class Optimizer implements AutoCloseable {
         if (!Double.isFinite(gradientScale)) {
             throw new IllegalArgumentException("gradient scale: found " + gradientScale + ", expected a finite number");
         }
-        for (Parameter parameter : frozen) {
-            if (parameter.isTrainable()) {
-                throw new IllegalStateException(
-                        "parameter '%s' was frozen when the optimizer was made, so it has no state; make a new one"
-                                .formatted(parameter.name()));
-            }
-        }
         try (Scope scope = Scope.open();
                 Autograd.Mode mode = Autograd.noGrad()) {
-            List<ParameterState> active = new ArrayList<>(states.size());
-            for (ParameterState state : states) {
+            List<ParameterState> active = new ArrayList<>(chosen.size());
+            for (ParameterState state : chosen) {
                 Tensor gradient = state.parameter().grad();
                 if (gradient.isDefined()) {
                     state.setGradient(gradient);

@@ -20,6 +20,7 @@ import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.TestInstance;
@@ -47,6 +48,7 @@ import tools.jackson.databind.node.ObjectNode;
  * bit, work that can be divided as finely as it says, three toy problems solved, bf16 weights that follow their fp32
  * masters, no leak. A technique's test extends this class and adds a law of its own.
  */
+@Tag("each-path-nightly")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 public abstract class OptimizerContract {
     private static final long[][] SHAPES = {{33, 70}, {5}, {}, {2, 3, 7}, {40_000}, {1}};

@@ -2,6 +2,7 @@ package quern.recipe;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -167,7 +168,9 @@ public record Recipe(
         @Doc("How many checkpoints are kept, the best one not counted; 0 keeps all.") @Default("2") @Range(min = 0)
         int saveTotalLimit,
 
-        @Doc("Whether checkpoints are written while training goes on.") @Default("true")
+        @Doc(
+                "Whether checkpoints are written while training goes on, from a copy that takes the memory of the weights and of the optimizer's state once more.")
+        @Default("true")
         boolean saveAsync,
 
         @Doc("Whether the run's model is the best checkpoint's instead of the last.") @Default("false")
@@ -188,6 +191,11 @@ public record Recipe(
 
         @Doc("Whether activations are computed again in the backward pass, to save memory.") @Default("false")
         boolean gradientCheckpointing,
+
+        @Doc(
+                "Whether each update is taken inside the backward pass and its gradient dropped, to save the memory of the gradients; needs max_grad_norm: 0 and one forward pass a step.")
+        @Default("false")
+        boolean optimizerInBackward,
 
         @Doc("Steps between two samples of generated text; 0 for none.") @Default("0") @Range(min = 0)
         int sampleSteps,
@@ -244,16 +252,50 @@ public record Recipe(
             throw new IllegalArgumentException(
                     "spike_guard: action: rewind goes back to the last checkpoint, and save_steps: 0 makes none on the way");
         }
+        if (optimizerInBackward) {
+            checkOptimizerInBackward(maxGradNorm, gradientAccumulationSteps, precision, spikeGuard, autoFindBatchSize);
+        }
         batchSizeWarmup.ifPresent(w -> checkBatchSizeWarmup(w, perDeviceTrainBatchSize, gradientAccumulationSteps));
         if (gradientNoiseScale.isPresent() && perDeviceTrainBatchSize * (long) gradientAccumulationSteps < 2) {
             throw new IllegalArgumentException(
                     "gradient_noise_scale: needs two sequences or more in a step, found one; raise gradient_accumulation_steps");
+        }
+        if (gradientNoiseScale.isPresent() && optimizerInBackward) {
+            throw new IllegalArgumentException(
+                    "gradient_noise_scale: measures gradients that optimizer_in_backward drops; leave one of them out");
         }
         if (metricForBestModel.isBlank()) {
             throw new IllegalArgumentException("metric_for_best_model: expected a metric's name, found an empty text");
         }
         if (!device.equals("cpu") && !device.equals("cuda")) {
             throw new IllegalArgumentException("device: expected cpu or cuda, found " + Quoted.text(device));
+        }
+    }
+
+    private static void checkOptimizerInBackward(
+            double maxGradNorm,
+            int accumulation,
+            Precision precision,
+            Optional<SpikeGuard> spikeGuard,
+            boolean autoFindBatchSize) {
+        String other = null;
+        if (maxGradNorm > 0) {
+            other = "max_grad_norm: %s, which needs the norm of all gradients first; set max_grad_norm: 0"
+                    .formatted(maxGradNorm);
+        } else if (accumulation > 1) {
+            other = "gradient_accumulation_steps: %d, whose gradients have to be kept; set it to 1"
+                    .formatted(accumulation);
+        } else if (precision.scalesLoss()) {
+            other = "precision: %s, where a step with an overflow is left out; use bf16 or fp32"
+                    .formatted(precision.name().toLowerCase(Locale.ROOT));
+        } else if (spikeGuard.isPresent()) {
+            other = "spike_guard, which leaves out whole steps; leave one of them out";
+        } else if (autoFindBatchSize) {
+            other = "auto_find_batch_size, which divides steps; leave one of them out";
+        }
+        if (other != null) {
+            throw new IllegalArgumentException(
+                    "optimizer_in_backward: takes each update when its gradient is made, so it can't go with " + other);
         }
     }
 

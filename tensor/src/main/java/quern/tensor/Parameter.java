@@ -9,6 +9,10 @@ public final class Parameter implements AutoCloseable {
     private final Tensor value;
     private boolean trainable;
     private boolean closed;
+    /** Whether the gradient lies in memory that {@link #gradBuffer} gave, and that memory between two gradients. */
+    private boolean buffered;
+
+    private Tensor spare;
 
     /** Takes a kept handle on {@code value}, outside any graph. */
     public Parameter(String name, Tensor value) {
@@ -45,6 +49,7 @@ public final class Parameter implements AutoCloseable {
         this.trainable = trainable;
         if (!trainable) {
             clearGrad();
+            dropSpare();
         }
         value.requiresGrad_(trainable);
     }
@@ -70,6 +75,44 @@ public final class Parameter implements AutoCloseable {
     /** Drops the gradient and its memory. */
     public void clearGrad() {
         value.setGrad(null);
+        buffered = false;
+    }
+
+    /**
+     * Drops the gradient, but keeps its memory for the next where {@link #gradBuffer} gave it: a large gradient whose memory
+     * is free for a while would come back to find it taken in part.
+     */
+    public void recycleGrad() {
+        try (Scope scope = Scope.open()) {
+            Tensor grad = value.grad();
+            if (buffered && grad.isDefined() && grad.dtype() == DType.FP32) {
+                dropSpare();
+                spare = grad.keep();
+            }
+        }
+        clearGrad();
+    }
+
+    /**
+     * An fp32 tensor of the value's shape to write a gradient into, its content undefined. A kept handle that the caller closes,
+     * also when it becomes the gradient.
+     */
+    public Tensor gradBuffer() {
+        try (Scope scope = Scope.open()) {
+            buffered |= !value.grad().isDefined();
+            Tensor buffer = spare;
+            spare = null;
+            return buffer != null
+                    ? buffer
+                    : Tensor.empty(DType.FP32, value.device(), value.shape()).keep();
+        }
+    }
+
+    private void dropSpare() {
+        if (spare != null) {
+            spare.close();
+            spare = null;
+        }
     }
 
     /**
@@ -92,6 +135,7 @@ public final class Parameter implements AutoCloseable {
         if (!closed) {
             closed = true;
             clearGrad();
+            dropSpare();
             value.close();
         }
     }

@@ -3,11 +3,13 @@ package quern.tensor;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** The kernel's sum is the operator's, to the bit: both add once in fp32. */
+@Tag("each-path")
 class AccumulateTest {
     @ParameterizedTest
     @EnumSource(

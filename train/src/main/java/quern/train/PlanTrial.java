@@ -20,6 +20,7 @@ import quern.optim.Optimizer;
 import quern.recipe.Recipe;
 import quern.tensor.DType;
 import quern.tensor.Native;
+import quern.tensor.StagingBuffers;
 import quern.tensor.kernel.KernelThreads;
 
 /** A few steps of a training, to see what memory and time they take. */
@@ -53,6 +54,7 @@ final class PlanTrial {
         long count = preparation.spec().shapes().count();
         boolean halves = preparation.dtype() != DType.FP32;
         long weights = count * preparation.dtype().bytes();
+        // What there is of them once; inside the backward pass less, as the model shows when it is made.
         long gradients = halves && recipe.gradientAccumulationSteps() > 1 ? count * DType.FP32.bytes() : weights;
         long available = ProcessMemory.available();
         long process = ProcessMemory.read().now();
@@ -68,6 +70,9 @@ final class PlanTrial {
         try (LanguageModel model = preparation.model()) {
             try (Optimizer optimizer = preparation.optimizer(model.network())) {
                 long state = optimizer.stateBytes();
+                if (recipe.optimizerInBackward()) {
+                    gradients = OptimizerInBackward.gradientBytes(model.network());
+                }
                 if (gradients + state > ProcessMemory.available()) {
                     notes.accept("no step was timed: model and optimizer alone are more than the memory that is free");
                     return tooLarge(weights, gradients, state, process, available);
@@ -103,7 +108,8 @@ final class PlanTrial {
                 preparation.clipping(model.network()),
                 preparation.regularization(),
                 recipe.seed(),
-                safeguards);
+                safeguards,
+                recipe.optimizerInBackward());
         if (recipe.autoFindBatchSize()) {
             microBatch = Optional.of(new MicroBatchSize());
             int whole = recipe.perDeviceTrainBatchSize() * recipe.gradientAccumulationSteps();
@@ -195,12 +201,14 @@ final class PlanTrial {
 
     /** A step while the copies of a save are alive, as when it is written in the background. */
     private void saveBeside(TrainingStep step, LanguageModel model, Optimizer optimizer, int number) {
-        if (recipe.saveSteps() == 0 && !recipe.saveAsync()) {
+        boolean onTheWay = recipe.saveSteps() > 0 && recipe.saveSteps() < preparation.maxSteps();
+        boolean beside = recipe.saveAsync() && (onTheWay || recipe.loadBestModelAtEnd());
+        if (!beside && !optimizer.hasEvalWeights()) {
             return;
         }
-        TrainerState state = new TrainerState();
-        try (Snapshot snapshot = Snapshot.take(model, SaveOptions.DEFAULT, optimizer, state)) {
-            if (recipe.saveAsync()) {
+        try (StagingBuffers staging = new StagingBuffers();
+                Snapshot snapshot = Snapshot.take(model, SaveOptions.DEFAULT, optimizer, new TrainerState(), staging)) {
+            if (beside) {
                 take(step, number);
             }
         }

@@ -38,6 +38,7 @@ final class TrainingStep {
     private final RandomStreams random;
     private final List<Parameter> parameters;
     private final Safeguards safeguards;
+    private final Optional<OptimizerInBackward> inBackward;
 
     TrainingStep(
             Network network,
@@ -46,7 +47,7 @@ final class TrainingStep {
             GradientClipping clipping,
             Regularization regularization,
             long seed) {
-        this(network, device, optimizer, clipping, regularization, seed, Safeguards.NONE);
+        this(network, device, optimizer, clipping, regularization, seed, Safeguards.NONE, false);
     }
 
     TrainingStep(
@@ -56,8 +57,11 @@ final class TrainingStep {
             GradientClipping clipping,
             Regularization regularization,
             long seed,
-            Safeguards safeguards) {
+            Safeguards safeguards,
+            boolean inBackward) {
         this.safeguards = safeguards;
+        this.inBackward = inBackward ? Optional.of(new OptimizerInBackward(optimizer, clipping)) : Optional.empty();
+        this.inBackward.ifPresent(network::addHook);
         this.network = network;
         this.device = device;
         this.optimizer = optimizer;
@@ -74,6 +78,9 @@ final class TrainingStep {
      * @param batches the step's micro-batches
      */
     StepResult take(long step, List<Batch> batches, double learningRate) {
+        if (inBackward.isPresent()) {
+            return takeInBackward(inBackward.get(), step, batches, learningRate);
+        }
         long start = System.nanoTime();
         double lossScale = safeguards.lossScale();
         Optional<GradientNoise> noise = safeguards.noise().filter(n -> n.due(step));
@@ -116,6 +123,39 @@ final class TrainingStep {
                 (System.nanoTime() - start) / 1e9,
                 update,
                 note);
+    }
+
+    /** The whole batch in one pass, which takes the updates itself. */
+    private StepResult takeInBackward(
+            OptimizerInBackward updates, long step, List<Batch> batches, double learningRate) {
+        long start = System.nanoTime();
+        if (batches.size() != 1) {
+            throw new IllegalArgumentException("updates inside the backward pass need one pass a step");
+        }
+        updates.begin(learningRate);
+        Gradients gradients;
+        try {
+            gradients = gradients(step, batches, Optional.empty());
+        } catch (OptimizerInBackward.NonFinite e) {
+            dropGradients();
+            safeguards.suspects().keep(step + 1, "not finite: " + e.getMessage(), Double.NaN, Map.of(), batches);
+            throw QuernException.refused(
+                    "step %d: %s at learning rate %s; with optimizer_in_backward a part of the weights was changed already, so this step is not saved and the last checkpoint stands; lower learning_rate, set max_grad_value, or train with precision: fp32",
+                    step + 1, e.getMessage(), learningRate);
+        }
+        if (gradients.fault.isPresent()) {
+            throw refused(step, gradients.fault.get(), gradients.loss, learningRate, batches);
+        }
+        return new StepResult(
+                gradients.loss,
+                updates.norm(),
+                learningRate,
+                batches.stream().mapToLong(Batch::realTokens).sum(),
+                gradients.counted,
+                batches.stream().mapToLong(Batch::rows).sum(),
+                (System.nanoTime() - start) / 1e9,
+                StepResult.Update.TAKEN,
+                Optional.empty());
     }
 
     /** What forward and backward of a step gave, besides the gradients that the parameters now hold. */
@@ -186,7 +226,7 @@ final class TrainingStep {
             if (accumulates && p.value().dtype() != DType.FP32) {
                 p.accumulateInFp32();
             } else {
-                p.clearGrad();
+                p.recycleGrad();
             }
         }
     }
@@ -291,7 +331,9 @@ final class TrainingStep {
         try (Autograd.Mode mode = Autograd.noGrad()) {
             for (Parameter p : parameters) {
                 try (Scope scope = Scope.open()) {
-                    if (p.value().isFinite().logicalNot().sum().item() > 0) {
+                    // A finite sum has finite terms, and one that is not may be one of finite terms.
+                    if (!Double.isFinite(p.value().sum().item())
+                            && p.value().isFinite().logicalNot().sum().item() > 0) {
                         throw QuernException.refused(
                                 "step %d: the update left '%s' not finite; this step is not saved and the last checkpoint stands; lower learning_rate or set max_grad_norm",
                                 step, p.name());

@@ -20,8 +20,10 @@ import quern.data.Batch;
 import quern.models.LanguageModel;
 import quern.nn.Pass;
 import quern.nn.Regularization;
+import quern.nn.SegmentHook;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
+import quern.tensor.DType;
 import quern.tensor.Parameter;
 import quern.tensor.Scope;
 
@@ -150,6 +152,56 @@ class AccumulationTest {
         });
         assertEquals(
                 atOnce.get(0).result().gradientNorm(), oneByOne.get(0).result().gradientNorm(), GRADIENT);
+    }
+
+    /** Blocks wide enough for their hand-written form, and blocks that take libtorch's operators. */
+    @ParameterizedTest
+    @CsvSource({"64, bf16", "64, fp32", "16, bf16"})
+    void sumsStayWhereTheyAre(int width, String precision) {
+        String model =
+                "{family: gpt2, n_layer: 2, n_head: 2, n_embd: %d, n_positions: 64, dropout: 0.0}".formatted(width);
+        Preparation p = Preparation.of(
+                TinyRuns.blockOf(
+                        model,
+                        folder,
+                        "precision=" + precision,
+                        "data.packing=true",
+                        "data.max_length=64",
+                        "gradient_accumulation_steps=2"),
+                note -> {});
+        try (LanguageModel net = p.model();
+                Optimizer optimizer = p.optimizer(net.network())) {
+            TrainingStep step = new TrainingStep(
+                    net.network(), net.device(), optimizer, new GradientClipping(1), Regularization.NONE, 1);
+            List<Map<String, Long>> places = new ArrayList<>();
+            net.network().addHook(new SegmentHook() {
+                @Override
+                public void afterBackward(Visit visit) {
+                    if (visit.index() == 0) {
+                        places.add(places(net.parameters()));
+                    }
+                }
+            });
+            for (int i = 0; i < 2; i++) {
+                step.take(i, List.of(p.batches().batch(0), p.batches().batch(0)), 1e-3);
+            }
+            assertEquals(places.get(0), places.get(1), "between micro-batches");
+            if (precision.equals("bf16")) {
+                assertEquals(places.get(0), places.get(2), "between steps");
+            }
+            assertEquals(places.get(2), places.get(3), "between micro-batches of the second step");
+        }
+    }
+
+    private static Map<String, Long> places(List<Parameter> parameters) {
+        Map<String, Long> all = new LinkedHashMap<>();
+        for (Parameter p : parameters) {
+            try (Scope scope = Scope.open()) {
+                assertEquals(DType.FP32, p.grad().dtype(), p.name());
+                all.put(p.name(), p.grad().memory().address());
+            }
+        }
+        return all;
     }
 
     /** The rows of a step must differ in length, or the test above would also pass with a mean of means. */

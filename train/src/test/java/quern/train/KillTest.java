@@ -26,6 +26,7 @@ import quern.testkit.Seeds;
  * {@code kill -9} at random moments of a training that saves after every step and keeps one checkpoint, so that it is
  * killed while it trains, writes, renames and prunes. Whatever is left resumes to the bits of the unbroken run.
  */
+@Tag("each-path-nightly")
 class KillTest {
     private static final Duration START = Duration.ofMinutes(2);
     private static final int STEPS = 120;
@@ -34,11 +35,14 @@ class KillTest {
     Path folder;
 
     private Path recipe() throws IOException {
+        return recipe(TinyRuns.recipe(folder));
+    }
+
+    private Path recipe(String recipe) throws IOException {
         Path file = folder.resolve("recipe.yaml");
         Files.writeString(
                 file,
-                TinyRuns.recipe(folder)
-                        .replace("max_steps: 12", "max_steps: " + STEPS)
+                recipe.replace("max_steps: 12", "max_steps: " + STEPS)
                         .replace("save_steps: 4", "save_steps: 1\nsave_total_limit: 1\ntensorboard: false")
                         .replace("eval_steps: 5", "eval_steps: 50"));
         return file;
@@ -46,18 +50,35 @@ class KillTest {
 
     @Test
     void threeKills() throws IOException {
-        killAndResume(3);
+        killAndResume(3, recipe());
     }
 
     @Test
     @Tag("nightly")
     void twentyKills() throws IOException {
-        killAndResume(20);
+        killAndResume(20, recipe());
     }
 
-    /** The children are all killed in one run, each resuming what the last one left; then the rest is trained here. */
-    private void killAndResume(int kills) throws IOException {
-        Path recipe = recipe();
+    @Test
+    void twoKillsOfHandWrittenBlocks() throws IOException {
+        assertHandWritten(killAndResume(2, recipe(TinyRuns.wideRecipe(folder))));
+    }
+
+    @Test
+    @Tag("nightly")
+    void tenKillsOfHandWrittenBlocks() throws IOException {
+        assertHandWritten(killAndResume(10, recipe(TinyRuns.wideRecipe(folder))));
+    }
+
+    private static void assertHandWritten(Path run) {
+        assertEquals(TinyRuns.takesHandWrittenBlocks() ? 2 : 0, TinyRuns.blocksByHand(run));
+    }
+
+    /**
+     * The children are all killed in one run, each resuming what the last one left; then the rest is trained here. Returns the
+     * unbroken run.
+     */
+    private Path killAndResume(int kills, Path recipe) throws IOException {
         Path whole =
                 TinyRuns.train(quern.recipe.RecipeFile.load(recipe, List.of())).folder();
         RandomGenerator random = Seeds.stream("kills");
@@ -93,6 +114,7 @@ class KillTest {
         }
         assertEquals(TinyRuns.metrics(whole), TinyRuns.metrics(killed), moments.toString());
         assertEquals(checkpoints(whole), checkpoints(killed), moments.toString());
+        return whole;
     }
 
     private static String describe(ProcessKiller.Kill kill, Path run) {

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,6 +21,7 @@ import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 
 /** N steps are k steps, a resume and N - k steps, to the bit: every file of the last checkpoint and every metric. */
+@Tag("each-path-nightly")
 class ResumeTest {
     private static final long LAST = 12;
 
@@ -59,13 +61,21 @@ class ResumeTest {
         "bf16, llama, 1, true, false, 1",
         "fp16, llama, 2, true, false, 6",
         "fp16, gpt2, 1, false, true, 5",
-        "fp32, llama, 2, true, true, 11"
+        "fp32, llama, 2, true, true, 11",
+        "fp32, wide gpt2, 1, false, true, 5",
+        "bf16, wide llama, 2, true, true, 7"
     })
     void resumedRunEqualsUnbrokenOne(
             String precision, String family, int accumulation, boolean checkpointing, boolean packing, long k)
             throws IOException {
         Files.writeString(folder.resolve("text.txt"), TinyRuns.text(5, 10));
-        String model = family.equals("gpt2") ? TinyRuns.GPT2 : TinyRuns.LLAMA;
+        boolean wide = family.startsWith("wide");
+        String model = Map.of(
+                        "gpt2", TinyRuns.GPT2,
+                        "llama", TinyRuns.LLAMA,
+                        "wide gpt2", TinyRuns.WIDE_GPT2,
+                        "wide llama", TinyRuns.WIDE_LLAMA)
+                .get(family);
         String[] overrides = {
             "precision=" + precision,
             "gradient_accumulation_steps=" + accumulation,
@@ -73,7 +83,8 @@ class ResumeTest {
             "data.packing=" + packing,
             "data.text_unit=line",
             "sample_steps=3",
-            "sample_max_new_tokens=5"
+            "sample_max_new_tokens=5",
+            wide ? TinyRuns.LONG : "data.max_length=16"
         };
         TrainingRun.Outcome whole = TinyRuns.train(TinyRuns.blockOf(model, folder, overrides));
         assertEquals(run(), whole.folder());
@@ -87,6 +98,9 @@ class ResumeTest {
         assertEquals(TrainingRun.Ending.DONE, end.ending());
         assertEquals(whole.tokens(), end.tokens());
         assertSameRun(whole.folder(), part.folder(), LAST);
+        if (wide) {
+            assertEquals(TinyRuns.takesHandWrittenBlocks() ? 2 : 0, TinyRuns.blocksByHand(whole.folder()));
+        }
     }
 
     @Test

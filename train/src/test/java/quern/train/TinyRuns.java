@@ -12,8 +12,17 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import quern.models.LanguageModel;
+import quern.nn.Pass;
+import quern.nn.Tape;
+import quern.nn.TransformerBlock;
 import quern.recipe.Block;
 import quern.recipe.RecipeFile;
+import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.Scope;
+import quern.tensor.Tensor;
+import quern.tensor.kernel.Kernels;
 
 /** Trainings of some thousand weights on some thousand characters, and what their folders hold. */
 final class TinyRuns {
@@ -28,6 +37,20 @@ final class TinyRuns {
     static final String LLAMA =
             "{family: llama, hidden_size: 16, num_hidden_layers: 2, num_attention_heads: 2, num_key_value_heads: 1,"
                     + " intermediate_size: 32, max_position_embeddings: 16, attention_dropout: 0.1}";
+
+    /**
+     * A GPT-2 of two blocks without dropout, wide and long enough for hand-written blocks to be the faster ones in fp32 and bf16
+     * with {@link #LONG} and four rows a batch.
+     */
+    static final String WIDE_GPT2 = "{family: gpt2, n_layer: 2, n_head: 2, n_embd: 64, n_positions: 64, dropout: 0}";
+
+    /** A Llama, likewise. */
+    static final String WIDE_LLAMA =
+            "{family: llama, hidden_size: 64, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2,"
+                    + " intermediate_size: 160, max_position_embeddings: 64}";
+
+    /** The override that goes with the wide ones. */
+    static final String LONG = "data.max_length=64";
 
     /** Values of a metrics line that tell of the clock. */
     private static final Set<String> TIMES = Set.of("tokens_per_sec", "eval_runtime");
@@ -81,6 +104,36 @@ final class TinyRuns {
                 save_steps: 4
                 threads: 2
                 """.formatted(folder.resolve("run"), model, text);
+    }
+
+    /** {@link #recipe} of the GPT-2 whose blocks are hand-written. */
+    static String wideRecipe(Path folder) {
+        return recipe(folder, WIDE_GPT2).replace("max_length: 16", "max_length: 64");
+    }
+
+    /** How many blocks of a model are hand-written in training on four rows of 64 tokens. */
+    static long blocksByHand(LanguageModel model) {
+        try (Scope scope = Scope.open()) {
+            Tensor ids = Tensor.zeros(DType.INT64, 4, 64);
+            try (Tape tape = model.network().forward(model.lossInputs(ids, null, ids), Pass.training(1))) {
+                Set<String> byHand = Set.copyOf(tape.handWritten());
+                return model.network().visits().stream()
+                        .filter(segment -> segment instanceof TransformerBlock && byHand.contains(segment.name()))
+                        .count();
+            }
+        }
+    }
+
+    /** As above, of the model that a finished run left; in fp32. */
+    static long blocksByHand(Path run) {
+        try (LanguageModel model = LanguageModel.load(run, DType.FP32, Device.CPU)) {
+            return blocksByHand(model);
+        }
+    }
+
+    /** Whether hand-written blocks are taken where they are faster, so that the wide models have them. */
+    static boolean takesHandWrittenBlocks() {
+        return Kernels.available() && !"never".equals(System.getenv("QUERN_FUSED_BLOCKS"));
     }
 
     /** {@link #recipe} of another model, with overrides. */

@@ -17,9 +17,10 @@ import quern.train.StepBenchmark;
 /** {@code quern bench}: times training steps. */
 @Command(
         name = "bench",
-        subcommands = BenchOptim.class,
+        subcommands = {BenchOptim.class, BenchCheckpoint.class},
         description = {
-            "Time training steps of a GPT on this machine; bench optim times an optimizer's steps alone.",
+            "Time training steps of a GPT on this machine; bench optim times an optimizer's steps alone,",
+            "bench checkpoint how long a save keeps training waiting.",
             "bench/python/step_time.py does the same work in PyTorch; bench/python/pairs.py runs both in turns."
         })
 public final class Bench implements Verb {

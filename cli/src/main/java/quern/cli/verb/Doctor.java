@@ -25,6 +25,7 @@ import quern.evaluate.plot.CurvePng;
 import quern.evaluate.plot.Series;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
+import quern.tensor.kernel.Kernels;
 
 /** {@code quern doctor}: says whether this machine can run Quern, and what to change where it cannot. */
 @Command(name = "doctor", description = "Check this machine: Java, CPU, memory, disk, native libraries.")
@@ -79,6 +80,7 @@ public final class Doctor implements Verb {
         java();
         Machine machine = Machine.read();
         cpu(machine);
+        kernels();
         cores();
         memory(machine);
         disk();
@@ -132,6 +134,18 @@ public final class Doctor implements Verb {
             add("cpu", Status.WARN, found, "no bf16 instructions: choose precision: fp32");
         } else {
             add("cpu", Status.OK, found, "");
+        }
+    }
+
+    private void kernels() {
+        try {
+            if (Kernels.available()) {
+                add("kernels", Status.OK, "vectors of " + Kernels.vectorBits() + " bits", "");
+            } else {
+                add("kernels", Status.WARN, "none: " + Kernels.unavailableReason(), "training is slower without them");
+            }
+        } catch (QuernException e) {
+            add("kernels", Status.FAIL, e.getMessage(), "");
         }
     }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import quern.tensor.DType;
 import quern.tensor.Native;
@@ -14,6 +15,7 @@ import quern.tensor.Tensor;
 import quern.tensor.kernel.KernelThreads;
 import quern.tensor.kernel.Kernels;
 
+@Tag("each-path-nightly")
 class SquareSumTest {
     /** Both ways of computing where this machine has both. */
     private static final List<Boolean> FUSED = Kernels.available() ? List.of(true, false) : List.of(false);

@@ -19,7 +19,7 @@ public enum BlockActivation {
     private static final float CUBE = 0.044715f;
     private static final float TWICE_ROOT = (float) (2 * Math.sqrt(2 / Math.PI));
 
-    /** {@code h = act(x)} over {@code n} elements, a multiple of the vector length. */
+    /** {@code h = act(x)} over {@code n} elements; up to the next whole vector h is written too. */
     void forward(float[] x, int xAt, float[] h, int hAt, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
             FloatVector v = Lanes.load(x, xAt + i);
@@ -27,7 +27,7 @@ public enum BlockActivation {
         }
     }
 
-    /** {@code h = act(g)·u}. */
+    /** {@code h = act(g)·u}; up to the next whole vector h is written too. */
     void gated(float[] g, int gAt, float[] u, int uAt, float[] h, int hAt, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
             FloatVector v = Lanes.load(g, gAt + i);
@@ -45,18 +45,32 @@ public enum BlockActivation {
         }
     }
 
-    /** {@code h = act(g)·u} again, {@code dg = dh·u·act'(g)} over g, {@code du = dh·act(g)} over u. */
+    /**
+     * {@code h = act(g)·u} again, {@code dg = dh·u·act'(g)} over g, {@code du = dh·act(g)} over u. Up to the next whole vector h
+     * and u are written too; g is not, since u may lie right behind it.
+     */
     void gatedBackward(float[] g, int gAt, float[] u, int uAt, float[] dh, int dhAt, float[] h, int hAt, int n) {
-        for (int i = 0; i < n; i += Lanes.COUNT) {
-            FloatVector v = Lanes.load(g, gAt + i);
-            FloatVector gain = gain(v);
-            FloatVector act = v.mul(gain);
-            FloatVector up = Lanes.load(u, uAt + i);
-            FloatVector d = Lanes.load(dh, dhAt + i);
-            d.mul(up).mul(slope(v, gain)).intoArray(g, gAt + i);
-            d.mul(act).intoArray(u, uAt + i);
-            act.mul(up).intoArray(h, hAt + i);
+        int whole = n / Lanes.COUNT * Lanes.COUNT;
+        for (int i = 0; i < whole; i += Lanes.COUNT) {
+            gatedBackward(g, gAt + i, u, uAt + i, dh, dhAt + i, h, hAt + i).intoArray(g, gAt + i);
         }
+        if (whole < n) {
+            gatedBackward(g, gAt + whole, u, uAt + whole, dh, dhAt + whole, h, hAt + whole)
+                    .intoArray(g, gAt + whole, Lanes.FLOATS.indexInRange(whole, n));
+        }
+    }
+
+    /** A vector of the above: writes du and h, returns dg. */
+    private FloatVector gatedBackward(
+            float[] g, int gAt, float[] u, int uAt, float[] dh, int dhAt, float[] h, int hAt) {
+        FloatVector v = Lanes.load(g, gAt);
+        FloatVector gain = gain(v);
+        FloatVector act = v.mul(gain);
+        FloatVector up = Lanes.load(u, uAt);
+        FloatVector d = Lanes.load(dh, dhAt);
+        d.mul(act).intoArray(u, uAt);
+        act.mul(up).intoArray(h, hAt);
+        return d.mul(up).mul(slope(v, gain));
     }
 
     /** act(x)/x. */

@@ -433,21 +433,21 @@ final class BlockWorkspace implements AutoCloseable {
         }
     }
 
-    void store(Weights gradients) {
+    void store(Weights gradients, boolean added) {
         int parts = lanes.length;
         KernelThreads.run(parts, part -> {
-            inputs.store(gradients.inputs(), part, parts);
-            output.store(List.of(gradients.output()), part, parts);
-            ups.store(gradients.ups(), part, parts);
-            down.store(List.of(gradients.down()), part, parts);
+            inputs.store(gradients.inputs(), added, part, parts);
+            output.store(List.of(gradients.output()), added, part, parts);
+            ups.store(gradients.ups(), added, part, parts);
+            down.store(List.of(gradients.down()), added, part, parts);
         });
-        sum(gradients.attentionNorm().weight(), l -> l.dAttentionWeight);
-        sum(gradients.attentionNorm().bias(), l -> l.dAttentionBias);
-        sum(gradients.feedForwardNorm().weight(), l -> l.dFeedForwardWeight);
-        sum(gradients.feedForwardNorm().bias(), l -> l.dFeedForwardBias);
+        sum(gradients.attentionNorm().weight(), added, l -> l.dAttentionWeight);
+        sum(gradients.attentionNorm().bias(), added, l -> l.dAttentionBias);
+        sum(gradients.feedForwardNorm().weight(), added, l -> l.dFeedForwardWeight);
+        sum(gradients.feedForwardNorm().bias(), added, l -> l.dFeedForwardBias);
     }
 
-    private void sum(MemorySegment target, Function<Lane, float[]> sums) {
+    private void sum(MemorySegment target, boolean added, Function<Lane, float[]> sums) {
         if (target == null) {
             return;
         }
@@ -456,7 +456,11 @@ final class BlockWorkspace implements AutoCloseable {
             for (Lane l : lanes) {
                 sum += sums.apply(l)[i];
             }
-            target.set(ValueLayout.JAVA_FLOAT_UNALIGNED, (long) i * Float.BYTES, sum);
+            long at = (long) i * Float.BYTES;
+            if (added) {
+                sum += target.get(ValueLayout.JAVA_FLOAT_UNALIGNED, at);
+            }
+            target.set(ValueLayout.JAVA_FLOAT_UNALIGNED, at, sum);
         }
     }
 

@@ -136,7 +136,8 @@ public final class DecoderBlockKernel {
      * @param dy [N, D], read
      * @param dx [N, D], written
      * @param scratch [N, D], [N, Q] and [N, Q+2K], written
-     * @param gradients overwritten
+     * @param gradients where the weights' go
+     * @param added whether they are added to what is there; otherwise it is overwritten
      */
     public static void backward(
             Shape shape,
@@ -145,7 +146,8 @@ public final class DecoderBlockKernel {
             MemorySegment dy,
             MemorySegment dx,
             Scratch scratch,
-            Weights gradients) {
+            Weights gradients,
+            boolean added) {
         Kernels.require();
         try (BlockWorkspace w = BlockWorkspace.take(shape, biased(weights))) {
             w.loadBackward(weights, gradients, a);
@@ -154,7 +156,7 @@ public final class DecoderBlockKernel {
                     (lane, first, rows) -> w.backwardRest(lane, a, dy, scratch, first, rows),
                     (lane, item) -> w.backwardAttention(lane, a, scratch, item),
                     (lane, first, rows) -> w.backwardInputs(lane, a, scratch, dx, first, rows));
-            w.store(gradients);
+            w.store(gradients, added);
         }
     }
 

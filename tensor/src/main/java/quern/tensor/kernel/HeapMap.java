@@ -173,8 +173,9 @@ final class HeapMap {
      * Writes the lanes' sums, in fp32; part {@code part} of {@code parts} of the rows.
      *
      * @param gradients as many as slots; a null weight or bias is not wanted
+     * @param added whether the sums are added to what is there
      */
-    void store(List<Slot> gradients, int part, int parts) {
+    void store(List<Slot> gradients, boolean added, int part, int parts) {
         if (!wanted) {
             return;
         }
@@ -191,13 +192,7 @@ final class HeapMap {
         for (Slot slot : gradients) {
             if (slot.weight() != null) {
                 for (int row = Math.max(from, first); row < Math.min(to, first + slot.out()); row++) {
-                    MemorySegment.copy(
-                            total,
-                            row * inStride,
-                            slot.weight(),
-                            ValueLayout.JAVA_FLOAT_UNALIGNED,
-                            (long) (row - first) * in * Float.BYTES,
-                            in);
+                    storeRow(total, row * inStride, slot.weight(), (long) (row - first) * in * Float.BYTES, added);
                 }
             }
             if (slot.bias() != null && part == 0) {
@@ -207,10 +202,33 @@ final class HeapMap {
                     for (int lane = 1; lane < biasSums.length; lane++) {
                         sum += biasSums[lane][i];
                     }
-                    slot.bias().set(ValueLayout.JAVA_FLOAT_UNALIGNED, (long) (i - first) * Float.BYTES, sum);
+                    long at = (long) (i - first) * Float.BYTES;
+                    if (added) {
+                        sum += slot.bias().get(ValueLayout.JAVA_FLOAT_UNALIGNED, at);
+                    }
+                    slot.bias().set(ValueLayout.JAVA_FLOAT_UNALIGNED, at, sum);
                 }
             }
             first += slot.out();
+        }
+    }
+
+    private void storeRow(float[] sums, int at, MemorySegment target, long offset, boolean added) {
+        if (!added) {
+            MemorySegment.copy(sums, at, target, ValueLayout.JAVA_FLOAT_UNALIGNED, offset, in);
+            return;
+        }
+        int i = 0;
+        for (; i + Lanes.COUNT <= in; i += Lanes.COUNT) {
+            long to = offset + (long) i * Float.BYTES;
+            Lanes.storeFloats(Lanes.loadFloats(target, to).add(Lanes.load(sums, at + i)), target, to);
+        }
+        for (; i < in; i++) {
+            long to = offset + (long) i * Float.BYTES;
+            target.set(
+                    ValueLayout.JAVA_FLOAT_UNALIGNED,
+                    to,
+                    target.get(ValueLayout.JAVA_FLOAT_UNALIGNED, to) + sums[at + i]);
         }
     }
 }

@@ -9,21 +9,38 @@ public final class Kernels {
     /** Narrower vectors (a CPU without AVX2, or a JVM held below it) lose to libtorch's own loops. */
     private static final int MIN_VECTOR_BITS = 256;
 
+    private static final String PROBLEM = problem();
     private static final String UNAVAILABLE = reason();
 
     private Kernels() {}
 
     /**
-     * Whether the Vector API is there and the CPU has vectors of at least 256 bits. Asked once when the class loads; false
-     * means that callers take libtorch's path.
+     * Whether the Vector API is there, the CPU has vectors of at least 256 bits, and {@code QUERN_KERNELS} doesn't turn the
+     * kernels off; a width that it names is taken, 128 bits too. Asked once when the class loads; false means that callers
+     * take libtorch's path.
+     *
+     * @throws QuernException bad input when {@code QUERN_KERNELS} is neither off nor a width that there is
      */
     public static boolean available() {
+        checkSetting();
         return UNAVAILABLE == null;
     }
 
     /** Why the kernels can't run, on one line, or null when they can. */
     public static String unavailableReason() {
+        checkSetting();
         return UNAVAILABLE;
+    }
+
+    /** Bits of the vectors that the kernels work with; 0 where they can't run. */
+    public static int vectorBits() {
+        return available() ? Lanes.bits() : 0;
+    }
+
+    private static void checkSetting() {
+        if (PROBLEM != null) {
+            throw QuernException.badInput("%s", PROBLEM);
+        }
     }
 
     /**
@@ -32,6 +49,7 @@ public final class Kernels {
      * @throws QuernException failed, with the reason and what to do
      */
     static void require() {
+        checkSetting();
         if (UNAVAILABLE != null) {
             throw QuernException.failed("the CPU kernels can't run: %s", UNAVAILABLE);
         }
@@ -54,12 +72,24 @@ public final class Kernels {
         }
     }
 
+    private static boolean hasModule() {
+        return ModuleLayer.boot().findModule(MODULE).isPresent();
+    }
+
+    private static String problem() {
+        KernelSetting setting = KernelSetting.CURRENT;
+        return hasModule() ? setting.problemWhere(Lanes.widestBits()) : setting.problem();
+    }
+
     private static String reason() {
-        if (ModuleLayer.boot().findModule(MODULE).isEmpty()) {
+        if (KernelSetting.CURRENT.off()) {
+            return "%s is off; libtorch's operators do the work instead".formatted(KernelSetting.VARIABLE);
+        }
+        if (!hasModule()) {
             return "the module %s is missing; start Java with --add-modules=%s".formatted(MODULE, MODULE);
         }
         int bits = Lanes.bits();
-        return bits >= MIN_VECTOR_BITS
+        return bits >= MIN_VECTOR_BITS || KernelSetting.CURRENT.bits() != 0
                 ? null
                 : "vectors have %d bits here, at least %d are needed; libtorch's operators do the work instead"
                         .formatted(bits, MIN_VECTOR_BITS);

@@ -14,7 +14,9 @@ import jdk.incubator.vector.VectorSpecies;
 
 /** Loads, stores and functions on vectors of floats. Small enough for the compiler to inline into every loop. */
 final class Lanes {
-    static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
+    /** As wide as the CPU's vectors unless {@link KernelSetting} asks for less. */
+    static final VectorSpecies<Float> FLOATS = chosen();
+
     static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, FLOATS.vectorShape());
     /** As many shorts as there are floats. */
     static final VectorSpecies<Short> SHORTS =
@@ -38,6 +40,18 @@ final class Lanes {
     private static final float ROUNDER = 12582912f;
 
     private Lanes() {}
+
+    private static VectorSpecies<Float> chosen() {
+        int bits = KernelSetting.CURRENT.bits();
+        return bits == 0 || bits >= widestBits()
+                ? FloatVector.SPECIES_PREFERRED
+                : VectorSpecies.of(float.class, VectorShape.forBitSize(bits));
+    }
+
+    /** The CPU's own width. */
+    static int widestBits() {
+        return FloatVector.SPECIES_PREFERRED.vectorBitSize();
+    }
 
     static int bits() {
         return FLOATS.vectorBitSize();

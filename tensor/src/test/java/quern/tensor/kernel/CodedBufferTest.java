@@ -12,9 +12,11 @@ import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import quern.tensor.kernel.AdamUpdate.Step;
 
+@Tag("each-path")
 class CodedBufferTest {
     private static final int BLOCK = CodedBuffer.BLOCK;
 

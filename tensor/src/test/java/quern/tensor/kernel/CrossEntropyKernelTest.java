@@ -12,6 +12,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -21,6 +22,7 @@ import quern.tensor.kernel.CrossEntropyKernel.IndexType;
 import quern.tensor.kernel.CrossEntropyKernel.Logits;
 import quern.tensor.kernel.CrossEntropyKernel.Targets;
 
+@Tag("each-path")
 class CrossEntropyKernelTest {
     /** A rounding of the result to float and the sum of exponentials, each right to about 2e-7. */
     private static final double LOG_PROBABILITY_TOLERANCE = 1e-6;

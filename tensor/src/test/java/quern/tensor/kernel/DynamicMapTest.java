@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("each-path")
 class DynamicMapTest {
     /** Of a value: a last place of a float, since powers of ten are rounded. */
     private static final double ROUNDING = 1.2e-7;

@@ -12,10 +12,12 @@ import java.lang.foreign.MemorySegment;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
+@Tag("each-path")
 class NormAndAccumulateKernelTest {
     /** Sums of squares in double in another order: n times half an ulp of double, n up to 100,003. */
     private static final double SUM_TOLERANCE = 1e-11;

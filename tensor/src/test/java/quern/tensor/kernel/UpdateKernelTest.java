@@ -14,12 +14,14 @@ import java.util.function.LongFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import quern.tensor.kernel.AdamUpdate.Step;
 
+@Tag("each-path")
 class UpdateKernelTest {
     /** Of the array's largest value: ten steps, each with a few roundings of a float (6e-8). */
     private static final double TOLERANCE = 1e-6;

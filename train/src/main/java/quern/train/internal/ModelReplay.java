@@ -39,9 +39,14 @@ public final class ModelReplay implements GoldenReplay {
 
     @Override
     public List<GoldenCheck> replay(GoldenCase golden) {
+        try (ModelGolden model = new ModelGolden(golden)) {
+            return replay(golden, model);
+        }
+    }
+
+    static List<GoldenCheck> replay(GoldenCase golden, ModelGolden model) {
         Path scratch = scratch();
-        try (ModelGolden model = new ModelGolden(golden);
-                LanguageModel loaded = model.load()) {
+        try (LanguageModel loaded = model.load()) {
             List<GoldenCheck> checks = new ArrayList<>(model.check(loaded, scratch));
             checks.add(GoldenCheck.of("losses", lossesError(model, loaded, golden), golden.tolerance("losses")));
             return checks;

@@ -1,0 +1,77 @@
+package quern.nn;
+
+import java.util.List;
+import quern.tensor.EmbeddingGradient;
+import quern.tensor.Parameter;
+import quern.tensor.Tensor;
+
+/**
+ * The hand-written form of embeddings that only look up and add: the forward is the plain one, the backward adds to the rows
+ * that were looked up and passes over all others. A table that is the head's weight too has its gradient already, of all
+ * rows, when the lookups' turn comes.
+ */
+final class LookupGradients implements HandWritten {
+    /**
+     * A table and what was looked up in it.
+     *
+     * @param ids int64 of a shape that spreads to [B, T]
+     * @param factor what the vectors are multiplied by
+     * @param skipped lookups of this row give no gradient; negative for none
+     */
+    record Lookup(Parameter table, Tensor ids, double factor, long skipped) {}
+
+    private final Segment plain;
+    private final List<Lookup> lookups;
+
+    LookupGradients(Segment plain, List<Lookup> lookups) {
+        this.plain = plain;
+        this.lookups = lookups;
+    }
+
+    @Override
+    public Backward forward(Flow flow, Pass pass) {
+        plain.forward(flow, pass);
+        return new Visit(lookups.stream()
+                .filter(l -> l.table.isTrainable())
+                .map(l -> new Lookup(l.table, l.ids.keep(), l.factor, l.skipped))
+                .toList());
+    }
+
+    /** Holds the ids of one visit, and its cotangent between the two halves. */
+    private static final class Visit implements Backward {
+        private final List<Lookup> lookups;
+        private Tensor dx_BTD;
+
+        Visit(List<Lookup> lookups) {
+            this.lookups = lookups;
+        }
+
+        @Override
+        public void input(Cotangents cotangents) {
+            dx_BTD = cotangents.ofOutput("hidden_states").contiguous().keep();
+        }
+
+        @Override
+        public void weight() {
+            long b = dx_BTD.size(0);
+            long t = dx_BTD.size(1);
+            Tensor dx_ND = dx_BTD.view(b * t, dx_BTD.size(2));
+            for (Lookup l : lookups) {
+                Tensor ids_N = l.ids.expand(b, t).reshape(b * t).contiguous();
+                if (!l.table.grad().isDefined()) {
+                    Tensor value = l.table.value();
+                    value.setGrad(Tensor.zeros(value.dtype(), value.device(), value.shape()));
+                }
+                EmbeddingGradient.add(l.table.grad(), ids_N, dx_ND, l.factor, l.skipped);
+            }
+        }
+
+        @Override
+        public void close() {
+            lookups.forEach(l -> l.ids.close());
+            if (dx_BTD != null) {
+                dx_BTD.close();
+            }
+        }
+    }
+}
