@@ -4,17 +4,27 @@ import java.util.Arrays;
 import java.util.Map;
 
 /**
- * Rows of token ids and what is to be predicted of each. Row-major, {@code rows} x {@code columns}.
+ * Rows of token ids and what is to be predicted of each. Row-major, {@code rows} x {@code columns}, or, of whole documents,
+ * unpadded: the rows lie one behind another, each with as many tokens as it has, divided into documents that do not see each
+ * other.
  *
  * @param rows rows
- * @param columns tokens in a row, padding included
+ * @param columns tokens in a row, padding included; unpadded, tokens of the longest row
  * @param inputIds token ids; 0 in the padding at a row's right end unless the objective knows a padding token
  * @param labels what each position is to predict, {@code rows} times as many as the objective's rows have labels; {@link
  *     #NOT_COUNTED} where nothing is
  * @param lengths tokens of each row that are not padding
+ * @param documents unpadded: tokens of each document, in order, of which none reaches over a row's end; otherwise empty
  * @param others what else a model reads, by transformers' names: {@code attention_mask}, {@code token_type_ids}…
  */
-public record Batch(int rows, int columns, int[] inputIds, int[] labels, int[] lengths, Map<String, Values> others) {
+public record Batch(
+        int rows,
+        int columns,
+        int[] inputIds,
+        int[] labels,
+        int[] lengths,
+        int[] documents,
+        Map<String, Values> others) {
     /** The label of a position without a target. */
     public static final int NOT_COUNTED = -100;
 
@@ -48,8 +58,18 @@ public record Batch(int rows, int columns, int[] inputIds, int[] labels, int[] l
 
     /** Checks that the sizes agree. */
     public Batch {
-        int cells = Math.multiplyExact(rows, columns);
-        if (inputIds.length != cells || labels.length % Math.max(1, rows) != 0 || lengths.length != rows) {
+        boolean unpadded = documents.length > 0;
+        int cells = unpadded ? Arrays.stream(lengths).sum() : Math.multiplyExact(rows, columns);
+        if (unpadded && (labels.length != cells || !others.isEmpty() || !divides(documents, lengths))) {
+            throw new IllegalArgumentException(
+                    "%d labels, documents of %s tokens and other values %s do not fit unpadded rows of %s tokens"
+                            .formatted(
+                                    labels.length,
+                                    Arrays.toString(documents),
+                                    others.keySet(),
+                                    Arrays.toString(lengths)));
+        }
+        if (inputIds.length != cells || !unpadded && labels.length % Math.max(1, rows) != 0 || lengths.length != rows) {
             throw new IllegalArgumentException("%d input ids, %d labels and %d lengths do not make %d rows of %d"
                     .formatted(inputIds.length, labels.length, lengths.length, rows, columns));
         }
@@ -61,11 +81,52 @@ public record Batch(int rows, int columns, int[] inputIds, int[] labels, int[] l
         });
     }
 
-    /** A batch of token ids and labels alone. */
+    /** A padded batch. */
+    public Batch(int rows, int columns, int[] inputIds, int[] labels, int[] lengths, Map<String, Values> others) {
+        this(rows, columns, inputIds, labels, lengths, new int[0], others);
+    }
+
+    /** A padded batch of token ids and labels alone. */
     public Batch(int rows, int columns, int[] inputIds, int[] labels, int[] lengths) {
         this(rows, columns, inputIds, labels, lengths, Map.of());
     }
-    /** Labels in a row. */
+
+    /**
+     * Whole documents without padding.
+     *
+     * @param lengths tokens of each row
+     * @param documents tokens of each document
+     */
+    public static Batch unpadded(int[] inputIds, int[] labels, int[] lengths, int[] documents) {
+        int longest = Arrays.stream(lengths).max().orElse(0);
+        return new Batch(lengths.length, longest, inputIds, labels, lengths, documents, Map.of());
+    }
+
+    private static boolean divides(int[] documents, int[] lengths) {
+        int at = 0;
+        for (int length : lengths) {
+            int sum = 0;
+            while (sum < length && at < documents.length && documents[at] > 0) {
+                sum += documents[at++];
+            }
+            if (sum != length) {
+                return false;
+            }
+        }
+        return at == documents.length;
+    }
+
+    /** Whether the rows lie one behind another without padding. */
+    public boolean isUnpadded() {
+        return documents.length > 0;
+    }
+
+    /** Where a row starts in the ids. */
+    public int start(int row) {
+        return isUnpadded() ? Arrays.stream(lengths, 0, row).sum() : row * columns;
+    }
+
+    /** Labels in a row of a padded batch. */
     public int labelColumns() {
         return rows == 0 ? 0 : labels.length / rows;
     }

@@ -2,14 +2,19 @@ package quern.data;
 
 import java.util.Optional;
 import quern.data.internal.DocumentRows;
+import quern.data.internal.PackedDocuments;
 import quern.data.internal.PackedWindows;
+import quern.data.internal.WholeDocuments;
 
 /**
- * Next-token prediction. With {@code packing} the rows are windows of {@code max_length} tokens over the concatenated
- * documents: each epoch cuts the stream at another seeded offset and visits the windows in another seeded order.
- * Without it a row is a document, cut to {@code max_length} and padded on the right.
+ * Next-token prediction. Of texts with {@code packing} the rows are windows of {@code max_length} tokens over the
+ * concatenated documents: each epoch cuts the stream at another seeded offset and visits the windows in another seeded
+ * order. Of instruction rows only the answers are predicted, and with {@code packing} a row holds as many whole documents as
+ * fit. Without packing a row is a document. Rows of whole documents are not padded, and no document sees another.
  */
 public final class CausalLm implements Objective {
+    private static final long ANSWERS_SEED = 0;
+
     /** It has no settings of its own. */
     public record Config() {}
 
@@ -34,15 +39,30 @@ public final class CausalLm implements Objective {
     }
 
     @Override
+    public boolean readsInstructions() {
+        return true;
+    }
+
+    @Override
     public BatchSource source(Input input, Record config) {
         DataConfig data = input.data();
+        if (data.packing() && !input.tokens().hasPrompts()) {
+            return new PackedWindows(input.tokens(), data.maxLength(), input.rowsPerBatch(), input.seed());
+        }
+        WholeDocuments documents = new WholeDocuments(input.tokens(), data.maxLength(), data.onTooLong());
         return data.packing()
-                ? new PackedWindows(input.tokens(), data.maxLength(), input.rowsPerBatch(), input.seed())
-                : new DocumentRows(input.tokens(), data.maxLength(), input.rowsPerBatch(), input.seed());
+                ? new PackedDocuments(documents, input.rowsPerBatch(), input.seed())
+                : new DocumentRows(documents, input.rowsPerBatch(), input.seed());
+    }
+
+    /** One epoch in which every answer of a stream with prompts is predicted once; what is too long is cut. */
+    public static BatchSource answers(TokenStream tokens, int maxLength, int rowsPerBatch) {
+        return new PackedDocuments(
+                new WholeDocuments(tokens, maxLength, OnTooLong.TRUNCATE), rowsPerBatch, ANSWERS_SEED);
     }
 
     @Override
     public Optional<BatchSource> evaluation(Input input, Record config) {
-        return Optional.empty();
+        return input.tokens().hasPrompts() ? Optional.of(source(input, config)) : Optional.empty();
     }
 }

@@ -12,16 +12,20 @@ import quern.recipe.Shorthand;
  * The recipe block {@code data}: where the text comes from, how it is split, and how long a row is. Exactly one of
  * {@code path} and {@code source} names the text.
  *
- * @param path files, folders or glob patterns ({@code .txt} and {@code .jsonl}, and {@code .gz} or {@code .zst} of
- *     each), read in sorted order
+ * @param path files, folders or glob patterns ({@code .txt}, {@code .jsonl} and {@code .json}, and {@code .gz} or {@code
+ *     .zst} of each), read in sorted order; a {@code .json} file holds a list of instruction rows
  * @param source a built-in corpus generated from a seed: {@code tales}, or {@code shapes}, captions of images
  * @param field the key that holds the text in each line of a {@code .jsonl} file
+ * @param format what the rows of JSON files are; absent: instruction rows where the first one has {@code instruction} and
+ *     {@code output} and no text under {@code field}
  * @param textUnit what counts as a document in a {@code .txt} file
  * @param validationShare the share held out, in [0, 1): of the documents when there are several, else of the
  *     characters of the one document (its tail)
  * @param validationSeed chooses which documents are held out
  * @param maxLength tokens in a row
- * @param packing rows are windows over the concatenated documents; otherwise a row is a document
+ * @param packing rows are windows over the concatenated documents, or, of instruction rows, hold as many whole ones as fit;
+ *     otherwise a row is a document
+ * @param onTooLong what becomes of a document that is longer than a row, where rows hold whole documents
  * @param documentSeparator text put after each document; absent: the tokenizer's end-of-text token where it has one,
  *     otherwise nothing
  * @param talesMegabytes size of the generated corpus, in units of 10^6 bytes
@@ -30,7 +34,7 @@ import quern.recipe.Shorthand;
  * @param shapesSeed seed of the generated corpus of shapes
  */
 public record DataConfig(
-        @Doc("Files, folders or glob patterns of text (.txt, .jsonl, and .gz or .zst of each).")
+        @Doc("Files, folders or glob patterns (.txt, .jsonl, .json, and .gz or .zst of each).")
         @Default("[]")
         @Shorthand
         List<String> path,
@@ -40,6 +44,9 @@ public record DataConfig(
 
         @Doc("The key that holds the text in each line of a .jsonl file.") @Default("text")
         String field,
+
+        @Doc("What the rows of JSON files are, text or instruction; told by the first row unless given.")
+        Optional<DataFormat> format,
 
         @Doc("What counts as a document in a .txt file.") @Default("file")
         TextUnit textUnit,
@@ -55,8 +62,13 @@ public record DataConfig(
         @Doc("Tokens in a row.") @Default("256") @Range(min = 1)
         int maxLength,
 
-        @Doc("Rows are windows over the concatenated documents; otherwise a row is a document.") @Default("true")
+        @Doc(
+                "Rows are windows over the concatenated documents, or hold whole instruction rows; otherwise a row is a document.")
+        @Default("true")
         boolean packing,
+
+        @Doc("What becomes of a document longer than max_length, where rows hold whole documents.") @Default("truncate")
+        OnTooLong onTooLong,
 
         @Doc("Text put after each document instead of the tokenizer's end-of-text token.")
         Optional<String> documentSeparator,
@@ -84,6 +96,8 @@ public record DataConfig(
         path = List.copyOf(path);
         Objects.requireNonNull(source);
         Objects.requireNonNull(documentSeparator);
+        Objects.requireNonNull(format);
+        Objects.requireNonNull(onTooLong);
         if (path.isEmpty() == source.isEmpty()) {
             throw new IllegalArgumentException(
                     path.isEmpty()
@@ -119,11 +133,13 @@ public record DataConfig(
                 List.of(path),
                 Optional.empty(),
                 "text",
+                Optional.empty(),
                 TextUnit.FILE,
                 0.1,
                 0,
                 256,
                 true,
+                OnTooLong.TRUNCATE,
                 Optional.empty(),
                 3,
                 1,
@@ -137,11 +153,13 @@ public record DataConfig(
                 List.of(),
                 Optional.of(TALES),
                 "text",
+                Optional.empty(),
                 TextUnit.FILE,
                 0.1,
                 0,
                 256,
                 true,
+                OnTooLong.TRUNCATE,
                 Optional.empty(),
                 megabytes,
                 1,
@@ -155,11 +173,13 @@ public record DataConfig(
                 path,
                 source,
                 field,
+                format,
                 textUnit,
                 validationShare,
                 validationSeed,
                 tokens,
                 packing,
+                onTooLong,
                 documentSeparator,
                 talesMegabytes,
                 talesSeed,
@@ -173,11 +193,13 @@ public record DataConfig(
                 path,
                 source,
                 field,
+                format,
                 textUnit,
                 validationShare,
                 validationSeed,
                 maxLength,
                 on,
+                onTooLong,
                 documentSeparator,
                 talesMegabytes,
                 talesSeed,
@@ -191,11 +213,13 @@ public record DataConfig(
                 path,
                 source,
                 field,
+                format,
                 textUnit,
                 share,
                 validationSeed,
                 maxLength,
                 packing,
+                onTooLong,
                 documentSeparator,
                 talesMegabytes,
                 talesSeed,
@@ -209,11 +233,13 @@ public record DataConfig(
                 path,
                 source,
                 field,
+                format,
                 unit,
                 validationShare,
                 validationSeed,
                 maxLength,
                 packing,
+                onTooLong,
                 documentSeparator,
                 talesMegabytes,
                 talesSeed,
@@ -227,11 +253,13 @@ public record DataConfig(
                 path,
                 source,
                 name,
+                format,
                 textUnit,
                 validationShare,
                 validationSeed,
                 maxLength,
                 packing,
+                onTooLong,
                 documentSeparator,
                 talesMegabytes,
                 talesSeed,
@@ -245,12 +273,34 @@ public record DataConfig(
                 path,
                 source,
                 field,
+                format,
                 textUnit,
                 validationShare,
                 validationSeed,
                 maxLength,
                 packing,
+                onTooLong,
                 Optional.of(text),
+                talesMegabytes,
+                talesSeed,
+                shapesPairs,
+                shapesSeed);
+    }
+
+    /** The same with another answer to documents that are too long. */
+    public DataConfig withOnTooLong(OnTooLong answer) {
+        return new DataConfig(
+                path,
+                source,
+                field,
+                format,
+                textUnit,
+                validationShare,
+                validationSeed,
+                maxLength,
+                packing,
+                answer,
+                documentSeparator,
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,

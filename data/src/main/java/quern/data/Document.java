@@ -10,5 +10,21 @@ package quern.data;
  * @param text the text, well-formed
  * @param first whether a document starts here
  * @param last whether a document ends here
+ * @param part what the text is for a model that learns from it
  */
-public record Document(String origin, long line, String text, boolean first, boolean last) {}
+public record Document(String origin, long line, String text, boolean first, boolean last, Part part) {
+    /** What a piece of a document is for a model. Prompt and answer are always pieces of their own. */
+    public enum Part {
+        /** Text to learn. */
+        TEXT,
+        /** What an answer is given to: read, but not learned. */
+        PROMPT,
+        /** The answer to the prompt before it, to learn. */
+        ANSWER
+    }
+
+    /** A piece of plain text. */
+    public Document(String origin, long line, String text, boolean first, boolean last) {
+        this(origin, line, text, first, last, Part.TEXT);
+    }
+}

@@ -136,7 +136,7 @@ public final class Documents implements Iterable<Document> {
                     if (!remaining.hasNext()) {
                         return null;
                     }
-                    reader = DocumentReader.open(remaining.next(), config.field(), config.textUnit());
+                    reader = DocumentReader.open(remaining.next(), config);
                 }
                 Document document = reader.next();
                 if (document != null) {

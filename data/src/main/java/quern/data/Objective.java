@@ -33,6 +33,11 @@ public interface Objective extends Technique {
         return true;
     }
 
+    /** Whether it learns the answers of instruction rows; others learn from texts only. */
+    default boolean readsInstructions() {
+        return false;
+    }
+
     /**
      * What an objective arranges.
      *
@@ -52,8 +57,8 @@ public interface Objective extends Technique {
     BatchSource source(Input input, Record config);
 
     /**
-     * The batches by which a held-out text is judged: one epoch of them. Empty for an objective that is judged by every
-     * token after the first, in windows that do not overlap.
+     * The batches by which a held-out text is judged: one epoch of them. Empty where it is judged by every token after the
+     * first, in windows that do not overlap.
      */
     default Optional<BatchSource> evaluation(Input input, Record config) {
         return Optional.of(source(input, config));

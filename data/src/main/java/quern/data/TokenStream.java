@@ -19,6 +19,21 @@ public interface TokenStream {
     /** Where a document starts; for {@code index == documents()} the size of the stream. */
     long documentStart(long index);
 
+    /** Whether some documents are a prompt and an answer. */
+    default boolean hasPrompts() {
+        return false;
+    }
+
+    /** Where the part of a document starts that is to be learned: its start, or the end of its prompt. */
+    default long answerStart(long index) {
+        return documentStart(index);
+    }
+
+    /** Where a document comes from, for errors. */
+    default String describe(long index) {
+        return "document %,d of the %s".formatted(index + 1, origin());
+    }
+
     /** Bytes of the text in UTF-8, separators left out: the denominator of bits per byte. */
     long textBytes();
 
@@ -30,7 +45,14 @@ public interface TokenStream {
 
     /** Tokens held in memory. */
     static TokenStream of(String origin, int[] tokens, long[] documentStarts, long textBytes, int vocabularySize) {
-        return new ArrayTokenStream(origin, tokens.clone(), documentStarts.clone(), textBytes, vocabularySize);
+        return new ArrayTokenStream(origin, tokens.clone(), documentStarts.clone(), null, textBytes, vocabularySize);
+    }
+
+    /** Prompts and answers held in memory; {@code answerStarts} says where each document's answer starts. */
+    static TokenStream ofAnswers(
+            String origin, int[] tokens, long[] documentStarts, long[] answerStarts, long textBytes, int vocabulary) {
+        return new ArrayTokenStream(
+                origin, tokens.clone(), documentStarts.clone(), answerStarts.clone(), textBytes, vocabulary);
     }
 
     /** The tokens of one text as one document, held in memory. */
@@ -39,6 +61,7 @@ public interface TokenStream {
                 origin,
                 tokenizer.encode(text),
                 new long[] {0},
+                null,
                 text.getBytes(java.nio.charset.StandardCharsets.UTF_8).length,
                 tokenizer.vocabularySize());
     }

@@ -126,23 +126,25 @@ class OrderTest {
         assertEquals(2, source.batchesPerEpoch());
         assertEquals(1, source.notices().size());
         assertTrue(
-                source.notices().getFirst().contains("1 of 3 documents"),
+                source.notices().getFirst().contains("1 of 4 documents"),
                 source.notices().getFirst());
         for (long epoch = 0; epoch < 3; epoch++) {
             Set<Integer> starts = new HashSet<>();
             for (long i = 0; i < 2; i++) {
                 Batch batch = source.batch(epoch * 2 + i);
                 for (int row = 0; row < batch.rows(); row++) {
-                    int start = batch.inputIds()[row * batch.columns()];
+                    int start = batch.inputIds()[batch.start(row)];
                     starts.add(start);
                     int expected = start == 0 ? 2 : start == 4 ? 4 : 1;
                     assertEquals(expected, batch.lengths()[row]);
-                    for (int t = 0; t < batch.columns(); t++) {
-                        int cell = row * batch.columns() + t;
-                        assertEquals(t < expected ? start + t + 1 : Batch.NOT_COUNTED, batch.labels()[cell]);
-                        assertEquals(t < expected ? start + t : 0, batch.inputIds()[cell]);
+                    for (int t = 0; t < expected; t++) {
+                        int cell = batch.start(row) + t;
+                        assertEquals(start + t + 1, batch.labels()[cell]);
+                        assertEquals(start + t, batch.inputIds()[cell]);
                     }
                 }
+                assertArrayEquals(batch.lengths(), batch.documents());
+                assertEquals(batch.realTokens(), batch.inputIds().length, "padding");
             }
             assertEquals(Set.of(0, 4, 10), starts);
         }

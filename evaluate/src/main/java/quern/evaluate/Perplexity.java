@@ -1,6 +1,7 @@
 package quern.evaluate;
 
 import java.util.function.LongConsumer;
+import quern.data.CausalLm;
 import quern.data.TokenStream;
 import quern.data.Windows;
 import quern.models.LanguageModel;
@@ -10,7 +11,8 @@ import quern.train.ValidationLoss;
 
 /**
  * How well a language model predicts a text: the figure that training reports as validation loss, of any model on any
- * text. The text is read in windows that do not overlap; every token but the first is predicted once.
+ * text. The text is read in windows that do not overlap; every token but the first is predicted once. Of instruction rows only
+ * the answers are predicted.
  *
  * <pre>{@code
  * ModelFolder folder = ModelFolder.find(Path.of("runs/tales"));
@@ -22,7 +24,8 @@ import quern.train.ValidationLoss;
  *
  * @param loss mean negative log-probability of a token, in nats
  * @param perplexity {@code e^loss}
- * @param bitsPerByte the text's negative log-probability in bits over its bytes in UTF-8, comparable between tokenizers
+ * @param bitsPerByte the text's negative log-probability in bits over its bytes in UTF-8, comparable between tokenizers;
+ *     NaN for answers
  * @param tokens predicted tokens
  */
 public record Perplexity(double loss, double perplexity, double bitsPerByte, long tokens) {
@@ -76,6 +79,8 @@ public record Perplexity(double loss, double perplexity, double bitsPerByte, lon
 
     /** How many batches {@link #of} reads. */
     public static long batches(TokenStream text, int maxLength, int rows) {
-        return Windows.over(text, maxLength, rows).batches();
+        return text.hasPrompts()
+                ? CausalLm.answers(text, maxLength, rows).batchesPerEpoch()
+                : Windows.over(text, maxLength, rows).batches();
     }
 }

@@ -75,6 +75,21 @@ public final class Attention {
             double dropout,
             Pass pass,
             String segment) {
+        return attend(q_BHTD, k_BKSD, v_BKSD, mask, scale, softCap, dropout, pass, segment, "");
+    }
+
+    /** As above. {@code part} sets the random stream of one of several calls in a visit apart. */
+    static Tensor attend(
+            Tensor q_BHTD,
+            Tensor k_BKSD,
+            Tensor v_BKSD,
+            Tensor mask,
+            double scale,
+            double softCap,
+            double dropout,
+            Pass pass,
+            String segment,
+            String part) {
         long batch = q_BHTD.size(0);
         long heads = q_BHTD.size(1);
         long t = q_BHTD.size(2);
@@ -105,7 +120,7 @@ public final class Attention {
                     .reshape(batch * kv, group * t, s);
         }
         if (drops) {
-            pattern = Functional.dropout(pattern, rate, pass.random("attention_dropout/" + segment));
+            pattern = Functional.dropout(pattern, rate, pass.random("attention_dropout/" + segment + part));
         }
         return pattern.bmm(v).reshape(batch, heads, t, width).transpose(1, 2).reshape(batch, t, heads * width);
     }

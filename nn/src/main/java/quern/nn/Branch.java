@@ -18,6 +18,11 @@ public interface Branch {
         return List.of();
     }
 
+    /** Names it uses when they are there. */
+    default List<String> readsIfPresent() {
+        return List.of();
+    }
+
     /** The names it may write into the flow. */
     default List<String> writes() {
         return List.of();

@@ -19,8 +19,8 @@ import quern.tensor.kernel.Kernels;
 
 /**
  * The hand-written form of the standard decoder blocks, GPT-2's and Llama's: two pre-norm steps, attention and a feed-forward
- * part, computed by {@link DecoderBlockKernel}. It takes fp32 and bf16 blocks on the CPU, dense, without dropout, whole sequences behind
- * a plain causal mask; everything else takes the block's plain form, which is its oracle.
+ * part, computed by {@link DecoderBlockKernel}. It takes fp32 and bf16 blocks on the CPU, dense, without dropout, whole sequences
+ * or {@link DocumentBorders documents} behind a plain causal mask; everything else takes the block's plain form, which is its oracle.
  */
 final class FusedBlock implements HandWritten {
     /**
@@ -108,13 +108,15 @@ final class FusedBlock implements HandWritten {
         }
         DecoderBlockKernel.Shape shape = shape(plain.shape(), feedForward, parts.get());
         boolean rotaryFits = !shape.rotary() || isWholeRotary(flow, x.size(1), shape.headWidth());
+        DocumentBorders documents = DocumentBorders.of(flow);
+        long longest = documents == null ? x.size(1) : documents.longest();
         boolean fits = rotaryFits
                 && shape.scale() > 0
                 && parts.get().parameters().stream().allMatch(p -> fits(p, x.dtype()))
-                && arrayBytes(parts.get(), x.size(1))
+                && arrayBytes(parts.get(), longest)
                         <= HEAP_SHARE * Runtime.getRuntime().maxMemory()
                 // Last, since it reads all of the mask.
-                && isCausal(flow.get(plain.mask()), x.size(1));
+                && isCausal(flow.get(plain.mask()), longest);
         return fits ? Optional.of(new FusedBlock(shape, parts.get())) : Optional.empty();
     }
 
@@ -287,6 +289,8 @@ final class FusedBlock implements HandWritten {
         private final DecoderBlockKernel.Shape shape;
         private final Parts parts;
         private final List<Tensor> held = new ArrayList<>();
+        private final int[] starts;
+        private final boolean ownAngles;
         private final Tensor x;
         private final Tensor qkv;
         private final Tensor attended;
@@ -300,6 +304,11 @@ final class FusedBlock implements HandWritten {
             this.shape = shape;
             this.parts = parts;
             this.x = hold(x);
+            DocumentBorders documents = DocumentBorders.of(flow);
+            ownAngles = documents != null;
+            starts = documents == null
+                    ? DecoderBlockKernel.starts((int) x.size(0), (int) x.size(1))
+                    : documents.starts();
             long queries = (long) shape.heads() * shape.headWidth();
             long keys = (long) shape.keyValueHeads() * shape.headWidth();
             qkv = hold(like(queries + 2 * keys));
@@ -323,13 +332,13 @@ final class FusedBlock implements HandWritten {
         DecoderBlockKernel.Activations activations() {
             return new DecoderBlockKernel.Activations(
                     x.dtype() == DType.FP32 ? ElementType.FP32 : ElementType.BF16,
-                    (int) x.size(0),
-                    (int) x.size(1),
+                    starts,
                     x.memory(),
                     qkv.memory(),
                     attended.memory(),
                     middle.memory(),
                     inner.memory(),
+                    ownAngles,
                     cos == null ? null : cos.memory(),
                     sin == null ? null : sin.memory());
         }

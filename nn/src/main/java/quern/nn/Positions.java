@@ -13,7 +13,8 @@ import quern.tensor.Tensor;
  * Works out, once a pass, what every block needs to know about positions: {@code position_ids}, additive masks, and
  * rotary tables {@code NAME_cos} and {@code NAME_sin} for each kind of layer. With an {@code attention_mask} (int64 [B,
  * S], over cached tokens too) padded keys are hidden. Positions count from each row's first real token unless {@link
- * PositionIds} says otherwise.
+ * PositionIds} says otherwise. Of documents one behind another ({@code cu_seqlens}, see {@link DocumentBorders}) each has its
+ * own positions; the masks are then for one document as long as the longest.
  */
 public final class Positions extends Segment {
     /** Inverse frequencies for the present total length, and a factor on cos and sin. */
@@ -104,7 +105,7 @@ public final class Positions extends Segment {
 
     @Override
     public List<String> readsIfPresent() {
-        return List.of("attention_mask");
+        return List.of("attention_mask", DocumentBorders.NAME);
     }
 
     @Override
@@ -127,11 +128,43 @@ public final class Positions extends Segment {
         long t = ids_BT.size(1);
         long past = pass.cache() == null ? 0 : pass.cache().length();
         Tensor padding_BS = flow.find("attention_mask");
+        DocumentBorders documents = DocumentBorders.of(flow, ids_BT);
+        if (documents != null) {
+            if (padding_BS != null || past > 0) {
+                throw new IllegalArgumentException("documents one behind another have no padding and no cache");
+            }
+            ofDocuments(documents, ids_BT, flow);
+            return;
+        }
         Tensor positions = ids.of(ids_BT, padding_BS, past);
         flow.put("position_ids", positions);
         masks.forEach((name, mask) -> flow.put(name, mask.of(t, past, padding_BS, dtype, device)));
         rotaries.forEach((name, rotary) -> {
             Tensor frequencies = rotary.inverseFrequencies(past + t).to(device);
+            Rotary.CosSin angles = Rotary.angles(positions, frequencies, rotary.attentionScaling());
+            flow.put(name + "_cos", overHeads(angles.cos()));
+            flow.put(name + "_sin", overHeads(angles.sin()));
+        });
+    }
+
+    private void ofDocuments(DocumentBorders documents, Tensor ids_1N, Flow flow) {
+        Device device = ids_1N.device();
+        int longest = documents.longest();
+        Tensor positions =
+                documents.join(-1, (i, t) -> ids.of(ids_1N.narrow(1, documents.starts()[i], t), null, 0));
+        flow.put("position_ids", positions);
+        masks.forEach((name, mask) -> flow.put(name, mask.of(longest, 0, null, dtype, device)));
+        rotaries.forEach((name, rotary) -> {
+            // Where frequencies follow the length, each document has its own.
+            boolean alike = rotary.keepsKeys(1, longest);
+            Tensor frequencies = alike
+                    ? rotary.inverseFrequencies(longest).to(device)
+                    : documents.join(
+                            0,
+                            (i, t) -> rotary.inverseFrequencies(t)
+                                    .to(device)
+                                    .unsqueeze(0)
+                                    .repeat(t, 1));
             Rotary.CosSin angles = Rotary.angles(positions, frequencies, rotary.attentionScaling());
             flow.put(name + "_cos", overHeads(angles.cos()));
             flow.put(name + "_sin", overHeads(angles.sin()));

@@ -182,6 +182,11 @@ public final class SelfAttention implements Branch {
     }
 
     @Override
+    public List<String> readsIfPresent() {
+        return List.of(DocumentBorders.NAME);
+    }
+
+    @Override
     public Tensor forward(Tensor x_BTD, Flow flow, Pass pass) {
         List<Tensor> qkv = projected(x_BTD, pass);
         Tensor q_BHTD = heads(qkv.get(0), shape.heads, options.queryNorm, pass);
@@ -200,17 +205,39 @@ public final class SelfAttention implements Branch {
             k_BKTD = all.keys();
             v_BKTD = all.values();
         }
-        Tensor y_BTD = Attention.attend(
-                q_BHTD,
-                k_BKTD,
-                v_BKTD,
-                flow.get(options.mask),
-                shape.scale,
-                options.softCap,
-                shape.attentionDropout,
-                pass,
-                owner);
+        DocumentBorders documents = DocumentBorders.of(flow);
+        Tensor y_BTD = documents == null
+                ? Attention.attend(
+                        q_BHTD,
+                        k_BKTD,
+                        v_BKTD,
+                        flow.get(options.mask),
+                        shape.scale,
+                        options.softCap,
+                        shape.attentionDropout,
+                        pass,
+                        owner)
+                : withinDocuments(documents, q_BHTD, k_BKTD, v_BKTD, flow.get(options.mask), pass);
         return output.forward(pass.at(owner, "head_outputs", y_BTD), pass);
+    }
+
+    /** Attention of every document over itself; the mask is for one as long as the longest, so a shorter one has its corner. */
+    private Tensor withinDocuments(
+            DocumentBorders documents, Tensor q_1HND, Tensor k_1KND, Tensor v_1KND, Tensor mask, Pass pass) {
+        return documents.join(1, (i, t) -> {
+            int start = documents.starts()[i];
+            return Attention.attend(
+                    q_1HND.narrow(2, start, t),
+                    k_1KND.narrow(2, start, t),
+                    v_1KND.narrow(2, start, t),
+                    mask.narrow(-2, 0, mask.size(-2) == 1 ? 1 : t).narrow(-1, 0, t),
+                    shape.scale,
+                    options.softCap,
+                    shape.attentionDropout,
+                    pass,
+                    owner,
+                    "/document_" + i);
+        });
     }
 
     /** Queries [B, T, H·D], keys and values [B, T, KV·D] as the slots give them. */

@@ -1,6 +1,7 @@
 package quern.nn;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -125,7 +126,9 @@ public final class TokenEmbedding extends Segment {
 
     @Override
     public List<String> readsIfPresent() {
-        return options.types.stream().map(Types::ids).toList();
+        List<String> names = new ArrayList<>(List.of(DocumentBorders.NAME));
+        options.types.forEach(types -> names.add(types.ids));
+        return names;
     }
 
     @Override
@@ -204,7 +207,7 @@ public final class TokenEmbedding extends Segment {
     public void forward(Flow flow, Pass pass) {
         Tensor weight = pass.value(tokens_VD);
         Tensor ids = flow.get(options.ids);
-        Tensor x = withNoise(lookup(weight, ids, paddingRow), pass);
+        Tensor x = withNoise(lookup(weight, ids, paddingRow), DocumentBorders.of(flow), pass);
         if (options.factor != 1) {
             x = x.mul(options.factor);
         }
@@ -226,12 +229,25 @@ public final class TokenEmbedding extends Segment {
         flow.put("hidden_states", SelfAttention.drop(x, rate, "embedding_dropout", name(), pass));
     }
 
-    private Tensor withNoise(Tensor x_BTD, Pass pass) {
+    /** Its size follows the length of the sequence, or of each document. */
+    private Tensor withNoise(Tensor x_BTD, DocumentBorders documents, Pass pass) {
         double alpha = pass.regularization().embeddingNoise();
         if (alpha == 0) {
             return x_BTD;
         }
-        double most = alpha / Math.sqrt((double) x_BTD.size(-2) * x_BTD.size(-1));
+        long width = x_BTD.size(-1);
+        if (documents != null) {
+            float[] most = new float[(int) x_BTD.size(-2)];
+            for (int i = 0; i < documents.count(); i++) {
+                float ofDocument = (float) (alpha / Math.sqrt((double) documents.length(i) * width));
+                Arrays.fill(most, documents.starts()[i], documents.starts()[i + 1], ofDocument);
+            }
+            Tensor noise = Tensor.empty(x_BTD.dtype(), Device.CPU, x_BTD.shape())
+                    .uniform_(-1, 1, pass.random("embedding_noise/" + name()))
+                    .mul(Tensor.of(most, 1, most.length, 1).to(x_BTD.dtype()));
+            return x_BTD.add(noise.to(x_BTD.device()));
+        }
+        double most = alpha / Math.sqrt((double) x_BTD.size(-2) * width);
         // Drawn on the CPU so that one seed gives the same noise on every device.
         Tensor noise = Tensor.empty(x_BTD.dtype(), Device.CPU, x_BTD.shape())
                 .uniform_(-most, most, pass.random("embedding_noise/" + name()));

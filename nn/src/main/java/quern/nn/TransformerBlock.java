@@ -48,6 +48,13 @@ public final class TransformerBlock extends Segment {
     }
 
     @Override
+    public List<String> readsIfPresent() {
+        Set<String> names = new LinkedHashSet<>();
+        steps.forEach(s -> s.branches().forEach(f -> names.addAll(f.readsIfPresent())));
+        return List.copyOf(names);
+    }
+
+    @Override
     public List<String> writes() {
         Set<String> names = new LinkedHashSet<>(List.of("hidden_states"));
         steps.forEach(s -> s.branches().forEach(f -> names.addAll(f.writes())));

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -131,6 +132,11 @@ class FusedBlockTest extends ScopedTest {
         }
 
         @Override
+        public List<String> readsIfPresent() {
+            return block.readsIfPresent();
+        }
+
+        @Override
         public List<String> writes() {
             return block.writes();
         }
@@ -241,6 +247,97 @@ class FusedBlockTest extends ScopedTest {
             assertFusedEqualsPlain(Kind.LLAMA, DType.FP32, 1, 100, FP32);
         } finally {
             KernelThreads.setCount(before);
+        }
+    }
+
+    /** Lengths from one token to more than a tile; few enough that heads are shared, or each thread has its own documents. */
+    private static final List<int[]> DOCUMENTS = List.of(
+            new int[] {1, 130, 7}, new int[] {40, 3, 64, 1, 90, 33, 8, 70, 65}, new int[] {17}, new int[] {250, 1, 1});
+
+    /** Documents one behind another, with tables of their own for every token. */
+    private Flow documents(Kind k, DType dtype, int[] lengths) {
+        int tokens = Arrays.stream(lengths).sum();
+        int longest = Arrays.stream(lengths).max().orElseThrow();
+        Flow flow = flow(k, dtype, 1, tokens);
+        long[] borders = new long[lengths.length + 1];
+        List<Tensor> cos = new ArrayList<>();
+        List<Tensor> sin = new ArrayList<>();
+        for (int i = 0; i < lengths.length; i++) {
+            borders[i + 1] = borders[i] + lengths[i];
+            if (k.isLlama()) {
+                cos.add(flow.get("rotary_cos").narrow(0, 0, lengths[i]));
+                sin.add(flow.get("rotary_sin").narrow(0, 0, lengths[i]));
+            }
+        }
+        if (k.isLlama()) {
+            flow.put("rotary_cos", Tensor.cat(cos, 0)).put("rotary_sin", Tensor.cat(sin, 0));
+        }
+        return flow.put("mask", Mask.causal().of(longest, 0, null, dtype, Device.CPU))
+                .put("cu_seqlens", Tensor.of(borders, borders.length));
+    }
+
+    private void assertDocumentsEqualThePlainForm(Kind k, DType dtype, int[] lengths, double tolerance) {
+        Segment block = block(k, dtype, 0);
+        Flow flow = documents(k, dtype, lengths);
+        Tensor dy = Tensor.randn(random, flow.get("hidden_states").shape()).to(dtype);
+        assertTrue(block.handWritten(flow, Pass.training(1)).isPresent(), "the block is not hand-written");
+        Map<String, float[]> expected = run(block, flow, dy, plain());
+        Map<String, float[]> actual = run(block, flow, dy, Pass.training(1));
+        Gradients.assertClose(expected, actual, tolerance);
+        Gradients.assertSameBits(actual, run(block, flow, dy, Pass.training(1)));
+        parameters.forEach(Parameter::close);
+        parameters.clear();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void documentsEqualThePlainForm(Kind k) {
+        DOCUMENTS.forEach(lengths -> assertDocumentsEqualThePlainForm(k, DType.FP32, lengths, FP32));
+    }
+
+    @Test
+    void documentsEqualThePlainFormInBf16() {
+        DOCUMENTS.forEach(lengths -> assertDocumentsEqualThePlainForm(Kind.LLAMA, DType.BF16, lengths, BF16));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3, 5})
+    void documentsOnAnyCountOfThreads(int threads) {
+        int before = KernelThreads.count();
+        try {
+            KernelThreads.setCount(threads);
+            DOCUMENTS.forEach(lengths -> assertDocumentsEqualThePlainForm(Kind.LLAMA, DType.FP32, lengths, FP32));
+        } finally {
+            KernelThreads.setCount(before);
+        }
+    }
+
+    /** Another document's tokens change no bit of what a document reads, nor of the gradient that comes back to it. */
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void aDocumentSeesItselfOnly(Kind k) {
+        for (int[] lengths : DOCUMENTS) {
+            for (Pass pass : List.of(plain(), Pass.training(1))) {
+                Segment block = block(k, DType.FP32, 0);
+                Flow flow = documents(k, DType.FP32, lengths);
+                Tensor dy = Tensor.randn(random, flow.get("hidden_states").shape());
+                Map<String, float[]> before = run(block, flow, dy, pass);
+                int changed = lengths[0] * k.width;
+                Tensor other = flow.get("hidden_states").detach().copy();
+                other.narrow(1, 0, lengths[0]).mul_(-3);
+                flow.put("hidden_states", other.requiresGrad_(true));
+                Map<String, float[]> after = run(block, flow, dy, pass);
+                for (String name : List.of("y", "dx")) {
+                    float[] a = before.get(name);
+                    float[] b = after.get(name);
+                    assertFalse(Arrays.equals(a, 0, changed, b, 0, changed), name + " of the changed one");
+                    assertTrue(
+                            Arrays.equals(a, changed, a.length, b, changed, b.length),
+                            name + " of the others in " + Arrays.toString(lengths));
+                }
+                parameters.forEach(Parameter::close);
+                parameters.clear();
+            }
         }
     }
 

@@ -214,6 +214,30 @@ class RegularizationTest extends ScopedTest {
     }
 
     @Test
+    void noiseFollowsTheLengthOfEachDocument() {
+        Parameter tokens = ToyModel.parameter(2, "tokens", 1, 50, 64);
+        TokenEmbedding embedding = new TokenEmbedding("embed", tokens, null, 0);
+        Flow in = new Flow()
+                .put("input_ids", Tensor.of(new long[100], 1, 100))
+                .put("cu_seqlens", Tensor.of(new long[] {0, 4, 100}, 3));
+        try (Network network = new Network(List.of(embedding))) {
+            float[] plain =
+                    network.infer(in, Pass.training(1)).get("hidden_states").toFloats();
+            Pass pass = Pass.training(1).with(new Regularization(Map.of(), 0, 0, 5));
+            float[] noised = network.infer(in, pass).get("hidden_states").toFloats();
+            for (int[] document : new int[][] {{0, 4}, {4, 100}}) {
+                double most = 5 / Math.sqrt((document[1] - document[0]) * 64.0);
+                double largest = 0;
+                for (int i = document[0] * 64; i < document[1] * 64; i++) {
+                    largest = Math.max(largest, Math.abs(noised[i] - plain[i]));
+                }
+                // Of 256 draws or more the largest is near the border.
+                assertTrue(largest <= most + 1e-6 && largest > 0.9 * most, largest + " of " + most);
+            }
+        }
+    }
+
+    @Test
     void valuesOutOfRangeAreRefused() {
         assertThrows(IllegalArgumentException.class, () -> new Regularization(rates(1), 0, 0, 0));
         assertThrows(IllegalArgumentException.class, () -> new Regularization(Map.of(), 1.5, 0, 0));

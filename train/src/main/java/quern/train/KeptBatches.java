@@ -58,7 +58,7 @@ final class KeptBatches {
         ArrayNode rows = line.putArray("rows");
         for (Batch batch : batches) {
             for (int row = 0; row < batch.rows(); row++) {
-                int from = row * batch.columns();
+                int from = batch.start(row);
                 int[] tokens = Arrays.copyOfRange(batch.inputIds(), from, from + batch.lengths()[row]);
                 ObjectNode node = rows.addObject();
                 ArrayNode ids = node.putArray("tokens");

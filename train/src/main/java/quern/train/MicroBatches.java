@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import quern.data.Batch;
 
 /**
@@ -31,6 +32,9 @@ final class MicroBatches {
     }
 
     private static boolean alike(Batch a, Batch b) {
+        if (a.isUnpadded() || b.isUnpadded()) {
+            return a.isUnpadded() && b.isUnpadded();
+        }
         return a.columns() == b.columns()
                 && a.labelColumns() == b.labelColumns()
                 && shapes(a).equals(shapes(b));
@@ -56,8 +60,45 @@ final class MicroBatches {
             return;
         }
         for (int from = 0; from < total; from += rows) {
-            into.add(rows(alike, from, Math.min(total, from + rows)));
+            int to = Math.min(total, from + rows);
+            into.add(alike.getFirst().isUnpadded() ? unpadded(alike, from, to) : rows(alike, from, to));
         }
+    }
+
+    private static Batch unpadded(List<Batch> all, int from, int to) {
+        IntStream.Builder inputs = IntStream.builder();
+        IntStream.Builder labels = IntStream.builder();
+        IntStream.Builder lengths = IntStream.builder();
+        IntStream.Builder documents = IntStream.builder();
+        int row = 0;
+        for (Batch batch : all) {
+            int token = 0;
+            int document = 0;
+            for (int length : batch.lengths()) {
+                boolean wanted = row >= from && row < to;
+                int end = token + length;
+                if (wanted) {
+                    lengths.add(length);
+                    for (int i = token; i < end; i++) {
+                        inputs.add(batch.inputIds()[i]);
+                        labels.add(batch.labels()[i]);
+                    }
+                }
+                while (token < end) {
+                    int size = batch.documents()[document++];
+                    token += size;
+                    if (wanted) {
+                        documents.add(size);
+                    }
+                }
+                row++;
+            }
+        }
+        return Batch.unpadded(
+                inputs.build().toArray(),
+                labels.build().toArray(),
+                lengths.build().toArray(),
+                documents.build().toArray());
     }
 
     private static Batch rows(List<Batch> alike, int from, int to) {

@@ -139,6 +139,11 @@ public final class Preparation {
             this.regularization = RecipeRegularization.of(block, recipe, spec, outline);
         }
         this.store = TokenStore.prepare(data, tokenizer, notes);
+        if (store.train().hasPrompts() && !objective.readsInstructions()) {
+            throw QuernException.badInput(
+                    "%s: objective %s learns from texts, but %s holds instruction rows; use objective: causal_lm with a decoder",
+                    recipe.objective().position("type"), objective.id(), String.join(", ", data.path()));
+        }
         checkEvaluation();
         this.batches = objective.source(
                 new Objective.Input(store.train(), tokenizer, data, recipe.perDeviceTrainBatchSize(), recipe.seed()),

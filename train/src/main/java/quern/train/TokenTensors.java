@@ -13,7 +13,8 @@ final class TokenTensors {
 
     /**
      * What a model reads and what its loss needs: {@code input_ids} [B, T], {@code targets} and {@code weights} in the
-     * shape of the labels, and the batch's other values under their own names.
+     * shape of the labels, and the batch's other values under their own names. An unpadded batch is one row [1, N] with its
+     * documents' borders, {@code cu_seqlens}, on the CPU.
      *
      * @param weight the weight of every counted token's loss
      * @param rowWeight the weight of every row's, where a row as a whole has a label
@@ -26,7 +27,8 @@ final class TokenTensors {
         Flow flow = unweighted(batch, device)
                 .put(
                         "weights",
-                        Tensor.of(weights, batch.rows(), batch.labelColumns()).to(device));
+                        Tensor.of(weights, rows(batch), weights.length / rows(batch))
+                                .to(device));
         if (batch.others().containsKey("next_sentence_label")) {
             flow.put("next_sentence_weights", Tensor.full(rowWeight, DType.FP32, device, batch.rows()));
         }
@@ -35,11 +37,28 @@ final class TokenTensors {
 
     /** As above without weights. */
     static Flow unweighted(Batch batch, Device device) {
+        int rows = rows(batch);
         Flow flow = new Flow()
-                .put("input_ids", whole(batch.inputIds(), device, batch.rows(), batch.columns()))
-                .put("targets", whole(batch.labels(), device, batch.rows(), batch.labelColumns()));
+                .put("input_ids", whole(batch.inputIds(), device, rows, batch.inputIds().length / rows))
+                .put("targets", whole(batch.labels(), device, rows, batch.labels().length / rows));
+        if (batch.isUnpadded()) {
+            flow.put("cu_seqlens", borders(batch.documents()));
+        }
         batch.others().forEach((name, values) -> flow.put(name, tensor(values, device)));
         return flow;
+    }
+
+    /** Rows of the tensors. */
+    private static int rows(Batch batch) {
+        return batch.isUnpadded() ? 1 : batch.rows();
+    }
+
+    private static Tensor borders(int[] documents) {
+        long[] borders = new long[documents.length + 1];
+        for (int i = 0; i < documents.length; i++) {
+            borders[i + 1] = borders[i] + documents[i];
+        }
+        return Tensor.of(borders, borders.length);
     }
 
     private static Tensor tensor(Batch.Values values, Device device) {

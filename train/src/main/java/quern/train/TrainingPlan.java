@@ -101,10 +101,11 @@ public record TrainingPlan(
      * Input tokens, padding left out.
      *
      * @param perStep in an optimizer step, on average
+     * @param countedPerStep of those, the ones whose target counts in the loss
      * @param total in the whole training
      * @param epochs how often every example is seen
      */
-    public record Tokens(double perStep, double total, double epochs) {}
+    public record Tokens(double perStep, double countedPerStep, double total, double epochs) {}
 
     /**
      * Sequences.
@@ -251,9 +252,10 @@ public record TrainingPlan(
             some.add(preparation.batches().batch(i));
         }
         double perBatch = some.stream().mapToLong(Batch::realTokens).average().orElse(0);
+        double counted = some.stream().mapToLong(Batch::countedTokens).average().orElse(0);
         double perStep = perBatch * recipe.gradientAccumulationSteps();
         double all = preparation.stepBatches().first(preparation.maxSteps());
-        return new Tokens(perStep, perBatch * all, all / perEpoch);
+        return new Tokens(perStep, counted * recipe.gradientAccumulationSteps(), perBatch * all, all / perEpoch);
     }
 
     private static BatchSize batch(Preparation preparation, OptionalInt found) {

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.function.LongConsumer;
 import quern.data.Batch;
 import quern.data.BatchSource;
+import quern.data.CausalLm;
 import quern.data.TokenStream;
 import quern.data.Windows;
 import quern.nn.Flow;
@@ -16,7 +17,7 @@ import quern.tensor.Scope;
 
 /**
  * The loss of a model on a text. Of a causal language model: the mean negative log-probability, in nats, of every token
- * but the first, read in windows that do not overlap. Of others: the mean of their objective's loss over a fixed epoch of
+ * but the first, read in windows that do not overlap, or of the answers of instruction rows. Of others: the mean of their objective's loss over a fixed epoch of
  * its batches.
  *
  * @param loss nats a token
@@ -33,12 +34,16 @@ public record ValidationLoss(double loss, double perplexity, double bitsPerByte,
     static final List<String> METRICS = List.of("eval_loss", "eval_perplexity", BITS_PER_BYTE);
 
     /**
-     * Measures a model on a stream.
+     * Measures a model on a stream; where it holds prompts, on their answers.
      *
      * @param progress hears how many batches are done
      */
     public static ValidationLoss measure(
             Network network, Device device, TokenStream text, int maxLength, int rows, LongConsumer progress) {
+        if (text.hasPrompts()) {
+            BatchSource answers = CausalLm.answers(text, maxLength, rows);
+            return measure(network, device, answers, answers.batchesPerEpoch(), progress);
+        }
         Windows windows = Windows.over(text, maxLength, rows);
         double sum = 0;
         long counted = 0;

@@ -35,14 +35,14 @@ class KillTest {
     Path folder;
 
     private Path recipe() throws IOException {
-        return recipe(TinyRuns.recipe(folder));
+        return recipe(TinyRuns.recipe(folder), STEPS);
     }
 
-    private Path recipe(String recipe) throws IOException {
+    private Path recipe(String recipe, int steps) throws IOException {
         Path file = folder.resolve("recipe.yaml");
         Files.writeString(
                 file,
-                recipe.replace("max_steps: 12", "max_steps: " + STEPS)
+                recipe.replace("max_steps: 12", "max_steps: " + steps)
                         .replace("save_steps: 4", "save_steps: 1\nsave_total_limit: 1\ntensorboard: false")
                         .replace("eval_steps: 5", "eval_steps: 50"));
         return file;
@@ -50,24 +50,30 @@ class KillTest {
 
     @Test
     void threeKills() throws IOException {
-        killAndResume(3, recipe());
+        killAndResume(3, recipe(), STEPS);
+    }
+
+    /** The order of packed documents comes back too. */
+    @Test
+    void aKillAmongPackedDocuments() throws IOException {
+        killAndResume(1, recipe(TinyRuns.instructions(folder), 30), 30);
     }
 
     @Test
     @Tag("nightly")
     void twentyKills() throws IOException {
-        killAndResume(20, recipe());
+        killAndResume(20, recipe(), STEPS);
     }
 
     @Test
     void twoKillsOfHandWrittenBlocks() throws IOException {
-        assertHandWritten(killAndResume(2, recipe(TinyRuns.wideRecipe(folder))));
+        assertHandWritten(killAndResume(2, recipe(TinyRuns.wideRecipe(folder), STEPS), STEPS));
     }
 
     @Test
     @Tag("nightly")
     void tenKillsOfHandWrittenBlocks() throws IOException {
-        assertHandWritten(killAndResume(10, recipe(TinyRuns.wideRecipe(folder))));
+        assertHandWritten(killAndResume(10, recipe(TinyRuns.wideRecipe(folder), STEPS), STEPS));
     }
 
     private static void assertHandWritten(Path run) {
@@ -78,7 +84,7 @@ class KillTest {
      * The children are all killed in one run, each resuming what the last one left; then the rest is trained here. Returns the
      * unbroken run.
      */
-    private Path killAndResume(int kills, Path recipe) throws IOException {
+    private Path killAndResume(int kills, Path recipe, int steps) throws IOException {
         Path whole =
                 TinyRuns.train(quern.recipe.RecipeFile.load(recipe, List.of())).folder();
         RandomGenerator random = Seeds.stream("kills");
@@ -91,7 +97,7 @@ class KillTest {
                     ? ChildJvm.of(TrainingChild.class, "resume", killed.toString())
                     : ChildJvm.of(TrainingChild.class, "start", recipe.toString());
             // The kill comes some saves after the start, then at any moment of a step and its save.
-            AtomicInteger saves = new AtomicInteger(random.nextInt(i == 0 ? 1 : 0, 2 + STEPS / (2 * kills)));
+            AtomicInteger saves = new AtomicInteger(random.nextInt(i == 0 ? 1 : 0, 2 + steps / (2 * kills)));
             try (ChildJvm process =
                     child.environment("OMP_WAIT_POLICY", "passive").start()) {
                 ProcessKiller.Kill kill = killer.whenLine(
@@ -107,8 +113,8 @@ class KillTest {
         }
         System.out.println("Killed: " + String.join("; ", moments));
         TinyRuns.resume(killed);
-        Map<String, String> expected = TinyRuns.content(Checkpoints.folder(whole, STEPS));
-        Map<String, String> actual = TinyRuns.content(Checkpoints.folder(killed, STEPS));
+        Map<String, String> expected = TinyRuns.content(Checkpoints.folder(whole, steps));
+        Map<String, String> actual = TinyRuns.content(Checkpoints.folder(killed, steps));
         for (String file : List.of("model.safetensors", "trainer/optimizer.safetensors", Checkpoints.STATE)) {
             assertTrue(expected.get(file).equals(actual.get(file)), file + " differs after " + moments);
         }

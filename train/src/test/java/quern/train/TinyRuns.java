@@ -106,6 +106,26 @@ final class TinyRuns {
                 """.formatted(folder.resolve("run"), model, text);
     }
 
+    /** {@link #recipe} of prompts and answers of uneven length, several packed into a row. */
+    static String instructions(Path folder) {
+        Path rows = folder.resolve("rows.jsonl");
+        StringBuilder lines = new StringBuilder();
+        for (String line : text(6, 60).split("\n")) {
+            int cut = line.indexOf(' ', line.length() / 3);
+            lines.append("{\"instruction\": \"Go on.\", \"input\": \"%s\", \"output\": \"%s\"}\n"
+                    .formatted(line.substring(0, cut), line.substring(cut)));
+        }
+        try {
+            Files.writeString(rows, lines);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return recipe(folder, LLAMA.replace("max_position_embeddings: 16", "max_position_embeddings: 512"))
+                .replace(folder.resolve("text.txt").toString(), rows.toString())
+                .replace("tokenizer: char", "tokenizer: {type: bpe, vocab_size: 300}")
+                .replace("max_length: 16", "max_length: 512, packing: true");
+    }
+
     /** {@link #recipe} of the GPT-2 whose blocks are hand-written. */
     static String wideRecipe(Path folder) {
         return recipe(folder, WIDE_GPT2).replace("max_length: 16", "max_length: 64");

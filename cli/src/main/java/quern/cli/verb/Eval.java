@@ -2,8 +2,10 @@ package quern.cli.verb;
 
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -27,7 +29,8 @@ import quern.recipe.QuernException;
         name = "eval",
         description = {
             "Measure how well a model predicts a text.",
-            "The text is read in windows that do not overlap; every token but the first is predicted once."
+            "The text is read in windows that do not overlap; every token but the first is predicted once. Of instruction",
+            "rows only the answers are predicted."
         })
 public final class Eval implements Verb {
     @Parameters(paramLabel = "FOLDER", description = ModelArguments.FOLDER)
@@ -41,8 +44,8 @@ public final class Eval implements Verb {
             required = true,
             paramLabel = "PATH",
             description = {
-                "A file, folder or glob of .txt or .jsonl (.gz and .zst too); may be given several times, and all the",
-                "text counts as one."
+                "A file, folder or glob of .txt, .jsonl or .json (.gz and .zst too); may be given several times, and all",
+                "the text counts as one."
             })
     private List<String> data;
 
@@ -96,7 +99,7 @@ public final class Eval implements Verb {
             Perplexity result = measure(opened, text, length, terminal);
             PrintWriter out = spec.commandLine().getOut();
             if (json.wanted()) {
-                JsonOption.print(out, result);
+                JsonOption.print(out, Double.isNaN(result.bitsPerByte()) ? ofAnswers(result) : result);
             } else {
                 print(out, length, result);
             }
@@ -115,11 +118,22 @@ public final class Eval implements Verb {
         }
     }
 
+    /** Without bits a byte, which answers alone don't have. */
+    private static Map<String, Number> ofAnswers(Perplexity result) {
+        Map<String, Number> all = new LinkedHashMap<>();
+        all.put("loss", result.loss());
+        all.put("perplexity", result.perplexity());
+        all.put("tokens", result.tokens());
+        return all;
+    }
+
     private void print(PrintWriter out, int length, Perplexity result) {
         out.println("%s on %s, windows of %,d tokens".formatted(folder, String.join(", ", data), length));
         out.println(row("loss", "%.4f nats a token", result.loss()));
         out.println(row("perplexity", "%.4f", result.perplexity()));
-        out.println(row("bits per byte", "%.4f", result.bitsPerByte()));
+        if (!Double.isNaN(result.bitsPerByte())) {
+            out.println(row("bits per byte", "%.4f", result.bitsPerByte()));
+        }
         out.println(row("tokens", "%,d", result.tokens()));
         out.flush();
     }

@@ -21,6 +21,7 @@ import picocli.CommandLine.Spec;
 import quern.cli.JsonOption;
 import quern.cli.Terminal;
 import quern.cli.Verb;
+import quern.data.AlpacaTemplate;
 import quern.models.GenerationConfig;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
@@ -62,6 +63,21 @@ public final class Generate implements Verb {
             description = "A file that holds a prompt, or - for standard input; may be given several times.")
     private List<String> promptFiles = new ArrayList<>();
 
+    @Option(
+            names = "--instruction",
+            paramLabel = "TEXT",
+            description = {
+                "A task for a model that learned from instruction rows, put into the prompt of those rows; may be given",
+                "several times."
+            })
+    private List<String> instructions = new ArrayList<>();
+
+    @Option(
+            names = "--input",
+            paramLabel = "TEXT",
+            description = "What the instructions are about, where they don't say it themselves.")
+    private String input = "";
+
     @Mixin
     private JsonOption json;
 
@@ -82,9 +98,13 @@ public final class Generate implements Verb {
     public ExitCode run() {
         List<String> all = new ArrayList<>(prompts);
         promptFiles.forEach(file -> all.add(read(file)));
+        if (!input.isEmpty() && instructions.isEmpty()) {
+            throw QuernException.badInput("--input: belongs to an instruction; give --instruction TEXT too");
+        }
+        instructions.forEach(instruction -> all.add(AlpacaTemplate.prompt(instruction, input)));
         if (all.isEmpty()) {
             throw QuernException.badInput(
-                    "no prompt: give --prompt TEXT, or --prompt-file FILE (- for standard input)");
+                    "no prompt: give --prompt TEXT, --instruction TEXT, or --prompt-file FILE (- for standard input)");
         }
         Terminal notes = Terminal.stderr();
         List<Result> results = new ArrayList<>();

@@ -90,8 +90,8 @@ public final class Plan implements Verb {
         data(plan, terminal, lines);
         TrainingPlan.Tokens tokens = plan.tokens();
         lines.add(heading(terminal, "tokens")
-                + "%,.0f a step, %,.0f in total, %.2f epochs"
-                        .formatted(tokens.perStep(), tokens.total(), tokens.epochs()));
+                + "%,.0f a step%s, %,.0f in total, %.2f epochs"
+                        .formatted(tokens.perStep(), counted(tokens), tokens.total(), tokens.epochs()));
         lines.add(heading(terminal, "steps") + "%,d of %s".formatted(plan.steps(), batch(plan.batchSize())));
         lines.add(heading(terminal, "precision") + precision(plan.precision()));
         TrainingPlan.LearningRate rate = plan.learningRate();
@@ -109,6 +109,14 @@ public final class Plan implements Verb {
                         .map(time -> time(time, tokens))
                         .orElse("unknown: the training does not fit into the memory that is free"));
         return lines;
+    }
+
+    /** How many of them the loss counts, where it isn't all. */
+    private static String counted(TrainingPlan.Tokens tokens) {
+        return tokens.countedPerStep() == tokens.perStep()
+                ? ""
+                : " (the loss counts %,.0f, %.1f%%)"
+                        .formatted(tokens.countedPerStep(), 100 * tokens.countedPerStep() / tokens.perStep());
     }
 
     private static String batch(TrainingPlan.BatchSize batch) {
@@ -216,7 +224,7 @@ public final class Plan implements Verb {
             List<String> inputs = new ArrayList<>();
             List<String> targets = new ArrayList<>();
             for (int i = 0; i < batch.lengths()[row]; i++) {
-                int cell = row * batch.columns() + i;
+                int cell = batch.start(row) + i;
                 int label = batch.labels()[cell];
                 inputs.add(tokenizer.decode(new int[] {batch.inputIds()[cell]}));
                 targets.add(label == Batch.NOT_COUNTED ? null : tokenizer.decode(new int[] {label}));

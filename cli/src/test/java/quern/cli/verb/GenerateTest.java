@@ -138,6 +138,7 @@ class GenerateTest {
 
     @Test
     void badInputIsOneLineAndExitCode2() {
+        refused("--input: belongs to an instruction", "--prompt", "a", "--input", "b");
         refused("no prompt: give --prompt TEXT");
         refused("'foo' is no generation setting", "--prompt", "a", "foo");
         refused(

@@ -106,6 +106,35 @@ class PlanTest {
     }
 
     @Test
+    void saysHowManyTokensTheLossCounts() throws IOException {
+        StringBuilder rows = new StringBuilder();
+        for (int i = 0; i < 20; i++) {
+            rows.append("{\"instruction\": \"Count.\", \"output\": \"%s\"}\n".formatted("one ".repeat(i + 1)));
+        }
+        Path file = Files.writeString(folder.resolve("rows.jsonl"), rows);
+        String[] changes = {
+            "data={path: %s, max_length: 256, validation_share: 0.2}".formatted(file),
+            "tokenizer={type: bpe, vocab_size: 300}",
+            "model.max_position_embeddings=256",
+            "--show-batch"
+        };
+        String shown = plan(changes).out();
+        assertTrue(shown.contains(" a step (the loss counts "), shown);
+        String[] asJson = java.util.Arrays.copyOf(changes, changes.length + 1);
+        asJson[changes.length] = "--json";
+        JsonNode json = plan(asJson).json();
+        double all = json.path("tokens").path("per_step").asDouble();
+        double counted = json.path("tokens").path("counted_per_step").asDouble();
+        assertTrue(counted > 0 && counted < all, counted + " of " + all);
+        JsonNode row = json.path("batch").path(0);
+        assertTrue(String.join(
+                        "",
+                        row.path("inputs").valueStream().map(JsonNode::asString).toList())
+                .startsWith("Below is an instruction"));
+        assertTrue(row.path("targets").path(0).isNull());
+    }
+
+    @Test
     void saysHowTheLossIsScaledAndStepsAreDivided() {
         String[] half = {
             "precision=dynamic",

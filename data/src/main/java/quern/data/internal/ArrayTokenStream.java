@@ -3,8 +3,13 @@ package quern.data.internal;
 import java.util.Objects;
 import quern.data.TokenStream;
 
-/** Tokens in an array. */
-public record ArrayTokenStream(String origin, int[] tokens, long[] documentStarts, long textBytes, int vocabularySize)
+/**
+ * Tokens in an array.
+ *
+ * @param answerStarts where each document's answer starts; null without prompts
+ */
+public record ArrayTokenStream(
+        String origin, int[] tokens, long[] documentStarts, long[] answerStarts, long textBytes, int vocabularySize)
         implements TokenStream {
 
     /** Checks the document borders. */
@@ -15,6 +20,9 @@ public record ArrayTokenStream(String origin, int[] tokens, long[] documentStart
                 throw new IllegalArgumentException("document starts must ascend within the tokens");
             }
             before = start;
+        }
+        if (answerStarts != null && answerStarts.length != documentStarts.length) {
+            throw new IllegalArgumentException("every document needs the start of its answer");
         }
     }
 
@@ -38,5 +46,15 @@ public record ArrayTokenStream(String origin, int[] tokens, long[] documentStart
     public long documentStart(long index) {
         Objects.checkIndex(index, documentStarts.length + 1L);
         return index == documentStarts.length ? tokens.length : documentStarts[(int) index];
+    }
+
+    @Override
+    public boolean hasPrompts() {
+        return answerStarts != null;
+    }
+
+    @Override
+    public long answerStart(long index) {
+        return answerStarts == null ? documentStart(index) : answerStarts[(int) index];
     }
 }

@@ -3,7 +3,12 @@ package quern.data.internal;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import quern.data.DataConfig;
+import quern.data.DataFormat;
 import quern.data.Document;
+import quern.data.TextUnit;
+import quern.recipe.QuernException;
 
 /** Reads the documents of one source, one after the other. */
 public interface DocumentReader extends AutoCloseable {
@@ -25,12 +30,24 @@ public interface DocumentReader extends AutoCloseable {
     void close();
 
     /** Opens a file by its kind. */
-    static DocumentReader open(Path file, String field, quern.data.TextUnit unit) {
-        SourceStream in = SourceStream.open(file);
-        if (SourceFiles.kind(file) == SourceFiles.Kind.JSON_LINES) {
-            return new JsonLinesReader(file, in, field, LINE_LIMIT);
+    static DocumentReader open(Path file, DataConfig config) {
+        SourceFiles.Kind kind = SourceFiles.kind(file);
+        boolean instructions = config.format().equals(Optional.of(DataFormat.INSTRUCTION));
+        boolean texts = config.format().equals(Optional.of(DataFormat.TEXT));
+        if (kind == SourceFiles.Kind.TEXT && instructions || kind == SourceFiles.Kind.JSON && texts) {
+            throw QuernException.badInput(
+                    "%s: data.format: %s is read from %s files; leave format out or name other files",
+                    file, instructions ? "instruction" : "text", instructions ? ".json and .jsonl" : ".txt and .jsonl");
         }
-        return unit == quern.data.TextUnit.FILE
+        SourceStream in = SourceStream.open(file);
+        if (kind == SourceFiles.Kind.JSON_LINES) {
+            return new JsonLinesReader(file, in, config.field(), config.format(), LINE_LIMIT);
+        }
+        if (kind == SourceFiles.Kind.JSON) {
+            return new JsonArrayReader(file, in, LINE_LIMIT);
+        }
+        TextUnit unit = config.textUnit();
+        return unit == TextUnit.FILE
                 ? new WholeTextReader(file, in, PIECE)
                 : new TextUnitReader(file, in, unit, LINE_LIMIT);
     }

@@ -6,9 +6,11 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
+import quern.data.DataFormat;
 import quern.data.Document;
-import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
@@ -17,7 +19,10 @@ import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.json.JsonFactory;
 
-/** A JSON Lines file: an object a line, the text under one key. Blank lines are skipped. */
+/**
+ * A JSON Lines file: an object a line, the text under one key, or an {@link InstructionRow instruction row}. Which of them is
+ * told by the first line unless it is known. Blank lines are skipped.
+ */
 final class JsonLinesReader implements DocumentReader {
     private static final int SHOWN_FIELDS = 12;
 
@@ -27,6 +32,7 @@ final class JsonLinesReader implements DocumentReader {
     private final int limit;
     private final JsonFactory json;
     private final ArrayDeque<Document> ready = new ArrayDeque<>();
+    private Optional<DataFormat> format;
     private byte[] buffer = new byte[1 << 16];
     private int start;
     private int end;
@@ -35,7 +41,8 @@ final class JsonLinesReader implements DocumentReader {
     private long invalid;
     private long empty;
 
-    JsonLinesReader(Path file, InputStream in, String field, int limit) {
+    JsonLinesReader(Path file, InputStream in, String field, Optional<DataFormat> format, int limit) {
+        this.format = format;
         this.file = file;
         this.in = in;
         this.field = field;
@@ -59,6 +66,13 @@ final class JsonLinesReader implements DocumentReader {
             if (row.isBlank()) {
                 continue;
             }
+            if (format.isEmpty()) {
+                format = Optional.of(recognize(row));
+            }
+            if (format.get() == DataFormat.INSTRUCTION) {
+                addInstruction(row);
+                continue;
+            }
             String text = wellFormed(text(row));
             if (text.isEmpty()) {
                 empty++;
@@ -69,70 +83,80 @@ final class JsonLinesReader implements DocumentReader {
         return ready.poll();
     }
 
-    private String text(String row) {
-        Set<String> seen = new LinkedHashSet<>();
-        String text = null;
+    private DataFormat recognize(String row) {
+        Set<String> keys = new LinkedHashSet<>();
+        try (JsonParser parser = json.createParser(ObjectReadContext.empty(), row)) {
+            if (parser.nextToken() == JsonToken.START_OBJECT) {
+                while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
+                    keys.add(parser.currentName());
+                    parser.nextToken();
+                    parser.skipChildren();
+                }
+            }
+        } catch (JacksonException e) {
+            // Reading the row as a text says what is wrong with it.
+            return DataFormat.TEXT;
+        }
+        return !keys.contains(field) && InstructionRow.isOne(keys) ? DataFormat.INSTRUCTION : DataFormat.TEXT;
+    }
+
+    private void addInstruction(String row) {
+        InstructionRow found = object(row, parser -> InstructionRow.read(parser, "%s:%d".formatted(file, line)));
+        invalid += found.loneSurrogates();
+        if (found.isEmpty()) {
+            empty++;
+        } else {
+            ready.addAll(found.wellFormed().documents(file.toString(), line));
+        }
+    }
+
+    /** What {@code read} makes of the row's only value, an object whose start it finds the parser at. */
+    private <T> T object(String row, Function<JsonParser, T> read) {
         try (JsonParser parser = json.createParser(ObjectReadContext.empty(), row)) {
             JsonToken token = parser.nextToken();
             if (token != JsonToken.START_OBJECT) {
                 throw QuernException.failed(
                         "%s:%d: a JSON object was expected, found %s; each line must look like {\"%s\": \"…\"}",
-                        file, line, describe(token), field);
+                        file, line, JsonTokens.describe(token), field);
             }
-            while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
-                String name = parser.currentName();
-                token = parser.nextToken();
-                if (!name.equals(field)) {
-                    if (seen.size() < SHOWN_FIELDS) {
-                        seen.add(name);
-                    }
-                    parser.skipChildren();
-                } else if (token == JsonToken.VALUE_STRING) {
-                    text = parser.getString();
-                } else {
-                    throw QuernException.failed(
-                            "%s:%d: field '%s' holds %s, expected a string", file, line, field, describe(token));
-                }
-            }
+            T result = read.apply(parser);
             if (parser.nextToken() != null) {
                 throw QuernException.failed(
                         "%s:%d: more than one JSON value on the line; expected one object a line", file, line);
             }
+            return result;
         } catch (JacksonException e) {
-            throw new QuernException(
-                    ExitCode.FAILED,
-                    "%s:%d: not valid JSON (column %d: %s); repair or remove the line"
-                            .formatted(
-                                    file,
-                                    line,
-                                    e.getLocation() == null
-                                            ? 0
-                                            : e.getLocation().getColumnNr(),
-                                    firstSentence(e.getOriginalMessage())),
-                    e);
+            throw JsonTokens.invalid(file, line, e, "repair or remove the line");
+        }
+    }
+
+    private String text(String row) {
+        return object(row, this::text);
+    }
+
+    private String text(JsonParser parser) {
+        Set<String> seen = new LinkedHashSet<>();
+        String text = null;
+        while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
+            String name = parser.currentName();
+            JsonToken token = parser.nextToken();
+            if (!name.equals(field)) {
+                if (seen.size() < SHOWN_FIELDS) {
+                    seen.add(name);
+                }
+                parser.skipChildren();
+            } else if (token == JsonToken.VALUE_STRING) {
+                text = parser.getString();
+            } else {
+                throw QuernException.failed(
+                        "%s:%d: field '%s' holds %s, expected a string", file, line, field, JsonTokens.describe(token));
+            }
         }
         if (text == null) {
             throw QuernException.badInput(
                     "%s:%d: no field '%s' in this line; it has %s; set data.field", file, line, field, seen);
         }
         return text;
-    }
-
-    private static String firstSentence(String message) {
-        String line = message.lines().findFirst().orElse("");
-        return line.length() <= 160 ? line : line.substring(0, 160) + "…";
-    }
-
-    private static String describe(JsonToken token) {
-        return switch (token) {
-            case START_OBJECT -> "an object";
-            case START_ARRAY -> "a list";
-            case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> "a number";
-            case VALUE_TRUE, VALUE_FALSE -> "a boolean";
-            case VALUE_NULL -> "null";
-            case VALUE_STRING -> "a string";
-            case null, default -> "something else";
-        };
     }
 
     private String decode(int from, int length) {

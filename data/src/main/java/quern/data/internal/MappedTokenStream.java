@@ -1,6 +1,7 @@
 package quern.data.internal;
 
 import java.nio.file.Path;
+import java.util.function.LongFunction;
 import quern.data.TokenStream;
 import quern.recipe.QuernException;
 import tools.jackson.databind.JsonNode;
@@ -11,11 +12,20 @@ final class MappedTokenStream implements TokenStream {
     private final String split;
     private final ShardSequence tokens;
     private final ShardSequence starts;
+    /** Null without prompts. */
+    private final ShardSequence answers;
+
+    private final LongFunction<String> places;
     private final long textBytes;
     private final int vocabularySize;
 
-    /** Opens the files that the store's description lists for this split. */
-    MappedTokenStream(Path folder, String split, JsonNode store) {
+    /**
+     * Opens the files that the store's description lists for this split.
+     *
+     * @param places where a document of it comes from
+     */
+    MappedTokenStream(Path folder, String split, JsonNode store, LongFunction<String> places) {
+        this.places = places;
         this.folder = folder;
         this.split = split;
         JsonNode own = store.path(split);
@@ -33,6 +43,14 @@ final class MappedTokenStream implements TokenStream {
                 Long.BYTES,
                 number(store, "documents_per_shard").longValue(),
                 number(own, "documents").longValue());
+        this.answers = store.path("prompts").asBoolean(false)
+                ? ShardSequence.open(
+                        folder,
+                        split + "-answers",
+                        Long.BYTES,
+                        number(store, "documents_per_shard").longValue(),
+                        number(own, "documents").longValue())
+                : null;
         this.textBytes = number(own, "text_bytes").longValue();
     }
 
@@ -64,6 +82,21 @@ final class MappedTokenStream implements TokenStream {
     @Override
     public long documentStart(long index) {
         return index == starts.size() ? tokens.size() : starts.get(index);
+    }
+
+    @Override
+    public boolean hasPrompts() {
+        return answers != null;
+    }
+
+    @Override
+    public long answerStart(long index) {
+        return answers == null ? documentStart(index) : answers.get(index);
+    }
+
+    @Override
+    public String describe(long index) {
+        return places.apply(index);
     }
 
     @Override

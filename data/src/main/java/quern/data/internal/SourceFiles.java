@@ -14,14 +14,17 @@ import quern.recipe.QuernException;
 
 /** Turns the entries of {@code data.path} into a sorted list of readable, non-empty files of known kinds. */
 public final class SourceFiles {
-    private static final String KINDS = ".txt or .jsonl, or .gz or .zst of one of them";
+    private static final String KINDS = ".txt, .jsonl or .json, or .gz or .zst of one of them";
+    private static final String FOLDER_KINDS = ".txt or .jsonl, or .gz or .zst of one of them";
 
     private SourceFiles() {}
 
     /** What a file's name says about its content. */
     public enum Kind {
         TEXT,
-        JSON_LINES
+        JSON_LINES,
+        /** One list of rows. */
+        JSON
     }
 
     /** The kind by name, with compression endings taken off; null for any other name. */
@@ -33,6 +36,9 @@ public final class SourceFiles {
         if (name.endsWith(".txt")) {
             return Kind.TEXT;
         }
+        if (name.endsWith(".json")) {
+            return Kind.JSON;
+        }
         return name.endsWith(".jsonl") ? Kind.JSON_LINES : null;
     }
 
@@ -42,10 +48,11 @@ public final class SourceFiles {
         for (String entry : entries) {
             Path path = toPath(entry);
             if (path != null && Files.isDirectory(path)) {
-                List<Path> inside = walk(path).filter(SourceFiles::isSource).toList();
+                List<Path> inside = walk(path).filter(SourceFiles::isTextSource).toList();
                 if (inside.isEmpty()) {
                     throw QuernException.badInput(
-                            "%s: no file in this folder ends in %s; name the right folder or files", entry, KINDS);
+                            "%s: no file in this folder ends in %s; name the right folder or files",
+                            entry, FOLDER_KINDS);
                 }
                 files.addAll(inside);
             } else if (path != null && Files.exists(path)) {
@@ -97,6 +104,11 @@ public final class SourceFiles {
 
     private static boolean isSource(Path file) {
         return kind(file) != null && Files.isRegularFile(file);
+    }
+
+    /** Settings lie as .json beside texts, so such a file must be named, or matched by a pattern. */
+    private static boolean isTextSource(Path file) {
+        return isSource(file) && kind(file) != Kind.JSON;
     }
 
     private static List<Path> glob(String entry) {

@@ -10,9 +10,9 @@ import quern.data.DataConfig;
 import quern.data.Document;
 import quern.data.DocumentReport;
 import quern.data.Documents;
-import quern.data.Permutation;
 import quern.data.Tokenizer;
 import quern.recipe.DurableFiles;
+import quern.recipe.QuernException;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Tokenizes a corpus into the files of a store. */
@@ -34,34 +34,47 @@ final class TokenStoreBuilder {
 
     private long documentCount;
     private long trainCharacters;
-    private Permutation order;
-    private long heldOut;
+    private boolean prompts;
+    private Split split;
 
     /** Part of a document on its way into a split. */
-    private record Piece(Split split, String text, boolean first, boolean last) {}
+    private record Piece(Part part, Document document) {
+        String text() {
+            return document.text();
+        }
+    }
 
     /** The files of one split as they grow. */
-    private final class Split implements AutoCloseable {
+    private final class Part implements AutoCloseable {
         final String name;
         final ShardSequence.Writer tokens;
         final ShardSequence.Writer starts;
+        final ShardSequence.Writer answers;
         long textBytes;
 
-        Split(String name) {
+        Part(String name) {
             this.name = name;
             this.tokens = new ShardSequence.Writer(folder, name + "-tokens", width, tokensPerShard);
             this.starts = new ShardSequence.Writer(folder, name + "-documents", Long.BYTES, documentsPerShard);
+            this.answers =
+                    prompts ? new ShardSequence.Writer(folder, name + "-answers", Long.BYTES, documentsPerShard) : null;
         }
 
         void add(Piece piece, int[] ids) throws IOException {
-            if (piece.first()) {
+            Document document = piece.document();
+            if (document.first()) {
                 starts.add(tokens.size());
+            }
+            boolean learned = document.part() == Document.Part.ANSWER
+                    || document.first() && document.part() == Document.Part.TEXT;
+            if (prompts && learned) {
+                answers.add(tokens.size());
             }
             for (int id : ids) {
                 tokens.add(id);
             }
             textBytes += Utf8.length(piece.text());
-            if (piece.last() && documentCount > 1) {
+            if (document.last() && (documentCount > 1 || prompts)) {
                 for (int id : separator) {
                     tokens.add(id);
                 }
@@ -71,6 +84,9 @@ final class TokenStoreBuilder {
         ObjectNode finish() throws IOException {
             tokens.finish();
             starts.finish();
+            if (prompts) {
+                answers.finish();
+            }
             return Json.object()
                     .put("tokens", tokens.size())
                     .put("documents", starts.size())
@@ -81,6 +97,9 @@ final class TokenStoreBuilder {
         public void close() throws IOException {
             tokens.close();
             starts.close();
+            if (prompts) {
+                answers.close();
+            }
         }
     }
 
@@ -100,8 +119,8 @@ final class TokenStoreBuilder {
 
     void build() throws IOException {
         planSplit();
-        try (Split train = new Split("train");
-                Split validation = new Split("validation")) {
+        try (Part train = new Part("train");
+                Part validation = new Part("validation")) {
             DocumentReport report = tokenize(train, validation);
             ObjectNode store = Json.object();
             store.put("format", TokenStoreFiles.FORMAT)
@@ -109,7 +128,8 @@ final class TokenStoreBuilder {
                     .put("vocabulary_size", tokenizer.vocabularySize())
                     .put("token_bytes", width)
                     .put("tokens_per_shard", tokensPerShard)
-                    .put("documents_per_shard", documentsPerShard);
+                    .put("documents_per_shard", documentsPerShard)
+                    .put("prompts", prompts);
             store.set("train", train.finish());
             store.set("validation", validation.finish());
             store.set(
@@ -129,16 +149,17 @@ final class TokenStoreBuilder {
     /** The split needs the number of documents, and for a single one its length, before the first token. */
     private void planSplit() {
         Documents.Cursor pass = documents.iterator();
-        pass.forEachRemaining(document -> {});
+        pass.forEachRemaining(document -> prompts |= document.part() == Document.Part.PROMPT);
         documentCount = pass.report().documents();
         trainCharacters = (long) (pass.report().characters() * (1 - config.validationShare()));
-        order = new Permutation(documentCount, config.validationSeed());
-        heldOut = config.validationShare() == 0
-                ? 0
-                : Math.clamp(Math.round(documentCount * config.validationShare()), 1, Math.max(1, documentCount - 1));
+        split = Split.of(config, documentCount, prompts);
+        if (prompts && separator.length == 0) {
+            throw QuernException.badInput(
+                    "data.path: these are instruction rows, whose answers end in an end-of-text token, but the tokenizer has none; use tokenizer: bpe, or give data.document_separator");
+        }
     }
 
-    private DocumentReport tokenize(Split train, Split validation) throws IOException {
+    private DocumentReport tokenize(Part train, Part validation) throws IOException {
         List<Piece> batch = new ArrayList<>();
         int batchSize = 0;
         long index = 0;
@@ -148,13 +169,12 @@ final class TokenStoreBuilder {
             while (pass.hasNext()) {
                 Document document = pass.next();
                 String text = document.text();
-                if (documentCount == 1) {
+                if (split.single()) {
                     int length = text.codePointCount(0, text.length());
                     cutAtCharacter(document, characters, length, train, validation, batch);
                     characters += length;
                 } else {
-                    boolean out = order.at(index) < heldOut;
-                    batch.add(new Piece(out ? validation : train, text, document.first(), document.last()));
+                    batch.add(new Piece(split.isHeldOut(index) ? validation : train, document));
                     index += document.last() ? 1 : 0;
                 }
                 batchSize += text.length();
@@ -182,24 +202,27 @@ final class TokenStoreBuilder {
     }
 
     /** Divides the piece of a single document that starts at character {@code from} where the training part ends. */
-    private void cutAtCharacter(
-            Document piece, long from, int length, Split train, Split validation, List<Piece> batch) {
+    private void cutAtCharacter(Document piece, long from, int length, Part train, Part validation, List<Piece> batch) {
         String text = piece.text();
         long border = config.validationShare() == 0 ? Long.MAX_VALUE : trainCharacters;
         int left = Math.clamp(border - from, 0, length);
         int cut = text.offsetByCodePoints(0, left);
         if (cut > 0) {
-            batch.add(new Piece(train, text.substring(0, cut), from == 0, false));
+            batch.add(new Piece(train, cut(piece, 0, cut, from == 0)));
         }
         if (cut < text.length()) {
-            batch.add(new Piece(validation, text.substring(cut), from + left == border, false));
+            batch.add(new Piece(validation, cut(piece, cut, text.length(), from + left == border)));
         }
+    }
+
+    private static Document cut(Document piece, int from, int to, boolean first) {
+        return new Document(piece.origin(), piece.line(), piece.text().substring(from, to), first, false);
     }
 
     private void encode(List<Piece> batch) throws IOException {
         List<int[]> ids = tokenizer.encodeAll(batch.stream().map(Piece::text).toList());
         for (int i = 0; i < ids.size(); i++) {
-            batch.get(i).split().add(batch.get(i), ids.get(i));
+            batch.get(i).part().add(batch.get(i), ids.get(i));
         }
         batch.clear();
     }

@@ -40,7 +40,7 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
         if (!Files.exists(folder)) {
             make(config, tokenizer, documents, folder, key, progress);
         }
-        return open(folder);
+        return open(config, documents, folder);
     }
 
     private static void make(
@@ -90,7 +90,7 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
         }
     }
 
-    private static TokenStoreFiles open(Path folder) {
+    private static TokenStoreFiles open(DataConfig config, Documents documents, Path folder) {
         Path description = folder.resolve(DESCRIPTION);
         if (!Files.exists(description)) {
             throw QuernException.failed(
@@ -99,12 +99,15 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
         }
         JsonNode store = Json.parse(description, Json.read(description));
         JsonNode report = store.path("report");
+        long count = report.path("documents").asLong(0);
+        boolean prompts = store.path("prompts").asBoolean(false);
+        Split split = Split.of(config, count, prompts);
         return new TokenStoreFiles(
                 folder,
-                new MappedTokenStream(folder, "train", store),
-                new MappedTokenStream(folder, "validation", store),
+                new MappedTokenStream(folder, "train", store, i -> split.place(documents, i, false)),
+                new MappedTokenStream(folder, "validation", store, i -> split.place(documents, i, true)),
                 new DocumentReport(
-                        report.path("documents").asLong(0),
+                        count,
                         report.path("empty_documents").asLong(0),
                         report.path("characters").asLong(0),
                         report.path("bytes").asLong(0),
@@ -117,6 +120,7 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
                 .add(FORMAT)
                 .add(config.source())
                 .add(config.field())
+                .add(config.format())
                 .add(config.textUnit())
                 .add(config.validationShare())
                 .add(config.validationSeed())

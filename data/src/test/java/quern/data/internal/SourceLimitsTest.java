@@ -10,6 +10,7 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -67,7 +68,7 @@ class SourceLimitsTest {
     void anEndlessLineIsRefused() {
         Path file = Path.of("endless");
         String row = "{\"text\":\"a\"}\n{\"text\":\"";
-        refused(new JsonLinesReader(file, gigabyte(row), "text", LIMIT), "endless:2", "65,536 bytes");
+        refused(new JsonLinesReader(file, gigabyte(row), "text", Optional.empty(), LIMIT), "endless:2", "65,536 bytes");
         refused(new TextUnitReader(file, gigabyte("a\n"), TextUnit.LINE, LIMIT), "endless:2", "line of more than");
         refused(
                 new TextUnitReader(file, gigabyte("a\n"), TextUnit.PARAGRAPH, LIMIT),

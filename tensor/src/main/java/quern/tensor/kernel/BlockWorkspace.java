@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.IntToLongFunction;
 import quern.tensor.kernel.DecoderBlockKernel.Activations;
 import quern.tensor.kernel.DecoderBlockKernel.NormSlot;
 import quern.tensor.kernel.DecoderBlockKernel.Scratch;
@@ -23,6 +24,12 @@ import quern.tensor.kernel.DecoderBlockKernel.Weights;
  */
 final class BlockWorkspace implements AutoCloseable {
     private record Key(Shape shape, List<Boolean> biased, int lanes) {}
+
+    /** How many times its even share a lane may get before the parts of a block are shared one by one. */
+    private static final double MOST_UNEVEN = 1.5;
+
+    /** What a token's attention costs beside its scores, in keys. */
+    private static final int STEP_COST = 64;
 
     private static final Map<Key, Deque<SoftReference<BlockWorkspace>>> FREE = new HashMap<>();
 
@@ -58,13 +65,9 @@ final class BlockWorkspace implements AutoCloseable {
         final float[] dAttentionBias = new float[inputs.inStride];
         final float[] dFeedForwardWeight = new float[inputs.inStride];
         final float[] dFeedForwardBias = new float[inputs.inStride];
-        CausalAttentionRows attention;
-        int attentionLength = -1;
-        int attentionHeads;
-        float[] qkv;
-        float[] dQkv;
-        float[] y;
-        float[] dy;
+        private AttentionArrays whole;
+        private AttentionArrays part;
+        AttentionArrays attention;
 
         Lane(int number) {
             this.number = number;
@@ -74,17 +77,38 @@ final class BlockWorkspace implements AutoCloseable {
             return new float[DecoderBlockKernel.TILE * stride];
         }
 
+        /** All heads at once and a share of them have arrays of their own, since batches may take turns. */
         void prepare(int length, int heads, int keyValueHeads) {
-            if (attentionLength == length && attentionHeads == heads) {
-                return;
+            boolean all = heads == s.heads();
+            AttentionArrays arrays = all ? whole : part;
+            if (arrays == null || arrays.length < length) {
+                arrays = new AttentionArrays(heads, keyValueHeads, length);
             }
-            attention = new CausalAttentionRows(heads, keyValueHeads, s.headWidth(), length, s.scale());
-            attentionLength = length;
-            attentionHeads = heads;
-            qkv = new float[CausalAttentionRows.room(length, attention.stride)];
-            dQkv = new float[CausalAttentionRows.room(length, attention.stride)];
-            y = new float[CausalAttentionRows.room(length, attention.outputStride)];
-            dy = new float[CausalAttentionRows.room(length, attention.outputStride)];
+            if (all) {
+                whole = arrays;
+            } else {
+                part = arrays;
+            }
+            attention = arrays;
+        }
+    }
+
+    /** Attention over some heads, for sequences of at most a length. */
+    private final class AttentionArrays {
+        final CausalAttentionRows rows;
+        final int length;
+        final float[] qkv;
+        final float[] dQkv;
+        final float[] y;
+        final float[] dy;
+
+        AttentionArrays(int heads, int keyValueHeads, int length) {
+            this.length = length;
+            rows = new CausalAttentionRows(heads, keyValueHeads, s.headWidth(), length, s.scale());
+            qkv = new float[CausalAttentionRows.room(length, rows.stride)];
+            dQkv = new float[CausalAttentionRows.room(length, rows.stride)];
+            y = new float[CausalAttentionRows.room(length, rows.outputStride)];
+            dy = new float[CausalAttentionRows.room(length, rows.outputStride)];
         }
     }
 
@@ -144,28 +168,77 @@ final class BlockWorkspace implements AutoCloseable {
 
     /**
      * Work on rows, then on attention, then on rows again. Where there are sequences enough each lane does all of its own ones,
-     * one after another while they are in its cache; otherwise all lanes share the rows, the heads and the rows.
+     * some short ones together, one group after another while they are in its cache; otherwise all lanes share the rows, the
+     * heads and the rows.
      */
     void run(Activations a, TileTask before, ItemTask attention, TileTask after) {
-        int parts = a.batch() >= 2 * lanes.length || s.keyValueHeads() == 1 ? 1 : s.keyValueHeads();
+        int[] own = shares(a);
+        int parts = own != null || s.keyValueHeads() == 1 ? 1 : s.keyValueHeads();
         prepareAttention(a, parts);
-        if (parts == 1) {
-            int together = Math.max(1, DecoderBlockKernel.TILE / a.length());
-            shares(Math.ceilDiv(a.batch(), together), (lane, group) -> {
-                int from = group * together;
-                int to = Math.min(a.batch(), from + together);
-                tiles(lane, from * a.length(), (to - from) * a.length(), before);
-                for (int sequence = from; sequence < to; sequence++) {
-                    attention.run(lane, sequence);
+        if (own != null) {
+            KernelThreads.run(lanes.length, lane -> {
+                int to;
+                for (int from = own[lane]; from < own[lane + 1]; from = to) {
+                    int first = a.starts()[from];
+                    to = from + 1;
+                    while (to < own[lane + 1] && a.starts()[to + 1] - first <= DecoderBlockKernel.TILE) {
+                        to++;
+                    }
+                    int rows = a.starts()[to] - first;
+                    tiles(lane, first, rows, before);
+                    for (int sequence = from; sequence < to; sequence++) {
+                        attention.run(lane, sequence);
+                    }
+                    tiles(lane, first, rows, after);
                 }
-                tiles(lane, from * a.length(), (to - from) * a.length(), after);
             });
             return;
         }
         int tiles = Math.ceilDiv(a.tokens(), DecoderBlockKernel.TILE);
         shares(tiles, (lane, tile) -> tile(lane, tile, a.tokens(), before));
-        shares(a.batch() * parts, attention);
+        int[] items = evenShares(a.sequences() * parts, item -> {
+            long length = a.length(item / parts);
+            return length * (length + STEP_COST);
+        });
+        KernelThreads.run(lanes.length, lane -> {
+            for (int item = items[lane]; item < items[lane + 1]; item++) {
+                attention.run(lane, item);
+            }
+        });
         shares(tiles, (lane, tile) -> tile(lane, tile, a.tokens(), after));
+    }
+
+    /** Where each lane's own sequences start, if they can be shared without much waiting; else null. */
+    private int[] shares(Activations a) {
+        if (a.sequences() < 2 * lanes.length) {
+            return null;
+        }
+        int[] own = evenShares(a.sequences(), a::length);
+        long most = 0;
+        for (int lane = 0; lane < lanes.length; lane++) {
+            most = Math.max(most, a.starts()[own[lane + 1]] - a.starts()[own[lane]]);
+        }
+        return most * lanes.length <= MOST_UNEVEN * a.tokens() ? own : null;
+    }
+
+    /** Neighbouring items for each lane, whose weights add up as evenly as their order lets them. */
+    private int[] evenShares(int items, IntToLongFunction weight) {
+        long total = 0;
+        for (int i = 0; i < items; i++) {
+            total += weight.applyAsLong(i);
+        }
+        int[] shares = new int[lanes.length + 1];
+        shares[lanes.length] = items;
+        long before = 0;
+        int item = 0;
+        for (int lane = 1; lane < lanes.length; lane++) {
+            // An item goes to the lane in whose share its middle lies.
+            while (item < items && 2 * before + weight.applyAsLong(item) <= 2 * total * lane / lanes.length) {
+                before += weight.applyAsLong(item++);
+            }
+            shares[lane] = item;
+        }
+        return shares;
     }
 
     private static void tiles(int lane, int first, int rows, TileTask task) {
@@ -326,12 +399,13 @@ final class BlockWorkspace implements AutoCloseable {
     /** @param parts items a sequence is cut into, each with its share of key-value heads */
     private void prepareAttention(Activations a, int parts) {
         attentionParts = parts;
+        int longest = a.longest();
         for (Lane l : lanes) {
-            l.prepare(a.length(), s.heads() / parts, s.keyValueHeads() / parts);
+            l.prepare(longest, s.heads() / parts, s.keyValueHeads() / parts);
         }
         if (s.rotary()) {
-            int n = a.length() * (s.headWidth() / 2);
-            if (cos.length != n) {
+            int n = (a.ownAngles() ? a.tokens() : longest) * (s.headWidth() / 2);
+            if (cos.length < n) {
                 cos = new float[n];
                 sin = new float[n];
             }
@@ -343,50 +417,54 @@ final class BlockWorkspace implements AutoCloseable {
     void forwardAttention(int lane, Activations a, int item) {
         Lane l = lanes[lane];
         gather(l, a, item);
-        l.attention.forward(l.qkv, l.y);
-        int share = l.attention.outputStride;
-        long first = (long) (item / attentionParts) * a.length();
+        int sequence = item / attentionParts;
+        int length = a.length(sequence);
+        l.attention.rows.forward(l.attention.qkv, l.attention.y, length);
+        int share = l.attention.rows.outputStride;
+        long first = a.starts()[sequence];
         if (attentionParts == 1) {
-            HeapRows.store(l.y, 0, a.attended(), a.type(), first * share, a.length() * share);
+            HeapRows.store(l.attention.y, 0, a.attended(), a.type(), first * share, length * share);
             return;
         }
-        for (int row = 0; row < a.length(); row++) {
+        for (int row = 0; row < length; row++) {
             long to = (first + row) * s.queries() + (long) (item % attentionParts) * share;
-            HeapRows.store(l.y, row * share, a.attended(), a.type(), to, share);
+            HeapRows.store(l.attention.y, row * share, a.attended(), a.type(), to, share);
         }
     }
 
     void backwardAttention(int lane, Activations a, Scratch scratch, int item) {
         Lane l = lanes[lane];
         gather(l, a, item);
-        int share = l.attention.outputStride;
-        long first = (long) (item / attentionParts) * a.length();
+        int share = l.attention.rows.outputStride;
+        int sequence = item / attentionParts;
+        int length = a.length(sequence);
+        long first = a.starts()[sequence];
         if (attentionParts == 1) {
-            HeapRows.load(scratch.dAttended(), a.type(), first * share, l.dy, 0, a.length() * share);
+            HeapRows.load(scratch.dAttended(), a.type(), first * share, l.attention.dy, 0, length * share);
         }
-        for (int row = 0; row < a.length() && attentionParts > 1; row++) {
+        for (int row = 0; row < length && attentionParts > 1; row++) {
             long from = (first + row) * s.queries() + (long) (item % attentionParts) * share;
-            HeapRows.load(scratch.dAttended(), a.type(), from, l.dy, row * share, share);
+            HeapRows.load(scratch.dAttended(), a.type(), from, l.attention.dy, row * share, share);
         }
-        l.attention.backward(l.qkv, l.dy, l.dQkv);
+        l.attention.rows.backward(l.attention.qkv, l.attention.dy, l.attention.dQkv, length);
         if (s.rotary()) {
-            rotate(l, l.dQkv, a.length(), -1);
+            rotate(l, l.attention.dQkv, a, sequence, -1);
         }
         pieces(
                 l,
                 item,
-                a.length(),
-                (at, element, count) -> HeapRows.store(l.dQkv, at, scratch.dQkv(), a.type(), element, count));
+                a,
+                (at, element, count) -> HeapRows.store(l.attention.dQkv, at, scratch.dQkv(), a.type(), element, count));
     }
 
     private void gather(Lane l, Activations a, int item) {
         pieces(
                 l,
                 item,
-                a.length(),
-                (at, element, count) -> HeapRows.load(a.qkv(), a.type(), element, l.qkv, at, count));
+                a,
+                (at, element, count) -> HeapRows.load(a.qkv(), a.type(), element, l.attention.qkv, at, count));
         if (s.rotary()) {
-            rotate(l, l.qkv, a.length(), 1);
+            rotate(l, l.attention.qkv, a, item / attentionParts, 1);
         }
     }
 
@@ -396,9 +474,10 @@ final class BlockWorkspace implements AutoCloseable {
     }
 
     /** The item's queries, keys and values of each row: where they stand in its array, and in the tensor of all. */
-    private void pieces(Lane l, int item, int length, Piece piece) {
+    private void pieces(Lane l, int item, Activations a, Piece piece) {
         int part = item % attentionParts;
-        long first = (long) (item / attentionParts) * length;
+        int length = a.length(item / attentionParts);
+        long first = a.starts()[item / attentionParts];
         int queries = s.queries() / attentionParts;
         int keys = s.keys() / attentionParts;
         if (attentionParts == 1) {
@@ -407,20 +486,22 @@ final class BlockWorkspace implements AutoCloseable {
         }
         for (int row = 0; row < length; row++) {
             long element = (first + row) * s.mapped();
-            int at = row * l.attention.stride;
+            int at = row * l.attention.rows.stride;
             piece.at(at, element + (long) part * queries, queries);
             piece.at(at + queries, element + s.queries() + (long) part * keys, keys);
             piece.at(at + queries + keys, element + s.queries() + s.keys() + (long) part * keys, keys);
         }
     }
 
-    private void rotate(Lane l, float[] qkv, int length, float direction) {
+    private void rotate(Lane l, float[] qkv, Activations a, int sequence, float direction) {
+        int length = a.length(sequence);
+        int firstAngle = a.ownAngles() ? a.starts()[sequence] : 0;
         int half = s.headWidth() / 2;
         int heads = (s.heads() + s.keyValueHeads()) / attentionParts;
         for (int row = 0; row < length; row++) {
-            int angle = row * half;
+            int angle = (firstAngle + row) * half;
             for (int h = 0; h < heads; h++) {
-                int at = row * l.attention.stride + h * s.headWidth();
+                int at = row * l.attention.rows.stride + h * s.headWidth();
                 for (int i = 0; i < half; i++) {
                     float c = cos[angle + i];
                     float n = direction * sin[angle + i];

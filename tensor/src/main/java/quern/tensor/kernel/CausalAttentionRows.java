@@ -17,7 +17,7 @@ final class CausalAttentionRows {
     private final int heads;
     private final int keyValueHeads;
     private final int width;
-    private final int length;
+    private final int most;
     private final float scale;
     /** Distance of rows in qkv. */
     final int stride;
@@ -25,7 +25,8 @@ final class CausalAttentionRows {
     final int outputStride;
 
     private final int paddedWidth;
-    private final int scoreStride;
+    private int length;
+    private int scoreStride;
     private final float[] keysPacked;
     private final float[] valuesPacked;
     private final float[] scores;
@@ -39,31 +40,31 @@ final class CausalAttentionRows {
     private final float[] scratch = new float[Lanes.COUNT];
 
     /**
-     * Room for sequences of {@code length}.
+     * Room for sequences of at most {@code most} tokens.
      *
      * @param heads query heads here, a multiple of {@code keyValueHeads}
      * @param width of a head
      */
-    CausalAttentionRows(int heads, int keyValueHeads, int width, int length, double scale) {
+    CausalAttentionRows(int heads, int keyValueHeads, int width, int most, double scale) {
         this.heads = heads;
         this.keyValueHeads = keyValueHeads;
         this.width = width;
-        this.length = length;
+        this.most = most;
         this.scale = (float) scale;
         this.stride = (heads + 2 * keyValueHeads) * width;
         this.outputStride = heads * width;
         paddedWidth = Gemm.padColumns(width);
-        scoreStride = Gemm.padColumns(length);
-        keysPacked = new float[Gemm.panelsLength(width, length)];
-        valuesPacked = new float[Gemm.panelsLength(width, length)];
-        scores = new float[STRIP * scoreStride];
-        scoreGradient = new float[STRIP * scoreStride];
+        int columns = Gemm.padColumns(most);
+        keysPacked = new float[Gemm.panelsLength(width, most)];
+        valuesPacked = new float[Gemm.panelsLength(width, most)];
+        scores = new float[STRIP * columns];
+        scoreGradient = new float[STRIP * columns];
         head = new float[STRIP * paddedWidth];
         headPanels = new float[Gemm.panelsLength(STRIP, width)];
-        keyRowPanels = new float[Gemm.panelsLength(length, width)];
-        scoreEights = new float[Gemm.eightsLength(STRIP, length)];
-        keyGradient = new float[Gemm.padRows(length) * paddedWidth];
-        valueGradient = new float[Gemm.padRows(length) * paddedWidth];
+        keyRowPanels = new float[Gemm.panelsLength(most, width)];
+        scoreEights = new float[Gemm.eightsLength(STRIP, most)];
+        keyGradient = new float[Gemm.padRows(most) * paddedWidth];
+        valueGradient = new float[Gemm.padRows(most) * paddedWidth];
     }
 
     /** The floats an array of {@code length} rows of {@code stride} needs, read-ahead of the products included. */
@@ -71,8 +72,17 @@ final class CausalAttentionRows {
         return Gemm.padRows(length) * stride + Gemm.padColumns(1);
     }
 
-    /** qkv to the heads' results. */
-    void forward(float[] qkv, float[] y) {
+    private void begin(int tokens) {
+        if (tokens > most) {
+            throw new IllegalArgumentException("a sequence of " + tokens + " tokens, but there is room for " + most);
+        }
+        length = tokens;
+        scoreStride = Gemm.padColumns(tokens);
+    }
+
+    /** qkv to the heads' results, of a sequence of so many tokens. */
+    void forward(float[] qkv, float[] y, int tokens) {
+        begin(tokens);
         for (int kv = 0; kv < keyValueHeads; kv++) {
             int group = heads / keyValueHeads;
             int keys = (heads + kv) * width;
@@ -90,8 +100,10 @@ final class CausalAttentionRows {
         }
     }
 
-    /** Writes the gradient of qkv, given that of the results. */
-    void backward(float[] qkv, float[] dy, float[] dQkv) {
+    /** Writes the gradient of qkv, given that of the results, of a sequence of so many tokens. */
+    void backward(float[] qkv, float[] dy, float[] dQkv, int tokens) {
+        begin(tokens);
+        int padded = Gemm.padRows(length) * paddedWidth;
         int group = heads / keyValueHeads;
         for (int kv = 0; kv < keyValueHeads; kv++) {
             int keys = (heads + kv) * width;
@@ -99,8 +111,8 @@ final class CausalAttentionRows {
             pack(qkv, keys, keysPacked);
             pack(qkv, values, valuesPacked);
             Gemm.panels(new Gemm.Rows(qkv, keys, stride), length, width, keyRowPanels);
-            Arrays.fill(keyGradient, 0);
-            Arrays.fill(valueGradient, 0);
+            Arrays.fill(keyGradient, 0, padded, 0);
+            Arrays.fill(valueGradient, 0, padded, 0);
             for (int h = kv * group; h < (kv + 1) * group; h++) {
                 for (int first = 0; first < length; first += STRIP) {
                     strip(qkv, dy, dQkv, h, first);

@@ -2,6 +2,7 @@ package quern.tensor.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -88,29 +89,55 @@ public final class DecoderBlockKernel {
             Slot down) {}
 
     /**
-     * What a visit reads and writes, all contiguous and of one type.
+     * What a visit reads and writes, all contiguous and of one type. The tokens are sequences one behind another, of any
+     * lengths; each attends within itself.
      *
+     * @param starts where each sequence starts, ascending from 0, and behind them N
      * @param x [N, D], read
      * @param qkv [N, Q+2K], written by the forward, read by the backward
      * @param attended [N, Q], likewise
      * @param middle [N, D] the residual stream between the parts, likewise
      * @param inner [N, F], or [N, 2F] where gated: before the activation, likewise
-     * @param cos [T, head/2] in the same type, or null without rotary
+     * @param ownAngles whether every token has its own row of the tables; otherwise a sequence's first token has the first
+     * @param cos [N, head/2], or [T, head/2] for sequences of at most T tokens, in the same type; null without rotary
      */
     public record Activations(
             ElementType type,
-            int batch,
-            int length,
+            int[] starts,
             MemorySegment x,
             MemorySegment qkv,
             MemorySegment attended,
             MemorySegment middle,
             MemorySegment inner,
+            boolean ownAngles,
             MemorySegment cos,
             MemorySegment sin) {
-        int tokens() {
-            return batch * length;
+        int sequences() {
+            return starts.length - 1;
         }
+
+        int tokens() {
+            return starts[sequences()];
+        }
+
+        int length(int sequence) {
+            return starts[sequence + 1] - starts[sequence];
+        }
+
+        int longest() {
+            int longest = 0;
+            for (int i = 0; i < sequences(); i++) {
+                longest = Math.max(longest, length(i));
+            }
+            return longest;
+        }
+    }
+
+    /** The starts of so many sequences of one length. */
+    public static int[] starts(int sequences, int length) {
+        int[] starts = new int[sequences + 1];
+        Arrays.setAll(starts, i -> i * length);
+        return starts;
     }
 
     /**

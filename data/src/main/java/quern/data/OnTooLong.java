@@ -1,0 +1,11 @@
+package quern.data;
+
+/** What becomes of a document that is longer than a row. */
+public enum OnTooLong {
+    /** It is refused, and its place named. */
+    ERROR,
+    /** It is left out. */
+    DROP,
+    /** Its end is cut off. */
+    TRUNCATE
+}

@@ -1,0 +1,103 @@
+package quern.data.internal;
+
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import quern.data.Document;
+import quern.recipe.QuernException;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.json.JsonFactory;
+
+/** A JSON file that is one list of {@link InstructionRow instruction rows}, read one at a time. */
+final class JsonArrayReader implements DocumentReader {
+    private final Path file;
+    private final InputStream in;
+    private final JsonParser parser;
+    private final ArrayDeque<Document> ready = new ArrayDeque<>();
+    private boolean started;
+    private boolean ended;
+    private long row;
+    private long invalid;
+    private long empty;
+
+    JsonArrayReader(Path file, InputStream in, int limit) {
+        this.file = file;
+        this.in = in;
+        JsonFactory json = JsonFactory.builder()
+                .streamReadConstraints(
+                        StreamReadConstraints.builder().maxStringLength(limit).build())
+                .build();
+        // A reader replaces invalid bytes by U+FFFD, which the byte parser would refuse.
+        InputStreamReader text = new InputStreamReader(in, StandardCharsets.UTF_8);
+        this.parser = json.createParser(ObjectReadContext.empty(), text);
+    }
+
+    @Override
+    public Document next() {
+        while (ready.isEmpty() && !ended) {
+            try {
+                advance();
+            } catch (JacksonException e) {
+                long line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
+                throw JsonTokens.invalid(file, line, e, "after row %d; repair the file".formatted(row));
+            }
+        }
+        return ready.poll();
+    }
+
+    private void advance() {
+        JsonToken token = parser.nextToken();
+        if (!started) {
+            started = true;
+            if (token != JsonToken.START_ARRAY) {
+                throw QuernException.badInput(
+                        "%s: a list of rows was expected, found %s; a .json file must look like [{\"instruction\": \"…\", \"input\": \"…\", \"output\": \"…\"}, …]",
+                        file, JsonTokens.describe(token));
+            }
+            token = parser.nextToken();
+        }
+        if (token == JsonToken.END_ARRAY) {
+            ended = true;
+            if (parser.nextToken() != null) {
+                throw QuernException.failed("%s: there is something behind the list of rows; expected one list", file);
+            }
+            return;
+        }
+        row++;
+        long line = parser.currentTokenLocation().getLineNr();
+        String place = "%s:%d: row %d".formatted(file, line, row);
+        if (token != JsonToken.START_OBJECT) {
+            throw QuernException.badInput(
+                    "%s: an object with instruction, input and output was expected, found %s",
+                    place, JsonTokens.describe(token));
+        }
+        InstructionRow found = InstructionRow.read(parser, place);
+        invalid += found.loneSurrogates();
+        if (found.isEmpty()) {
+            empty++;
+        } else {
+            ready.addAll(found.wellFormed().documents(file.toString(), line));
+        }
+    }
+
+    @Override
+    public long invalid() {
+        return invalid;
+    }
+
+    @Override
+    public long empty() {
+        return empty;
+    }
+
+    @Override
+    public void close() {
+        SourceBytes.close(in);
+    }
+}

@@ -1,0 +1,45 @@
+package quern.data.internal;
+
+import java.nio.file.Path;
+import quern.recipe.ExitCode;
+import quern.recipe.QuernException;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonToken;
+
+/** JSON in words, for errors. */
+final class JsonTokens {
+    private static final int SHOWN = 160;
+
+    private JsonTokens() {}
+
+    static String describe(JsonToken token) {
+        return switch (token) {
+            case START_OBJECT -> "an object";
+            case START_ARRAY -> "a list";
+            case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> "a number";
+            case VALUE_TRUE, VALUE_FALSE -> "a boolean";
+            case VALUE_NULL -> "null";
+            case VALUE_STRING -> "a string";
+            case null, default -> "something else";
+        };
+    }
+
+    /** The error of a file that is no valid JSON. */
+    static QuernException invalid(Path file, long line, JacksonException e, String advice) {
+        return new QuernException(
+                ExitCode.FAILED,
+                "%s:%d: not valid JSON (column %d: %s); %s"
+                        .formatted(
+                                file,
+                                line,
+                                e.getLocation() == null ? 0 : e.getLocation().getColumnNr(),
+                                firstSentence(e.getOriginalMessage()),
+                                advice),
+                e);
+    }
+
+    private static String firstSentence(String message) {
+        String line = message.lines().findFirst().orElse("");
+        return line.length() <= SHOWN ? line : line.substring(0, SHOWN) + "…";
+    }
+}

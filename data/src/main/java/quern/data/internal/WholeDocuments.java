@@ -1,0 +1,153 @@
+package quern.data.internal;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import quern.data.Batch;
+import quern.data.OnTooLong;
+import quern.data.TokenStream;
+import quern.recipe.QuernException;
+
+/**
+ * The documents of a stream that can be rows or parts of rows: those with something to learn. A document of n tokens is n - 1
+ * inputs, since its last token is only a target; targets within its prompt do not count. Documents are numbered without those
+ * that are left out.
+ */
+public final class WholeDocuments {
+    private final TokenStream tokens;
+    private final int most;
+    private final long count;
+    /** The stream's documents that are here; null where all are. */
+    private final long[] chosen;
+
+    private final List<String> notices;
+
+    /**
+     * Measures every document once.
+     *
+     * @param most inputs of a document
+     */
+    public WholeDocuments(TokenStream tokens, int most, OnTooLong onTooLong) {
+        this.tokens = tokens;
+        this.most = most;
+        long tooLong = 0;
+        long lost = 0;
+        long unanswered = 0;
+        long usable = 0;
+        long[] kept = new long[(int) Math.min(1024, tokens.documents())];
+        for (long i = 0; i < tokens.documents(); i++) {
+            long inputs = size(i) - 1;
+            boolean fits = inputs <= most;
+            if (!fits) {
+                tooLong++;
+                lost += inputs - most;
+                if (onTooLong == OnTooLong.ERROR) {
+                    throw QuernException.badInput(
+                            "%s: %,d tokens, more than max_length %,d has room for; raise max_length, or set data.on_too_long to drop or truncate",
+                            tokens.describe(i), inputs + 1, most);
+                }
+            }
+            boolean learns = firstTarget(i) < Math.min(inputs, most);
+            if (!fits && onTooLong == OnTooLong.TRUNCATE && !learns) {
+                unanswered++;
+            }
+            if (learns && (fits || onTooLong == OnTooLong.TRUNCATE)) {
+                if (usable == kept.length) {
+                    kept = Arrays.copyOf(kept, (int) Math.min(2L * kept.length, Integer.MAX_VALUE - 8));
+                }
+                kept[(int) usable++] = i;
+            }
+        }
+        if (usable == 0) {
+            throw QuernException.badInput(
+                    tooLong == 0
+                            ? "%s: %,d tokens in %,d documents and none has the 2 tokens that a row needs; give more text"
+                            : "%s: %,d tokens in %,d documents, and none fits into max_length with something to learn; raise max_length",
+                    tokens.origin(),
+                    tokens.size(),
+                    tokens.documents());
+        }
+        this.count = usable;
+        this.chosen = usable == tokens.documents() ? null : Arrays.copyOf(kept, (int) usable);
+        this.notices = notices(onTooLong, tooLong, lost, unanswered);
+    }
+
+    private List<String> notices(OnTooLong onTooLong, long tooLong, long lost, long unanswered) {
+        List<String> all = new ArrayList<>();
+        long of = tokens.documents();
+        if (tooLong > 0 && onTooLong == OnTooLong.DROP) {
+            all.add("%,d of %,d documents are longer than max_length %,d and are left out"
+                    .formatted(tooLong, of, most));
+        } else if (tooLong > 0) {
+            all.add("%,d of %,d documents are longer than max_length %,d and lose %,d of %,d tokens (%.1f%%)"
+                    .formatted(tooLong, of, most, lost, tokens.size(), 100.0 * lost / tokens.size()));
+        }
+        if (unanswered > 0) {
+            all.add("%,d of %,d documents are left out, since their prompt alone fills max_length %,d"
+                    .formatted(unanswered, of, most));
+        }
+        return List.copyOf(all);
+    }
+
+    private long size(long document) {
+        return tokens.documentStart(document + 1) - tokens.documentStart(document);
+    }
+
+    /** The first input of a document whose target counts. */
+    private long firstTarget(long document) {
+        return Math.max(0, tokens.answerStart(document) - tokens.documentStart(document) - 1);
+    }
+
+    private long document(long number) {
+        return chosen == null ? number : chosen[(int) number];
+    }
+
+    /** How many there are. */
+    long count() {
+        return count;
+    }
+
+    /** The most inputs of one. */
+    int most() {
+        return most;
+    }
+
+    /** Inputs of a document. */
+    int length(long number) {
+        return (int) Math.min(most, size(document(number)) - 1);
+    }
+
+    List<String> notices() {
+        return notices;
+    }
+
+    /** A batch of rows, each of some documents, one behind another. */
+    Batch batch(List<long[]> rows) {
+        int[] lengths = new int[rows.size()];
+        int[] documents = new int[rows.stream().mapToInt(row -> row.length).sum()];
+        int total = 0;
+        int at = 0;
+        for (int row = 0; row < lengths.length; row++) {
+            for (long number : rows.get(row)) {
+                documents[at] = length(number);
+                lengths[row] += documents[at++];
+            }
+            total = Math.addExact(total, lengths[row]);
+        }
+        int[] inputIds = new int[total];
+        int[] labels = new int[total];
+        int from = 0;
+        for (long[] row : rows) {
+            for (long number : row) {
+                long document = document(number);
+                long start = tokens.documentStart(document);
+                int length = length(number);
+                tokens.read(start, inputIds, from, length);
+                tokens.read(start + 1, labels, from, length);
+                Arrays.fill(labels, from, from + (int) firstTarget(document), Batch.NOT_COUNTED);
+                from += length;
+            }
+        }
+        return Batch.unpadded(inputIds, labels, lengths, documents);
+    }
+}
