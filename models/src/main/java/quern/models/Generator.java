@@ -4,8 +4,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import quern.nn.DecoderPositions;
 import quern.nn.Flow;
+import quern.nn.FusedDecoder;
 import quern.nn.KeyValueCache;
 import quern.nn.Network;
 import quern.nn.Pass;
@@ -153,6 +155,7 @@ public final class Generator {
         private int length;
         private int windowStart;
         private KeyValueCache cache;
+        private final Optional<FusedDecoder> fused;
 
         Run(List<long[]> given, Listener listener) {
             this.listener = listener;
@@ -164,6 +167,7 @@ public final class Generator {
                 source = null;
             }
             rows = prompts.size();
+            fused = config.useCache() && source == null ? FusedDecoder.of(model.network(), rows) : Optional.empty();
             promptLength = prompts.stream().mapToInt(p -> p.length).max().orElse(0);
             padded = prompts.stream().anyMatch(p -> p.length < promptLength);
             length = promptLength;
@@ -185,7 +189,7 @@ public final class Generator {
                 for (int step = 0; step < config.maxNewTokens() && !finished(); step++) {
                     long[] next;
                     try (Scope scope = Scope.open()) {
-                        next = choose(logits(), step);
+                        next = next(step);
                     }
                     if (!append(next)) {
                         break;
@@ -215,8 +219,48 @@ public final class Generator {
             return Arrays.copyOfRange(tokens[row], promptLength, promptLength + lengths[row]);
         }
 
-        /** The logits [B, V] after the last column. */
-        private Tensor logits() {
+        /** The next token of each row. */
+        private long[] next(int step) {
+            slide();
+            if (cache != null && fused.isPresent() && takesFusedStep()) {
+                long[] newest = new long[rows];
+                int[] hidden = new int[rows];
+                for (int row = 0; row < rows; row++) {
+                    newest[row] = tokens[row][length - 1];
+                    hidden[row] = Math.max(0, firsts[row] - windowStart);
+                }
+                float[] logits_BV = fused.get().step(newest, hidden, cache);
+                return processors.isEmpty() && !config.doSample()
+                        ? mostLikely(logits_BV)
+                        : choose(Tensor.of(logits_BV, rows, logits_BV.length / rows), step);
+            }
+            return choose(logits(), step);
+        }
+
+        private boolean takesFusedStep() {
+            return length - windowStart - cache.length() == 1 && fused.get().continues(cache);
+        }
+
+        /** The first of the largest of each row. */
+        private long[] mostLikely(float[] logits_BV) {
+            int width = logits_BV.length / rows;
+            long[] best = new long[rows];
+            for (int row = 0; row < rows; row++) {
+                int at = row * width;
+                int most = at;
+                for (int i = at + 1; i < at + width; i++) {
+                    // As libtorch has it, NaN is larger than any number.
+                    if (logits_BV[i] > logits_BV[most] || Float.isNaN(logits_BV[i]) && !Float.isNaN(logits_BV[most])) {
+                        most = i;
+                    }
+                }
+                best[row] = most - at;
+            }
+            return best;
+        }
+
+        /** Moves the window when it is full, and drops a cache that doesn't serve what is seen now. */
+        private void slide() {
             int context = model.config().contextLength();
             if (length - windowStart > context) {
                 windowStart = length - Math.max(1, context / 2);
@@ -229,6 +273,10 @@ public final class Generator {
                 cache.close();
                 cache = null;
             }
+        }
+
+        /** The logits [B, V] after the last column. */
+        private Tensor logits() {
             Pass pass = Pass.evaluation().withLastLogitsOnly();
             int from = windowStart;
             if (config.useCache()) {

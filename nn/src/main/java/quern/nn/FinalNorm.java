@@ -21,6 +21,10 @@ public final class FinalNorm extends Segment {
         this.dropout = dropout;
     }
 
+    Norm norm() {
+        return norm;
+    }
+
     @Override
     public List<String> reads() {
         return List.of("hidden_states");

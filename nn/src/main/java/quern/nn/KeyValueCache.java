@@ -45,6 +45,31 @@ public final class KeyValueCache implements AutoCloseable {
     /** What attention works with after appending. */
     public record KeysValues(Tensor keys, Tensor values) {}
 
+    /** A layer's buffers with room for one more token at place {@code start + held}. */
+    record Buffers(Tensor keys, Tensor values, long start, long held) {}
+
+    /** Makes room for one more token in a layer without a window, which must hold some; {@link #advance} counts it. */
+    Buffers reserve(int layer) {
+        Layer l = layers.get(layer);
+        if (l.capacity() < l.start + l.held + 1) {
+            move(l, l.values, l.held, Math.max(FIRST_CAPACITY, l.held * 2));
+        }
+        return new Buffers(l.keys, l.values, l.start, l.held);
+    }
+
+    /** Counts the token that was written into each layer's room. */
+    void advance() {
+        for (Layer l : layers) {
+            l.held++;
+            l.length++;
+        }
+    }
+
+    /** Layers that hold something. */
+    int layers() {
+        return layers.size();
+    }
+
     /** Appends this call's keys and values [B, KV, T, D] of a layer and returns views of all so far. */
     public KeysValues append(int layer, Tensor k_BHTD, Tensor v_BHTD) {
         Layer l = layer(layer);

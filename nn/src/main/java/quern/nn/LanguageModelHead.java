@@ -40,6 +40,11 @@ public final class LanguageModelHead extends Segment {
         return new LanguageModelHead(name(), output, new LogitTransform(transform.factor(), cap));
     }
 
+    /** The dense slot whose results are the logits as they are, or {@code null}. */
+    DenseLinear plain() {
+        return transform.equals(LogitTransform.NONE) && output.form() instanceof DenseLinear dense ? dense : null;
+    }
+
     @Override
     public List<String> reads() {
         return List.of("hidden_states");

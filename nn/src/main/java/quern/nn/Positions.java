@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Parameter;
@@ -41,6 +42,8 @@ public final class Positions extends Segment {
 
     static final String ROTARY = "rotary";
 
+    private static final PositionIds USUAL_IDS = PositionIds.firstRealToken();
+
     private final DType dtype;
     private final Map<String, Mask> masks;
     private final Map<String, RotaryFrequencies> rotaries;
@@ -53,12 +56,7 @@ public final class Positions extends Segment {
      * @param rotary null for models without rotary positions
      */
     public Positions(String name, DType dtype, RotaryFrequencies rotary) {
-        this(
-                name,
-                dtype,
-                Map.of(MASK, Mask.causal()),
-                rotary == null ? Map.of() : Map.of(ROTARY, rotary),
-                PositionIds.firstRealToken());
+        this(name, dtype, Map.of(MASK, Mask.causal()), rotary == null ? Map.of() : Map.of(ROTARY, rotary), USUAL_IDS);
     }
 
     private Positions(
@@ -91,6 +89,18 @@ public final class Positions extends Segment {
     /** The same with positions counted in another way. */
     public Positions withPositionIds(PositionIds other) {
         return new Positions(name(), dtype, masks, rotaries, other);
+    }
+
+    /** Whether positions count from each row's first token and {@code mask} is the causal one, with no rotary tables but the usual. */
+    boolean isUsual() {
+        return ids == USUAL_IDS
+                && Mask.causal().equals(masks.get(MASK))
+                && Set.of(ROTARY).containsAll(rotaries.keySet());
+    }
+
+    /** The usual rotary tables' frequencies, or {@code null}. */
+    RotaryFrequencies usualRotary() {
+        return rotaries.get(ROTARY);
     }
 
     /** Whether a cache of {@code before} positions serves a text of {@code now}. */

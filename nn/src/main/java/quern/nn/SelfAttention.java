@@ -169,6 +169,11 @@ public final class SelfAttention implements Branch {
         return usual && !dropped ? new Plain(shape, options.mask) : null;
     }
 
+    /** The layer's place in the cache. */
+    int layer() {
+        return layer;
+    }
+
     @Override
     public String label() {
         return "attention";

@@ -124,6 +124,22 @@ public final class TokenEmbedding extends Segment {
         });
     }
 
+    /**
+     * What a token's vector is made of where that is a lookup of {@code input_ids} and perhaps of its position.
+     *
+     * @param positions may be null
+     */
+    record Plain(Parameter tokens, double factor, Parameter positions, long positionOffset) {}
+
+    /** The plain form, or {@code null} where there is more to do outside training. */
+    Plain plain() {
+        boolean usual = options.projection == null
+                && options.norm == null
+                && options.types.isEmpty()
+                && options.ids.equals("input_ids");
+        return usual ? new Plain(tokens_VD, options.factor, positions_PD, options.positionOffset) : null;
+    }
+
     @Override
     public List<String> readsIfPresent() {
         List<String> names = new ArrayList<>(List.of(DocumentBorders.NAME));

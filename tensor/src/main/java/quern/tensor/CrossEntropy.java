@@ -3,6 +3,7 @@ package quern.tensor;
 import quern.tensor.kernel.CrossEntropyKernel;
 import quern.tensor.kernel.ElementType;
 import quern.tensor.kernel.Kernels;
+import quern.tensor.kernel.PartClock;
 
 /**
  * Log-probabilities of targets from rows of logits, and the gradient of {@code -Σ weight · logprob} written over the
@@ -20,6 +21,12 @@ public final class CrossEntropy {
      * @param weights_N fp32; when given, logits become {@code weight · (softmax - onehot)}; {@code null} leaves them
      */
     public static void rows(Tensor logits_NV, Tensor targets_N, Tensor weights_N, Tensor logprobs_N) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.LOSS);
+        timedRows(logits_NV, targets_N, weights_N, logprobs_N);
+        PartClock.leave(before);
+    }
+
+    private static void timedRows(Tensor logits_NV, Tensor targets_N, Tensor weights_N, Tensor logprobs_N) {
         if (!fits(logits_NV)) {
             plain(logits_NV, targets_N, weights_N, logprobs_N);
             return;

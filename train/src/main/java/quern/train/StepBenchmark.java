@@ -1,205 +1,277 @@
 package quern.train;
 
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
-import quern.data.Batch;
-import quern.models.LanguageModel;
-import quern.models.ModelSpec;
-import quern.models.SpecialTokens;
-import quern.nn.Regularization;
-import quern.optim.GradientClipping;
-import quern.optim.Optimizer;
-import quern.optim.OptimizerSettings;
-import quern.optim.OptimizerTechnique;
-import quern.optim.ParameterGroup;
 import quern.recipe.Block;
-import quern.recipe.Position;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
-import quern.recipe.Techniques;
-import quern.tensor.DType;
-import quern.tensor.Device;
 import quern.tensor.Native;
+import quern.tensor.OperatorParts;
 import quern.tensor.kernel.KernelThreads;
+import quern.tensor.kernel.PartClock;
 
 /**
- * Times training steps of a GPT-2 shaped model on a fixed stream of tokens: the same work as {@code
- * bench/python/step_time.py}, whose stream it makes token for token. One step is forward, backward, clipping at norm 1 and
- * AdamW, as the trainer takes it.
+ * Times training steps: of a {@link Workload} on a fixed stream of tokens, the same work as {@code
+ * bench/python/step_time.py}, whose stream it makes token for token; or of a recipe's training.
  */
 public final class StepBenchmark {
-    /** The sizes that can be named. */
-    public enum Size {
-        /** nanoGPT's model on the character text: 4 layers of width 128. */
-        CHAR(4, 4, 128, 65, 12, 64),
-        /** 6 layers of width 384, 50,304 tokens. */
-        GPT_30M(6, 6, 384, 50304, 8, 256),
-        /** 12 layers of width 768, 50,304 tokens. */
-        GPT_124M(12, 12, 768, 50304, 4, 512);
-
-        final int layers;
-        final int heads;
-        final int width;
-        final int vocabulary;
-        final int batch;
-        final int length;
-
-        Size(int layers, int heads, int width, int vocabulary, int batch, int length) {
-            this.layers = layers;
-            this.heads = heads;
-            this.width = width;
-            this.vocabulary = vocabulary;
-            this.batch = batch;
-            this.length = length;
-        }
-
-        /** The name on the command line: {@code char}, {@code 30m}, {@code 124m}. */
-        public String label() {
-            return name().replace("GPT_", "").toLowerCase(Locale.ROOT);
-        }
-
-        /** The size of that name. */
-        public static Size of(String label) {
-            return Arrays.stream(values())
-                    .filter(s -> s.label().equals(label))
-                    .findFirst()
-                    .orElseThrow(() -> QuernException.badInput(
-                            "workload: found '%s', expected one of %s",
-                            label,
-                            String.join(
-                                    ", ",
-                                    Arrays.stream(values()).map(Size::label).toList())));
-        }
-    }
-
     /**
-     * What is timed.
+     * How it is timed.
      *
      * @param steps timed steps
      * @param warmup steps before them
      * @param group steps a reported rate covers
+     * @param partSteps steps after them that are divided into parts; 0 for none
+     * @param ceilingRounds rounds in which the ceiling is measured at the end; 0 for none
      */
-    public record Settings(Size size, Precision precision, int steps, int warmup, int group, int threads, long seed) {}
+    public record Settings(int steps, int warmup, int group, int partSteps, int ceilingRounds, int threads) {}
 
-    /** A group of steps; times in seconds a step. */
-    public record Group(int step, double tokensPerSec, double stepSeconds, double loss, double peakRssMb) {}
+    /** A group of steps; times in seconds a step, tokens as in {@link Result}. */
+    public record Group(
+            int step,
+            double tokensPerSec,
+            double countedTokensPerSec,
+            double stepSeconds,
+            double loss,
+            double peakRssMb) {}
 
-    /** The whole run. */
-    public record Result(
+    /**
+     * How a step's time by the clock divides.
+     *
+     * @param stepSeconds a step's time while the clock of parts runs
+     * @param shares of that time by part, in lower case; {@code waiting} is a kernel thread's waiting for others
+     */
+    public record Parts(int steps, double stepSeconds, Map<String, Double> shares) {}
+
+    /**
+     * What is timed, as it says of itself before the first step that counts.
+     *
+     * @param batch rows a step
+     * @param length tokens a row, at most
+     */
+    public record Subject(
             String engine,
             String model,
             long parameters,
             int batch,
             int length,
+            int vocabulary,
             String precision,
-            int threads,
+            int threads) {}
+
+    /**
+     * The whole run.
+     *
+     * @param tokensPerSec real tokens; the median of the groups
+     * @param countedTokensPerSec tokens whose loss counts
+     * @param processorShare the processor time of the timed steps over their time by the clock and the threads
+     * @param pageFaultsPerStep first touches of memory in the timed steps (minor faults)
+     * @param modelGflop what a step of a workload computes: 6·N·tokens + 12·L·d·T·tokens, N without tables that are only
+     *     looked up
+     * @param shareOfCeiling {@code modelGflop} a second over the ceiling
+     */
+    public record Result(
+            Subject subject,
             double tokensPerSec,
             double tokensPerSecMin,
             double tokensPerSecMax,
+            double countedTokensPerSec,
             double firstLoss,
             double loss,
-            double peakRssMb) {}
+            double peakRssMb,
+            double processorShare,
+            double pageFaultsPerStep,
+            Optional<Parts> parts,
+            Optional<Double> modelGflop,
+            Optional<GemmCeiling> ceiling,
+            Optional<Double> shareOfCeiling) {}
 
-    private static final double DECAY = 0.1;
-    private static final double RATE = 6e-4;
+    /** Who hears how it goes, and says when. */
+    public interface Listener {
+        /** After the steps of warming up. */
+        default void begins(Subject subject) {}
 
-    private StepBenchmark() {}
+        /** Before a group of steps: false to end here, however many steps were asked for. */
+        default boolean goesOn() {
+            return true;
+        }
 
-    /** Runs the steps; {@code groups} hears each group as it ends. */
-    public static Result run(Settings s, Consumer<Group> groups) {
+        /** After it. */
+        void ended(Group group);
+    }
+
+    private static final long SEED = 1337;
+    /** Rows that the head takes at a time. */
+    private static final int HEAD_ROWS = 512;
+
+    private final Settings settings;
+    private final Listener listener;
+    private final TimedSteps steps;
+
+    private StepBenchmark(Settings settings, Listener listener, TimedSteps steps) {
+        this.settings = settings;
+        this.listener = listener;
+        this.steps = steps;
+    }
+
+    private static void useThreads(Settings s) {
         Native.setThreads(s.threads());
         KernelThreads.setCount(s.threads());
-        Size size = s.size();
-        DType dtype = Preparation.dtype(s.precision());
-        Block block = Block.empty(Position.of("the benchmark"))
-                .with("family", "gpt2")
-                .with("n_layer", size.layers)
-                .with("n_head", size.heads)
-                .with("n_embd", size.width)
-                .with("n_positions", size.length)
-                .with("vocab_size", size.vocabulary)
-                .with("resid_pdrop", 0.0)
-                .with("embd_pdrop", 0.0)
-                .with("attn_pdrop", 0.0);
-        ModelSpec spec = ModelSpec.fromRecipe(block, size.vocabulary, SpecialTokens.NONE);
-        OptimizerTechnique adamw = Techniques.find(
-                OptimizerTechnique.class, OptimizerTechnique.KIND, "adamw", Position.of("the benchmark"));
-        Record adamwConfig = Block.empty(Position.of("the benchmark")).bind(adamw.config());
-        long[] state = {s.seed()};
-        try (LanguageModel model = LanguageModel.create(spec, dtype, Device.CPU, s.seed());
-                Optimizer optimizer = adamw.create(
-                        List.of(ParameterGroup.of(model.parameters())),
-                        new OptimizerSettings(DECAY, 0.9, 0.95, 1e-8),
-                        adamwConfig)) {
-            TrainingStep step = new TrainingStep(
-                    model.network(), Device.CPU, optimizer, new GradientClipping(1.0), Regularization.NONE, s.seed());
-            double first = 0;
-            double last = 0;
-            for (int i = 0; i < s.warmup(); i++) {
-                last = step.take(i, List.of(batch(size, state)), RATE).loss();
-                first = i == 0 ? last : first;
-            }
-            List<Double> rates = new ArrayList<>();
-            for (int from = 0; from < s.steps(); from += s.group()) {
-                int n = Math.min(s.group(), s.steps() - from);
-                List<Batch> batches = new ArrayList<>();
-                for (int i = 0; i < n; i++) {
-                    batches.add(batch(size, state));
-                }
-                long start = System.nanoTime();
-                for (int i = 0; i < n; i++) {
-                    last = step.take(s.warmup() + from + i, List.of(batches.get(i)), RATE)
-                            .loss();
-                }
-                double seconds = (System.nanoTime() - start) / 1e9;
-                rates.add(n * size.batch * size.length / seconds);
-                groups.accept(new Group(from + n, rates.getLast(), seconds / n, last, peakResidentMegabytes()));
-            }
-            double[] sorted =
-                    rates.stream().mapToDouble(Double::doubleValue).sorted().toArray();
-            double median = (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
-            return new Result(
+    }
+
+    /** Times a workload. */
+    public static Result run(Workload work, Precision precision, Settings s, Listener listener) {
+        useThreads(s);
+        try (TimedSteps steps = TimedSteps.of(work, Preparation.dtype(precision), SEED)) {
+            long parameters = steps.model().parameterCount();
+            Subject subject = new Subject(
                     "quern",
-                    size.label(),
-                    model.parameterCount(),
-                    size.batch,
-                    size.length,
-                    s.precision().name().toLowerCase(Locale.ROOT),
-                    s.threads(),
-                    median,
-                    sorted[0],
-                    sorted[sorted.length - 1],
-                    first,
-                    last,
-                    peakResidentMegabytes());
+                    work.label(),
+                    parameters,
+                    work.batch(),
+                    work.length(),
+                    work.vocabulary(),
+                    precision.name().toLowerCase(Locale.ROOT),
+                    s.threads());
+            Result timed = new StepBenchmark(s, listener, steps).run(subject);
+            double gflop = work.flops(parameters) / 1e9;
+            Optional<GemmCeiling> ceiling = s.ceilingRounds() == 0
+                    ? Optional.empty()
+                    : Optional.of(GemmCeiling.measure(
+                            work.products(HEAD_ROWS), Preparation.dtype(precision), s.ceilingRounds()));
+            return new Result(
+                    subject,
+                    timed.tokensPerSec,
+                    timed.tokensPerSecMin,
+                    timed.tokensPerSecMax,
+                    timed.countedTokensPerSec,
+                    timed.firstLoss,
+                    timed.loss,
+                    timed.peakRssMb,
+                    timed.processorShare,
+                    timed.pageFaultsPerStep,
+                    timed.parts,
+                    Optional.of(gflop),
+                    ceiling,
+                    ceiling.map(c -> gflop * timed.tokensPerSec / work.tokens() / c.gflops()));
         }
     }
 
-    /** The next rows of T + 1 tokens; small ids are frequent, so that the loss falls. */
-    private static Batch batch(Size size, long[] state) {
-        int[] inputs = new int[size.batch * size.length];
-        int[] labels = new int[inputs.length];
-        for (int row = 0; row < size.batch; row++) {
-            int before = token(size, state);
-            for (int i = 0; i < size.length; i++) {
-                int next = token(size, state);
-                inputs[row * size.length + i] = before;
-                labels[row * size.length + i] = next;
-                before = next;
-            }
+    /**
+     * Times the steps of a recipe's training; nothing is saved.
+     *
+     * @param notes lines about the preparation
+     */
+    public static Result run(String label, Block recipe, Settings s, Consumer<String> notes, Listener listener) {
+        Preparation preparation = Preparation.of(recipe, notes);
+        useThreads(s);
+        try (TimedSteps steps = TimedSteps.of(preparation)) {
+            Subject subject = new Subject(
+                    "quern",
+                    label,
+                    steps.model().parameterCount(),
+                    preparation.recipe().perDeviceTrainBatchSize()
+                            * preparation.recipe().gradientAccumulationSteps(),
+                    preparation.data().maxLength(),
+                    preparation.tokenizer().vocabularySize(),
+                    preparation.recipe().precision().name().toLowerCase(Locale.ROOT),
+                    s.threads());
+            return new StepBenchmark(s, listener, steps).run(subject);
         }
-        int[] lengths = new int[size.batch];
-        Arrays.fill(lengths, size.length);
-        return new Batch(size.batch, size.length, inputs, labels, lengths);
     }
 
-    private static int token(Size size, long[] state) {
-        state[0] = 6364136223846793005L * state[0] + 1442695040888963407L;
-        double u = (state[0] >>> 11) * 0x1p-53;
-        return (int) Math.pow(size.vocabulary, u) - 1;
+    private Result run(Subject subject) {
+        warmUp();
+        listener.begins(subject);
+        List<Double> rates = new ArrayList<>();
+        List<Double> countedRates = new ArrayList<>();
+        ProcessUse before = ProcessUse.read();
+        double seconds = 0;
+        int taken = 0;
+        while (taken < settings.steps() && listener.goesOn()) {
+            TimedSteps.Taken group = steps.take(Math.min(settings.group(), settings.steps() - taken));
+            seconds += group.seconds();
+            taken += group.steps();
+            rates.add(group.tokens() / group.seconds());
+            countedRates.add(group.counted() / group.seconds());
+            listener.ended(new Group(
+                    taken,
+                    rates.getLast(),
+                    countedRates.getLast(),
+                    group.seconds() / group.steps(),
+                    steps.last(),
+                    peakResidentMegabytes()));
+        }
+        if (taken == 0) {
+            throw QuernException.badInput("no step was asked for on standard input");
+        }
+        ProcessUse used = ProcessUse.read().minus(before);
+        double peak = peakResidentMegabytes();
+        double first = steps.first();
+        double last = steps.last();
+        return new Result(
+                subject,
+                median(rates),
+                rates.stream().mapToDouble(Double::doubleValue).min().orElseThrow(),
+                rates.stream().mapToDouble(Double::doubleValue).max().orElseThrow(),
+                median(countedRates),
+                first,
+                last,
+                peak,
+                used.seconds() / seconds / settings.threads(),
+                (double) used.faults() / taken,
+                settings.partSteps() == 0 ? Optional.empty() : Optional.of(parts()),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty());
+    }
+
+    private static double median(List<Double> values) {
+        double[] sorted =
+                values.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+        return (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
+    }
+
+    private Parts parts() {
+        PartClock.Times times = divided(settings.partSteps());
+        Map<String, Double> shares = new LinkedHashMap<>();
+        times.parts()
+                .forEach(
+                        (part, seconds) -> shares.put(part.name().toLowerCase(Locale.ROOT), seconds / times.seconds()));
+        shares.put("waiting", times.waiting() / times.seconds());
+        return new Parts(settings.partSteps(), times.seconds() / settings.partSteps(), shares);
+    }
+
+    private PartClock.Times divided(int count) {
+        StepParts hook = new StepParts();
+        steps.model().network().addHook(hook);
+        try (OperatorParts operators = OperatorParts.listen()) {
+            var batches = steps.batches(count);
+            PartClock.start();
+            steps.take(batches);
+            return PartClock.stop();
+        } finally {
+            steps.model().network().removeHook(hook);
+        }
+    }
+
+    /**
+     * Where parts are wanted the clock runs in the step before the last: compiled code that never saw it running would be
+     * thrown away when it starts.
+     */
+    private void warmUp() {
+        int divided = settings.partSteps() > 0 && settings.warmup() > 1 ? 1 : 0;
+        int before = Math.max(0, settings.warmup() - 1 - divided);
+        steps.take(before);
+        if (divided > 0) {
+            divided(divided);
+        }
+        steps.take(settings.warmup() - before - divided);
     }
 
     private static double peakResidentMegabytes() {

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import quern.data.Batch;
+import quern.nn.Flow;
 import quern.nn.Network;
 import quern.nn.Pass;
 import quern.nn.Regularization;
@@ -20,6 +21,7 @@ import quern.tensor.Parameter;
 import quern.tensor.RandomStreams;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
+import quern.tensor.kernel.PartClock;
 
 /**
  * One optimizer step: forward and backward over its micro-batches, the norm, clipping, the update. Every counted token of
@@ -85,6 +87,7 @@ final class TrainingStep {
         double lossScale = safeguards.lossScale();
         Optional<GradientNoise> noise = safeguards.noise().filter(n -> n.due(step));
         Gradients gradients = gradients(step, batches, noise);
+        PartClock.Part before = PartClock.enter(PartClock.Part.OPTIMIZER);
         double norm = Double.NaN;
         GradientClipping.Measurement measured = null;
         Optional<Fault> fault = gradients.fault;
@@ -113,6 +116,7 @@ final class TrainingStep {
             safeguards.scaler().ifPresent(LossScaler::taken);
             safeguards.spikes().ifPresent(s -> s.taken(gradients.loss));
         }
+        PartClock.leave(before);
         return new StepResult(
                 gradients.loss,
                 norm,
@@ -237,7 +241,7 @@ final class TrainingStep {
                 .with(regularization)
                 .withLossScale(lossScale);
         try (Scope scope = Scope.open();
-                Tape tape = network.forward(TokenTensors.flow(batch, weight, rowWeight, device), pass)) {
+                Tape tape = network.forward(flow(batch, weight, rowWeight), pass)) {
             double loss = tape.get("loss").item();
             result.loss += loss;
             if (!Double.isFinite(loss)) {
@@ -250,6 +254,13 @@ final class TrainingStep {
             }
             tape.backward(Map.of("loss", Tensor.full(lossScale, DType.FP32, device, 1)));
         }
+    }
+
+    private Flow flow(Batch batch, double weight, double rowWeight) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.DATA);
+        Flow flow = TokenTensors.flow(batch, weight, rowWeight, device);
+        PartClock.leave(before);
+        return flow;
     }
 
     /** The first gradient in the order of backward that is not finite, where the norm of all is not. */

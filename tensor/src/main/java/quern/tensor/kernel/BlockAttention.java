@@ -107,6 +107,12 @@ final class BlockAttention {
 
     /** An item's results from its queries, keys and values. */
     void forward(int lane, Activations a, int item) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.ATTENTION);
+        attend(lane, a, item);
+        PartClock.leave(before);
+    }
+
+    private void attend(int lane, Activations a, int item) {
         Lane l = lanes[lane];
         gather(l, a, item);
         int sequence = item / parts;
@@ -126,6 +132,12 @@ final class BlockAttention {
 
     /** The gradient of an item's queries, keys and values, given that of its results. */
     void backward(int lane, Activations a, Scratch scratch, int item) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.ATTENTION);
+        attendBackward(lane, a, scratch, item);
+        PartClock.leave(before);
+    }
+
+    private void attendBackward(int lane, Activations a, Scratch scratch, int item) {
         Lane l = lanes[lane];
         gather(l, a, item);
         int share = l.now.rows.outputStride;

@@ -245,6 +245,7 @@ final class BlockWorkspace implements AutoCloseable {
     }
 
     private void activate(Lane l, int rows) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.ACTIVATION);
         for (int row = 0; row < rows; row++) {
             int up = row * ups.outStride;
             int hidden = row * down.inStride;
@@ -254,6 +255,7 @@ final class BlockWorkspace implements AutoCloseable {
                 s.activation().forward(l.up, up, l.hidden, hidden, s.inner());
             }
         }
+        PartClock.leave(before);
     }
 
     /** Back through the feed-forward part and attention's output map. */
@@ -263,6 +265,7 @@ final class BlockWorkspace implements AutoCloseable {
         HeapRows.load(a.inner(), a.type(), first, l.up, rows, s.up(), ups.outStride);
         HeapRows.load(dy, a.type(), first, l.dx, rows, s.width(), stride);
         down.backwardInput(l.dx, l.hidden, rows);
+        PartClock.Part before = PartClock.enter(PartClock.Part.ACTIVATION);
         for (int row = 0; row < rows; row++) {
             int up = row * ups.outStride;
             int hidden = row * down.inStride;
@@ -273,6 +276,7 @@ final class BlockWorkspace implements AutoCloseable {
                 s.activation().backward(l.up, up, l.hidden, hidden, l.hidden, hidden, s.inner());
             }
         }
+        PartClock.leave(before);
         down.backwardWeight(l.hidden, l.dx, rows, lane);
         HeapRows.load(a.middle(), a.type(), first, l.x, rows, s.width(), stride);
         feedForwardNorm.forward(l.x, l.normal, rows, stride, l.scratch);

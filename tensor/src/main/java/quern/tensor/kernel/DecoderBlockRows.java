@@ -225,6 +225,7 @@ public final class DecoderBlockRows implements AutoCloseable {
                 addBias(l.up, bias, rows, upStride);
                 HeapRows.store(l.up, a.inner(), a.type(), first, rows, s.up(), upStride);
             }
+            PartClock.Part before = PartClock.enter(PartClock.Part.ACTIVATION);
             for (int row = 0; row < rows; row++) {
                 int up = row * upStride;
                 int at = row * innerStride;
@@ -234,6 +235,7 @@ public final class DecoderBlockRows implements AutoCloseable {
                     s.activation().forward(l.up, up, l.hidden, at, s.inner());
                 }
             }
+            PartClock.leave(before);
             HeapRows.store(l.hidden, hidden, a.type(), first, rows, s.inner(), innerStride);
         });
     }
@@ -248,6 +250,7 @@ public final class DecoderBlockRows implements AutoCloseable {
         tiles(a.tokens(), (l, first, rows) -> {
             HeapRows.load(a.inner(), a.type(), first, l.up, rows, s.up(), upStride);
             HeapRows.load(hidden, a.type(), first, l.hidden, rows, s.inner(), innerStride);
+            PartClock.Part before = PartClock.enter(PartClock.Part.ACTIVATION);
             for (int row = 0; row < rows; row++) {
                 int up = row * upStride;
                 int at = row * innerStride;
@@ -257,6 +260,7 @@ public final class DecoderBlockRows implements AutoCloseable {
                     s.activation().backward(l.up, up, l.hidden, at, l.hidden, at, s.inner());
                 }
             }
+            PartClock.leave(before);
             HeapRows.store(l.hidden, hidden, a.type(), first, rows, s.inner(), innerStride);
             HeapRows.store(l.up, dInner, a.type(), first, rows, s.up(), upStride);
         });

@@ -89,6 +89,7 @@ final class HeapMap {
 
     /** y = x·Wᵀ + b for rows {@code inStride} and {@code outStride} apart. */
     void forward(float[] x, float[] y, int count) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.GEMM);
         Gemm.multiply(
                 new Gemm.Rows(x, 0, inStride),
                 panels,
@@ -105,10 +106,12 @@ final class HeapMap {
                 }
             }
         }
+        PartClock.leave(before);
     }
 
     /** dx = dy·W. */
     void backwardInput(float[] dy, float[] dx, int count) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.GEMM);
         Gemm.multiply(
                 new Gemm.Rows(dy, 0, outStride),
                 panels,
@@ -117,6 +120,7 @@ final class HeapMap {
                 in,
                 out,
                 false);
+        PartClock.leave(before);
     }
 
     /** Starts a backward that sums gradients only if some slot's are wanted. */
@@ -143,6 +147,7 @@ final class HeapMap {
         if (!wanted) {
             return;
         }
+        PartClock.Part before = PartClock.enter(PartClock.Part.GEMM);
         if (dyEights[lane] == null) {
             dyEights[lane] = new float[Gemm.eightsLength(DecoderBlockKernel.TILE, out)];
             xPanels[lane] = new float[Gemm.panelsLength(DecoderBlockKernel.TILE, in)];
@@ -167,6 +172,7 @@ final class HeapMap {
                 sum.intoArray(sums, i);
             }
         }
+        PartClock.leave(before);
     }
 
     /**

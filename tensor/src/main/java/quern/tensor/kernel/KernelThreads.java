@@ -69,8 +69,14 @@ public final class KernelThreads {
             for (int i = 0; i < helpers; i++) {
                 workers[i].give(job);
             }
-            job.work();
-            job.await();
+            PartClock.Part before = PartClock.join(job.part);
+            try {
+                job.work();
+                PartClock.idle();
+                job.await();
+            } finally {
+                PartClock.part(before);
+            }
             job.rethrow();
         } finally {
             OWNER.unlock();
@@ -126,6 +132,7 @@ public final class KernelThreads {
         private final BlockTask task;
         private final int blocks;
         private final Thread caller;
+        private final PartClock.Part part = PartClock.current();
         private final AtomicInteger next = new AtomicInteger();
         private final AtomicInteger done = new AtomicInteger();
         private final AtomicReference<Throwable> failure = new AtomicReference<>();
@@ -202,7 +209,9 @@ public final class KernelThreads {
             while (!ended) {
                 Job current = job;
                 if (current != last) {
+                    PartClock.join(current.part);
                     current.work();
+                    PartClock.idle();
                     last = current;
                     spin = 0;
                 } else if (spin++ < SPINS) {

@@ -35,6 +35,7 @@ final class RowNorm {
      * @param stride distance of rows in both; columns from {@code width} on are zero in x, and are in y
      */
     void forward(float[] x, float[] y, int rows, int stride, float[] scratch) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.NORM);
         for (int row = 0; row < rows; row++) {
             int at = row * stride;
             float mean = mean(x, at, scratch);
@@ -46,6 +47,7 @@ final class RowNorm {
                 (bias == null ? normal.mul(w) : normal.fma(w, Lanes.load(bias, i))).intoArray(y, at + i);
             }
         }
+        PartClock.leave(before);
     }
 
     /**
@@ -57,6 +59,7 @@ final class RowNorm {
      */
     void backward(
             float[] x, float[] dy, float[] dx, int rows, int stride, float[] dWeight, float[] dBias, float[] scratch) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.NORM);
         for (int row = 0; row < rows; row++) {
             int at = row * stride;
             float mean = mean(x, at, scratch);
@@ -84,6 +87,7 @@ final class RowNorm {
                 d.add(Lanes.load(dx, at + i)).intoArray(dx, at + i);
             }
         }
+        PartClock.leave(before);
     }
 
     private float mean(float[] x, int at, float[] scratch) {

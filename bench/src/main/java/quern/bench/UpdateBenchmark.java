@@ -29,16 +29,23 @@ import quern.tensor.Parameter;
 import quern.tensor.RandomStream;
 import quern.tensor.Tensor;
 
-/** One AdamW step over 30 M parameters in 40 matrices, in one pass by the kernel beside libtorch's operators. */
+/**
+ * A step of each optimizer that has a kernel, over 30 M parameters in 40 matrices: in one or two passes by the kernel beside
+ * libtorch's operators.
+ */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
-@Warmup(iterations = 3, time = 1)
-@Measurement(iterations = 5, time = 1)
+@Warmup(iterations = 3, time = 2)
+@Measurement(iterations = 5, time = 2)
 @Fork(1)
-public class AdamWBenchmark {
+public class UpdateBenchmark {
     private static final int MATRICES = 40;
     private static final long WIDTH = 866;
+
+    /** Which. */
+    @Param({"adamw", "adam", "sgd", "lion", "adan", "lamb", "adagrad"})
+    public String optimizer;
 
     /** The dtype of weights and gradients; the masters are fp32. */
     @Param({"BF16", "FP32"})
@@ -49,7 +56,7 @@ public class AdamWBenchmark {
     public boolean fused;
 
     private final List<Parameter> parameters = new ArrayList<>();
-    private Optimizer optimizer;
+    private Optimizer steps;
 
     /** Random weights and gradients. */
     @Setup(Level.Trial)
@@ -64,23 +71,24 @@ public class AdamWBenchmark {
             }
         }
         Position here = Position.of("the benchmark");
-        OptimizerTechnique adamw = Techniques.find(OptimizerTechnique.class, OptimizerTechnique.KIND, "adamw", here);
-        optimizer = adamw.create(
+        OptimizerTechnique technique =
+                Techniques.find(OptimizerTechnique.class, OptimizerTechnique.KIND, optimizer, here);
+        steps = technique.create(
                 List.of(ParameterGroup.of(parameters)),
                 OptimizerSettings.DEFAULT,
-                Block.empty(here).with("fused", fused).bind(adamw.config()));
+                Block.empty(here).with("fused", fused).bind(technique.config()));
     }
 
     /** Frees the state. */
     @TearDown(Level.Trial)
     public void tearDown() {
-        optimizer.close();
+        steps.close();
         parameters.forEach(Parameter::close);
     }
 
     /** One step. */
     @Benchmark
     public void step() {
-        optimizer.step(1e-3, 1);
+        steps.step(1e-3, 1);
     }
 }
