@@ -27,7 +27,7 @@ final class ChunkedCrossEntropy implements HandWritten {
     private static final long FEWEST_ROWS = 64;
 
     /** What the logits of a chunk may take. */
-    private static final long CHUNK_BYTES = 128 << 20;
+    private static final long CHUNK_BYTES = 64 << 20;
 
     private final DenseLinear output;
     private final LogitTransform transform;

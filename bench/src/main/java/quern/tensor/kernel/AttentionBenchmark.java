@@ -110,8 +110,8 @@ public class AttentionBenchmark {
     @Benchmark
     public void kernel() {
         KernelThreads.run(BATCH, i -> {
-            lanes[i].forward(qkv[i], y[i]);
-            lanes[i].backward(qkv[i], dy[i], dQkv[i]);
+            lanes[i].forward(qkv[i], y[i], length);
+            lanes[i].backward(qkv[i], dy[i], dQkv[i], length);
         });
     }
 
