@@ -11,6 +11,7 @@ import quern.data.BatchSource;
 import quern.data.DataConfig;
 import quern.data.Documents;
 import quern.data.Objective;
+import quern.data.OnTooLong;
 import quern.data.SpecialToken;
 import quern.data.TokenStore;
 import quern.data.TokenStream;
@@ -143,6 +144,12 @@ public final class Preparation {
             throw QuernException.badInput(
                     "%s: objective %s learns from texts, but %s holds instruction rows; use objective: causal_lm with a decoder",
                     recipe.objective().position("type"), objective.id(), String.join(", ", data.path()));
+        }
+        boolean wholeDocuments = objective.readsInstructions() && (store.train().hasPrompts() || !data.packing());
+        if (data.onTooLong() != OnTooLong.TRUNCATE && !wholeDocuments) {
+            throw QuernException.badInput(
+                    "%s: data.on_too_long: has no effect, since a row is no whole document here; leave it out, or give instruction rows or packing: false",
+                    recipe.data().position("on_too_long"));
         }
         checkEvaluation();
         this.batches = objective.source(

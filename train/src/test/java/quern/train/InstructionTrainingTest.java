@@ -186,6 +186,25 @@ class InstructionTrainingTest {
     }
 
     @Test
+    void whatWindowsCannotDoIsRefused() {
+        String message = refusal(TinyRuns.block(folder, "data.on_too_long=drop"));
+        assertTrue(message.contains("data.on_too_long: has no effect"), message);
+        assertEquals(
+                List.of(),
+                Preparation.of(
+                                TinyRuns.block(
+                                        folder,
+                                        "data.on_too_long=drop",
+                                        "data.packing=false",
+                                        "data.text_unit=line",
+                                        "model.n_positions=200",
+                                        "data.max_length=200"),
+                                note -> {})
+                        .batches()
+                        .notices());
+    }
+
+    @Test
     void rowsThatAreTooLongAreNamed() {
         String message = refusal(recipe("data.max_length=100", "data.on_too_long=error"));
         assertTrue(

@@ -95,8 +95,12 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
         row.put("step", (double) progress.step());
         keep(row);
         if (metrics.containsKey("eval_loss")) {
-            note("step %,d  validation loss %.4f  bits per byte %.4f"
-                    .formatted(progress.step(), metrics.get("eval_loss"), metrics.get("eval_bits_per_byte")));
+            Double bits = metrics.get("eval_bits_per_byte");
+            note("step %,d  validation loss %.4f%s"
+                    .formatted(
+                            progress.step(),
+                            metrics.get("eval_loss"),
+                            bits == null ? "" : "  bits per byte %.4f".formatted(bits)));
             line.skipTime();
         }
     }

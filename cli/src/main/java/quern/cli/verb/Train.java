@@ -155,7 +155,9 @@ public final class Train implements Verb {
         if (!e.isEmpty()) {
             lines.add("  validation loss   %.4f nats a token   (perplexity %.2f)"
                     .formatted(e.get("eval_loss"), e.get("eval_perplexity")));
-            lines.add("  bits per byte     %.4f".formatted(e.get("eval_bits_per_byte")));
+            if (e.containsKey("eval_bits_per_byte")) {
+                lines.add("  bits per byte     %.4f".formatted(e.get("eval_bits_per_byte")));
+            }
         }
         outcome.bestStep().ifPresent(step -> lines.add("  best step         %,d".formatted(step)));
         lines.add("  model folder      " + folder);
