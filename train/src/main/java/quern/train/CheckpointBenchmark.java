@@ -10,9 +10,7 @@ import java.util.function.Consumer;
 import java.util.function.ToDoubleFunction;
 import quern.data.Batch;
 import quern.models.LanguageModel;
-import quern.models.ModelSpec;
 import quern.models.SaveOptions;
-import quern.models.SpecialTokens;
 import quern.nn.Regularization;
 import quern.optim.GradientClipping;
 import quern.optim.Optimizer;
@@ -31,18 +29,17 @@ import quern.tensor.StagingBuffers;
 import quern.tensor.kernel.KernelThreads;
 
 /**
- * Times how long a checkpoint of a GPT-2 shaped model with AdamW keeps training waiting: a save that training waits for
- * ({@code save_async: false}), and one that goes on beside it, in turns. Both check the weights, write, force to disk, rename
- * and take the checkpoint before away.
+ * Times how long a checkpoint of a {@link Workload}'s model with AdamW keeps training waiting: a save that training waits for
+ * ({@code save_async: false}), and one that goes on beside its next step, in turns. Both check the weights, write, force to disk,
+ * rename and take the checkpoint before away.
  */
 public final class CheckpointBenchmark {
     private static final Position HERE = Position.of("the benchmark");
-    private static final int TOKENS = 64;
 
     /**
      * What is timed.
      *
-     * @param model {@code 30m} or {@code 124m}
+     * @param model the label of a {@link Workload}, whose batch is that of the steps
      * @param pairs saves of each kind
      * @param folder where the checkpoints go, in a folder of their own that is deleted in the end
      */
@@ -52,10 +49,17 @@ public final class CheckpointBenchmark {
      * One save of each kind.
      *
      * @param fullSeconds that training waits for a save on its own thread
-     * @param blockedSeconds that training waits for a save beside it
-     * @param besideSeconds from the beginning of that save until it is durable
+     * @param blockedSeconds that training waits for a save beside it: where it begins, and before the next update
+     * @param besideSeconds from the beginning of that save until it is durable and the step beside it has ended
+     * @param stepSeconds a step alone
+     * @param stepBesideSeconds a step beside which that save is made, its waiting included
      */
-    public record Pair(double fullSeconds, double blockedSeconds, double besideSeconds) {}
+    public record Pair(
+            double fullSeconds,
+            double blockedSeconds,
+            double besideSeconds,
+            double stepSeconds,
+            double stepBesideSeconds) {}
 
     /**
      * All of it.
@@ -63,6 +67,7 @@ public final class CheckpointBenchmark {
      * @param bytes of a checkpoint's tensors
      * @param stagingBytes that a save beside training takes in memory
      * @param firstBlockedSeconds that the first save beside training blocks it, whose copies need new memory
+     * @param stepSeconds medians, as in {@link Pair}
      * @param fullSeconds medians, as in {@link Pair}
      * @param blockedShare the median of the pairs' ratios, blocked to full
      */
@@ -77,6 +82,8 @@ public final class CheckpointBenchmark {
             double fullSeconds,
             double blockedSeconds,
             double besideSeconds,
+            double stepSeconds,
+            double stepBesideSeconds,
             double blockedShare,
             List<Pair> pairs) {}
 
@@ -85,16 +92,23 @@ public final class CheckpointBenchmark {
     private final TrainingStep step;
     private final Path run;
     private final StagingBuffers staging;
+    private final Batch batch;
     private long bytes;
     private long saved;
 
     private CheckpointBenchmark(
-            LanguageModel model, Optimizer optimizer, TrainingStep step, Path run, StagingBuffers staging) {
+            LanguageModel model,
+            Optimizer optimizer,
+            TrainingStep step,
+            Path run,
+            StagingBuffers staging,
+            Batch batch) {
         this.model = model;
         this.optimizer = optimizer;
         this.step = step;
         this.run = run;
         this.staging = staging;
+        this.batch = batch;
     }
 
     /** Runs the saves; {@code each} hears each pair as it ends. */
@@ -102,9 +116,9 @@ public final class CheckpointBenchmark {
         Native.setThreads(s.threads());
         KernelThreads.setCount(s.threads());
         OptimizerTechnique adamw = Techniques.find(OptimizerTechnique.class, OptimizerTechnique.KIND, "adamw", HERE);
+        Workload work = Workload.of(s.model());
         Path run = newFolder(s.folder());
-        try (LanguageModel model =
-                        LanguageModel.create(spec(s.model()), Preparation.dtype(s.precision()), Device.CPU, 1);
+        try (LanguageModel model = LanguageModel.create(work.spec(), Preparation.dtype(s.precision()), Device.CPU, 1);
                 Optimizer optimizer = adamw.create(
                         List.of(ParameterGroup.of(model.parameters())),
                         new OptimizerSettings(0.1, 0.9, 0.95, 1e-8),
@@ -113,8 +127,8 @@ public final class CheckpointBenchmark {
             TrainingStep step = new TrainingStep(
                     model.network(), Device.CPU, optimizer, new GradientClipping(1), Regularization.NONE, 1);
             // So that the optimizer's state is numbers and not pages that were never touched.
-            step.take(0, List.of(batch()), 1e-3);
-            CheckpointBenchmark benchmark = new CheckpointBenchmark(model, optimizer, step, run, staging);
+            CheckpointBenchmark benchmark = new CheckpointBenchmark(model, optimizer, step, run, staging, batch(work));
+            benchmark.step();
             benchmark.full();
             double first = benchmark.beside()[0];
             List<Pair> pairs = new ArrayList<>();
@@ -133,6 +147,8 @@ public final class CheckpointBenchmark {
                     median(pairs, Pair::fullSeconds),
                     median(pairs, Pair::blockedSeconds),
                     median(pairs, Pair::besideSeconds),
+                    median(pairs, Pair::stepSeconds),
+                    median(pairs, Pair::stepBesideSeconds),
                     median(pairs, p -> p.blockedSeconds() / p.fullSeconds()),
                     pairs);
         } finally {
@@ -148,33 +164,25 @@ public final class CheckpointBenchmark {
         }
     }
 
-    private static ModelSpec spec(String model) {
-        int[] shape = switch (model) {
-            case "30m" -> new int[] {6, 6, 384};
-            case "124m" -> new int[] {12, 12, 768};
-            default -> throw QuernException.badInput("workload: found '%s', expected 30m or 124m", model);
-        };
-        int vocabulary = 50304;
-        Block block = Block.empty(HERE)
-                .with("family", "gpt2")
-                .with("n_layer", shape[0])
-                .with("n_head", shape[1])
-                .with("n_embd", shape[2])
-                .with("n_positions", 512)
-                .with("vocab_size", vocabulary);
-        return ModelSpec.fromRecipe(block, vocabulary, SpecialTokens.NONE);
+    private static Batch batch(Workload work) {
+        int[] tokens = new int[work.tokens()];
+        Arrays.setAll(tokens, i -> i % work.vocabulary());
+        int[] lengths = new int[work.batch()];
+        Arrays.fill(lengths, work.length());
+        return new Batch(work.batch(), work.length(), tokens, tokens.clone(), lengths);
     }
 
-    private static Batch batch() {
-        int[] tokens = new int[TOKENS];
-        Arrays.setAll(tokens, i -> i);
-        return new Batch(1, TOKENS, tokens, tokens.clone(), new int[] {TOKENS});
+    private double step() {
+        long start = System.nanoTime();
+        step.take(saved, List.of(batch), 1e-4);
+        return (System.nanoTime() - start) / 1e9;
     }
 
     private Pair pair(boolean fullFirst) {
         double full = fullFirst ? full() : 0;
+        double alone = fullFirst ? step() : 0;
         double[] beside = beside();
-        return new Pair(fullFirst ? full : full(), beside[0], beside[1]);
+        return new Pair(fullFirst ? full : full(), beside[0], beside[1], fullFirst ? alone : step(), beside[2]);
     }
 
     private TrainerState nextState() {
@@ -192,18 +200,25 @@ public final class CheckpointBenchmark {
         return (System.nanoTime() - start) / 1e9;
     }
 
-    /** The seconds blocked, and those until it is durable. */
+    /** The seconds blocked, those until it is durable, and those of the step taken meanwhile. */
     private double[] beside() {
         Checkpoints checkpoints = new Checkpoints(run, 1, true, to -> {});
         TrainerState state = nextState();
+        long[] waited = {0};
+        step.beforeUpdates(() -> {
+            long from = System.nanoTime();
+            checkpoints.awaitCopies();
+            waited[0] = System.nanoTime() - from;
+        });
         long start = System.nanoTime();
         step.requireFiniteWeights(state.step);
-        Snapshot snapshot = Snapshot.take(model, SaveOptions.DEFAULT, optimizer, state, staging);
-        bytes = snapshot.bytes();
-        checkpoints.save(snapshot);
-        double blocked = (System.nanoTime() - start) / 1e9;
+        bytes = Snapshot.bytes(model, optimizer);
+        checkpoints.saveBeside(bytes, () -> Snapshot.take(model, SaveOptions.DEFAULT, optimizer, state, staging));
+        long begun = System.nanoTime();
+        double stepSeconds = step();
         checkpoints.await();
-        return new double[] {blocked, (System.nanoTime() - start) / 1e9};
+        step.beforeUpdates(() -> {});
+        return new double[] {(begun - start + waited[0]) / 1e9, (System.nanoTime() - start) / 1e9, stepSeconds};
     }
 
     private static double median(List<Pair> pairs, ToDoubleFunction<Pair> of) {

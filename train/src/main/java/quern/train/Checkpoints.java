@@ -12,8 +12,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -50,6 +53,7 @@ final class Checkpoints {
     private final boolean async;
     private final Companions companions;
     private FutureTask<Path> pending;
+    private CountDownLatch copied = new CountDownLatch(0);
 
     /**
      * @param limit how many to keep besides the best; 0 keeps all
@@ -101,13 +105,62 @@ final class Checkpoints {
             snapshot.close();
             throw e;
         }
-        FutureTask<Path> task = new FutureTask<>(() -> {
-            try (snapshot) {
-                return write(snapshot);
+        begin(
+                () -> {
+                    try (snapshot) {
+                        return write(snapshot);
+                    }
+                },
+                async && snapshot.copied());
+    }
+
+    /**
+     * Waits for the save before this one, then saves on a thread of its own, which makes the copies too: what they are made of may
+     * not change before {@link #awaitCopies}. So even the copying goes on beside the forward and backward pass of the next step.
+     *
+     * @param bytes of the snapshot's tensors
+     * @param copies makes the snapshot, on that thread
+     */
+    void saveBeside(long bytes, Supplier<Snapshot> copies) {
+        await();
+        requireSpace(bytes);
+        CountDownLatch made = new CountDownLatch(1);
+        copied = made;
+        begin(
+                () -> {
+                    Snapshot snapshot;
+                    try {
+                        snapshot = copies.get();
+                    } finally {
+                        made.countDown();
+                    }
+                    try (snapshot) {
+                        return write(snapshot);
+                    }
+                },
+                true);
+    }
+
+    /** Waits until no copies are being made: from here on weights and optimizer may change. */
+    void awaitCopies() {
+        boolean interrupted = false;
+        while (true) {
+            try {
+                copied.await();
+                break;
+            } catch (InterruptedException e) {
+                interrupted = true;
             }
-        });
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void begin(Callable<Path> save, boolean beside) {
+        FutureTask<Path> task = new FutureTask<>(save);
         pending = task;
-        if (async && snapshot.copied()) {
+        if (beside) {
             Thread.ofPlatform().name("quern-checkpoint").daemon(false).start(task);
         } else {
             task.run();

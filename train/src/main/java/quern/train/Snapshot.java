@@ -33,7 +33,7 @@ record Snapshot(
         Runnable end)
         implements AutoCloseable {
     /**
-     * Copies everything in one go on the training thread. The copies take the memory of the weights and of the optimizer's
+     * Copies everything in one go, while nothing of it changes. The copies take the memory of the weights and of the optimizer's
      * state a second time, for as long as {@code staging} lives; a later snapshot uses it again.
      */
     static Snapshot take(
@@ -88,7 +88,8 @@ record Snapshot(
                 () -> tensors.values().forEach(Tensor::close));
     }
 
-    private static long bytes(LanguageModel model, Optimizer optimizer) {
+    /** The bytes of all tensors of a snapshot. */
+    static long bytes(LanguageModel model, Optimizer optimizer) {
         long bytes = model.parameterCount() * model.dtype().bytes();
         for (Tensor t : optimizer.state().values()) {
             bytes += t.numel() * t.dtype().bytes();

@@ -6,7 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Function;
+import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import java.util.function.LongFunction;
 import quern.data.Batch;
@@ -46,7 +46,7 @@ final class Trainer {
      * @param safeguards what the step looks at, whose numbers checkpoints hold
      * @param microBatch how many rows go through the model at once, where memory decides
      * @param rewind brings weights and optimizer back to those of a step's checkpoint; empty where a spike is only left out
-     * @param snapshots takes the weights and the optimizer's state beside the given numbers
+     * @param save begins a checkpoint of the weights, the optimizer's state and the given numbers
      * @param sampler writes a text with the present weights, from the step's number
      */
     record Parts(
@@ -61,7 +61,7 @@ final class Trainer {
             Optional<LongFunction<TrainerState>> rewind,
             Schedule schedule,
             Checkpoints checkpoints,
-            Function<TrainerState, Snapshot> snapshots,
+            Consumer<TrainerState> save,
             Optional<Evaluation> evaluation,
             Optional<LongFunction<String>> sampler,
             List<TrainingHook> hooks) {}
@@ -312,7 +312,7 @@ final class Trainer {
         parts.hooks().forEach(TrainingHook::flush);
         // The copies of the save before are written over from here on.
         announceSaved(parts.checkpoints().await());
-        parts.checkpoints().save(parts.snapshots().apply(state));
+        parts.save().accept(state);
         announceSaved(parts.checkpoints().completed());
         lastSaved = state.step;
         bestUnsaved = false;

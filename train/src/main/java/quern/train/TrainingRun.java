@@ -332,19 +332,21 @@ public final class TrainingRun implements AutoCloseable {
                 recipe.saveAsync(),
                 to -> preparation.tokenizer().save(to));
         Safeguards safeguards = safeguards();
+        TrainingStep step = new TrainingStep(
+                model.network(),
+                model.device(),
+                optimizer,
+                preparation.clipping(model.network()),
+                preparation.regularization(),
+                recipe.seed(),
+                safeguards,
+                recipe.optimizerInBackward());
+        step.beforeUpdates(checkpoints::awaitCopies);
         trainer = new Trainer(
                 new Trainer.Parts(
                         recipe,
                         preparation.maxSteps(),
-                        new TrainingStep(
-                                model.network(),
-                                model.device(),
-                                optimizer,
-                                preparation.clipping(model.network()),
-                                preparation.regularization(),
-                                recipe.seed(),
-                                safeguards,
-                                recipe.optimizerInBackward()),
+                        step,
                         preparation.batches(),
                         prefetch,
                         preparation.stepBatches(),
@@ -355,7 +357,7 @@ public final class TrainingRun implements AutoCloseable {
                                 .map(g -> this::rewind),
                         schedule,
                         checkpoints,
-                        this::snapshot,
+                        s -> save(checkpoints, s),
                         preparation.validation().map(text -> evaluation(text)),
                         recipe.sampleSteps() > 0 ? Optional.of(this::sample) : Optional.empty(),
                         all),
@@ -383,13 +385,19 @@ public final class TrainingRun implements AutoCloseable {
                 state.bestStep >= 0 ? Optional.of(state.bestStep) : Optional.empty());
     }
 
-    /** Copies where training goes on beside the save, or where the weights to save take the place of others meanwhile. */
-    private Snapshot snapshot(TrainerState s) {
+    /** Begins a checkpoint; the next update waits for its copies where any are made beside training. */
+    private void save(Checkpoints checkpoints, TrainerState s) {
         SaveOptions options = SaveOptions.DEFAULT.withCard(card(s));
-        boolean beside = recipe.saveAsync() && !s.finished;
-        return beside || optimizer.hasEvalWeights()
-                ? Snapshot.take(model, options, optimizer, s, staging)
-                : Snapshot.live(model, options, optimizer, s);
+        if (optimizer.hasEvalWeights()) {
+            // The weights to save take the place of the training's own for a moment.
+            checkpoints.save(Snapshot.take(model, options, optimizer, s, staging));
+        } else if (recipe.saveAsync() && !s.finished) {
+            TrainerState then = s.copy();
+            checkpoints.saveBeside(
+                    Snapshot.bytes(model, optimizer), () -> Snapshot.take(model, options, optimizer, then, staging));
+        } else {
+            checkpoints.save(Snapshot.live(model, options, optimizer, s));
+        }
     }
 
     private Safeguards safeguards() {

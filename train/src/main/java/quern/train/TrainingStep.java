@@ -41,6 +41,7 @@ final class TrainingStep {
     private final List<Parameter> parameters;
     private final Safeguards safeguards;
     private final Optional<OptimizerInBackward> inBackward;
+    private Runnable beforeUpdates = () -> {};
 
     TrainingStep(
             Network network,
@@ -74,6 +75,11 @@ final class TrainingStep {
                 network.parameters().stream().filter(Parameter::isTrainable).toList();
     }
 
+    /** What every step does before it changes a weight or anything of the optimizer, after its passes where it can. */
+    void beforeUpdates(Runnable action) {
+        beforeUpdates = action;
+    }
+
     /**
      * Takes step number {@code step}, counted from 0.
      *
@@ -87,6 +93,7 @@ final class TrainingStep {
         double lossScale = safeguards.lossScale();
         Optional<GradientNoise> noise = safeguards.noise().filter(n -> n.due(step));
         Gradients gradients = gradients(step, batches, noise);
+        beforeUpdates.run();
         PartClock.Part before = PartClock.enter(PartClock.Part.OPTIMIZER);
         double norm = Double.NaN;
         GradientClipping.Measurement measured = null;
@@ -136,6 +143,7 @@ final class TrainingStep {
         if (batches.size() != 1) {
             throw new IllegalArgumentException("updates inside the backward pass need one pass a step");
         }
+        beforeUpdates.run();
         updates.begin(learningRate);
         Gradients gradients;
         try {

@@ -9,9 +9,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -144,6 +146,46 @@ class CheckpointsTest {
         assertEquals(TinyRuns.content(copied), TinyRuns.content(live));
         assertEquals(handles, Native.liveHandles());
         assertEquals(0, staging.bytes());
+    }
+
+    @Test
+    void evenTheCopyingGoesOnBesideTraining() throws InterruptedException {
+        Path atOnce = run("at-once");
+        checkpoints(atOnce, 0, false).save(snapshot(1));
+        Path beside = run("beside");
+        Checkpoints async = checkpoints(beside, 0, true);
+        CountDownLatch may = new CountDownLatch(1);
+        async.saveBeside(1, () -> {
+            try {
+                may.await();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+            return snapshot(1);
+        });
+        Thread update = Thread.ofPlatform().start(() -> {
+            async.awaitCopies();
+            changeEverything();
+        });
+        // Nothing may change while the copies are not made.
+        assertFalse(update.join(Duration.ofMillis(50)));
+        may.countDown();
+        assertEquals(Checkpoints.folder(beside, 1), async.await().orElseThrow());
+        update.join();
+        assertEquals(TinyRuns.content(Checkpoints.folder(atOnce, 1)), TinyRuns.content(Checkpoints.folder(beside, 1)));
+    }
+
+    @Test
+    void copiesThatFailLetTrainingGoOnToTheError() {
+        Checkpoints checkpoints = checkpoints(run("run"), 1, true);
+        checkpoints.saveBeside(1, () -> {
+            throw QuernException.failed("no copies");
+        });
+        checkpoints.awaitCopies();
+        assertEquals(
+                "no copies",
+                assertThrows(QuernException.class, checkpoints::await).getMessage());
+        checkpoints.save(snapshot(2));
     }
 
     @Test

@@ -18,11 +18,11 @@ import quern.train.CheckpointBenchmark;
 @Command(
         name = "checkpoint",
         description = {
-            "Time how long a checkpoint of a GPT with AdamW keeps training waiting: saved while training waits, and beside",
+            "Time how long a checkpoint of a model with AdamW keeps training waiting: saved while training waits, and beside",
             "it, in turns."
         })
 public final class BenchCheckpoint implements Verb {
-    @Parameters(arity = "0..1", paramLabel = "WORKLOAD", defaultValue = "30m", description = "30m or 124m.")
+    @Parameters(arity = "0..1", paramLabel = "WORKLOAD", defaultValue = "30m", description = "As in quern bench.")
     private String workload;
 
     @Option(names = "--pairs", defaultValue = "5", description = "Saves of each kind.")
@@ -57,11 +57,13 @@ public final class BenchCheckpoint implements Verb {
                 new CheckpointBenchmark.Settings(workload, Bench.precision(precision), pairs, n, folder), p -> {
                     if (!json.wanted()) {
                         out.printf(
-                                "full %8.1f ms   blocked %7.1f ms (%.2f%%)   durable after %8.1f ms%n",
+                                "full %8.1f ms   blocked %7.1f ms (%.2f%%)   both done after %8.1f ms   step %.1f ms, beside the save %.1f ms%n",
                                 p.fullSeconds() * 1e3,
                                 p.blockedSeconds() * 1e3,
                                 100 * p.blockedSeconds() / p.fullSeconds(),
-                                p.besideSeconds() * 1e3);
+                                p.besideSeconds() * 1e3,
+                                p.stepSeconds() * 1e3,
+                                p.stepBesideSeconds() * 1e3);
                         out.flush();
                     }
                 });
@@ -69,7 +71,7 @@ public final class BenchCheckpoint implements Verb {
             JsonOption.print(out, r);
         } else {
             out.printf(
-                    "%s, %,d parameters, %s, %d threads, %,d bytes: full %.1f ms, blocked %.1f ms (%.2f%%; the first time %.1f ms), copies %,d bytes%n",
+                    "%s, %,d parameters, %s, %d threads, %,d bytes: full %.1f ms, blocked %.1f ms (%.2f%%; the first time %.1f ms), copies %,d bytes; step %.1f ms, beside the save %.1f ms%n",
                     r.model(),
                     r.parameters(),
                     r.precision(),
@@ -79,7 +81,9 @@ public final class BenchCheckpoint implements Verb {
                     r.blockedSeconds() * 1e3,
                     100 * r.blockedShare(),
                     r.firstBlockedSeconds() * 1e3,
-                    r.stagingBytes());
+                    r.stagingBytes(),
+                    r.stepSeconds() * 1e3,
+                    r.stepBesideSeconds() * 1e3);
         }
         out.flush();
         return ExitCode.DONE;
