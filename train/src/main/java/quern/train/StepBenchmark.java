@@ -22,8 +22,6 @@ import quern.recipe.QuernException;
 import quern.recipe.Techniques;
 import quern.tensor.DType;
 import quern.tensor.Device;
-import quern.tensor.Native;
-import quern.tensor.kernel.KernelThreads;
 
 /**
  * Times training steps of a GPT-2 shaped model on a fixed stream of tokens: the same work as {@code
@@ -110,8 +108,7 @@ public final class StepBenchmark {
 
     /** Runs the steps; {@code groups} hears each group as it ends. */
     public static Result run(Settings s, Consumer<Group> groups) {
-        Native.setThreads(s.threads());
-        KernelThreads.setCount(s.threads());
+        ComputeThreads.use(s.threads());
         Size size = s.size();
         DType dtype = Preparation.dtype(s.precision());
         Block block = Block.empty(Position.of("the benchmark"))

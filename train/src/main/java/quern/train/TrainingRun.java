@@ -8,12 +8,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import quern.data.BatchSource;
+import quern.data.TokenStream;
 import quern.data.Windows;
 import quern.models.GenerationConfig;
 import quern.models.Generator;
@@ -32,11 +34,9 @@ import quern.recipe.Recipe;
 import quern.recipe.SpikeGuard;
 import quern.tensor.Autograd;
 import quern.tensor.DType;
-import quern.tensor.Native;
 import quern.tensor.Parameter;
 import quern.tensor.RandomStreams;
 import quern.tensor.Scope;
-import quern.tensor.kernel.KernelThreads;
 
 /**
  * One training from a recipe to a run folder: what {@code quern train} runs, and what a Java program calls.
@@ -155,7 +155,7 @@ public final class TrainingRun implements AutoCloseable {
 
     /** Begins a run of a recipe that was prepared. */
     public static TrainingRun start(Preparation preparation) {
-        setThreads(preparation.recipe().threads());
+        ComputeThreads.use(preparation.recipe().threads());
         // Before the folder is made: a model to continue from may turn out to be damaged.
         LanguageModel model = preparation.model();
         RunFolder folder = null;
@@ -200,7 +200,7 @@ public final class TrainingRun implements AutoCloseable {
             notes.accept(checkpoint
                     .map(c -> "resuming %s from %s".formatted(runPath, c.getFileName()))
                     .orElseGet(() -> "%s has no checkpoint yet; beginning anew".formatted(runPath)));
-            setThreads(preparation.recipe().threads());
+            ComputeThreads.use(preparation.recipe().threads());
             LanguageModel model = checkpoint
                     .map(c -> LanguageModel.load(c, preparation.dtype(), preparation.device()))
                     .orElseGet(preparation::model);
@@ -276,18 +276,12 @@ public final class TrainingRun implements AutoCloseable {
         Map<String, Object> was = before.toMap();
         Map<String, Object> is = after.toMap();
         for (String key : keys) {
-            if (!java.util.Objects.equals(was.get(key), is.get(key)) && !CHANGEABLE.contains(key)) {
+            if (!Objects.equals(was.get(key), is.get(key)) && !CHANGEABLE.contains(key)) {
                 throw QuernException.badInput(
                         "%s: %s can't change when a run is resumed (it was %s); begin a new run, or change only %s",
                         after.position(key), key, was.get(key), String.join(", ", new TreeSet<>(CHANGEABLE)));
             }
         }
-    }
-
-    private static void setThreads(int threads) {
-        int n = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
-        Native.setThreads(n);
-        KernelThreads.setCount(n);
     }
 
     /** The run folder. */
@@ -477,7 +471,7 @@ public final class TrainingRun implements AutoCloseable {
         }
     }
 
-    private Trainer.Evaluation evaluation(quern.data.TokenStream text) {
+    private Trainer.Evaluation evaluation(TokenStream text) {
         int rows = recipe.perDeviceEvalBatchSize();
         int length = preparation.data().maxLength();
         Optional<BatchSource> own = preparation.evaluationBatches();

@@ -12,6 +12,7 @@ import quern.cli.Verb;
 import quern.recipe.ExitCode;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
+import quern.train.ComputeThreads;
 import quern.train.StepBenchmark;
 
 /** {@code quern bench}: times training steps. */
@@ -53,7 +54,7 @@ public final class Bench implements Verb {
             throw QuernException.badInput("--steps and --group take 1 or more, --warmup and --threads 0 or more");
         }
         Precision chosen = precision(precision);
-        int n = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+        int n = ComputeThreads.count(threads);
         PrintWriter out = spec.commandLine().getOut();
         StepBenchmark.Result result = StepBenchmark.run(
                 new StepBenchmark.Settings(StepBenchmark.Size.of(workload), chosen, steps, warmup, group, n, 1337),
