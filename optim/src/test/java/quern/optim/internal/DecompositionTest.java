@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import org.junit.jupiter.api.Test;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
+import quern.tensor.DType;
+import quern.tensor.Device;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
 
@@ -14,7 +16,7 @@ class DecompositionTest {
     @Test
     void aMatrixThatIsNotFiniteIsNamed() {
         try (Scope scope = Scope.open()) {
-            Tensor matrices = Tensor.of(new float[] {1, Float.NaN, Float.NaN, 1}, 1, 2, 2);
+            Tensor matrices = Tensor.full(Double.NaN, DType.FP64, Device.CPU, 1, 4, 4);
             QuernException e = assertThrows(
                     QuernException.class,
                     () -> Decomposition.of(
