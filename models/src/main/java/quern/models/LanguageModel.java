@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import quern.models.internal.Checkpoint;
 import quern.models.internal.CheckpointWeights;
 import quern.models.internal.Json;
@@ -22,6 +23,7 @@ import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Parameter;
 import quern.tensor.SafetensorsFolder;
+import quern.tensor.StagingBuffers;
 import quern.tensor.Tensor;
 
 /**
@@ -233,14 +235,23 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Writes the model into a folder, made when it is missing; see {@link ModelSnapshot#write}. */
     public void save(Path folder, SaveOptions options) {
-        try (ModelSnapshot snapshot = new ModelSnapshot(this, options, false)) {
+        try (ModelSnapshot snapshot = snapshot(options)) {
             snapshot.write(folder);
         }
     }
 
-    /** A copy of the files as they would be written now, for a thread that writes while training goes on. */
+    /** The files as they would be written now, with the weights read where they lie: until it is closed they must not change. */
     public ModelSnapshot snapshot(SaveOptions options) {
-        return new ModelSnapshot(this, options, true);
+        return new ModelSnapshot(this, options, Optional.empty());
+    }
+
+    /**
+     * A copy of the files as they would be written now, for a thread that writes while training goes on.
+     *
+     * @param staging takes the copies, under names that begin with {@code model/}, and holds them while they are needed
+     */
+    public ModelSnapshot snapshot(SaveOptions options, StagingBuffers staging) {
+        return new ModelSnapshot(this, options, Optional.of(staging));
     }
 
     /** Frees the weights. */

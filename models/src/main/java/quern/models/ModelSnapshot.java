@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import quern.models.internal.Json;
 import quern.recipe.DurableFiles;
 import quern.tensor.DType;
@@ -16,6 +17,7 @@ import quern.tensor.Parameter;
 import quern.tensor.SafetensorsFile;
 import quern.tensor.SafetensorsFolder;
 import quern.tensor.Scope;
+import quern.tensor.StagingBuffers;
 import quern.tensor.Tensor;
 
 /**
@@ -31,10 +33,10 @@ public final class ModelSnapshot implements AutoCloseable {
     private final byte[] card;
 
     /**
-     * @param copies whether weights are copied even where the file can take them as they lie; without, the model must
-     *     not change before {@link #close}
+     * @param staging where the weights are copied to, which must hold the copies until {@link #close}; without, the weights
+     *     are read as they lie where the file can take them so, and the model must not change before
      */
-    ModelSnapshot(LanguageModel model, SaveOptions options, boolean copies) {
+    ModelSnapshot(LanguageModel model, SaveOptions options, Optional<StagingBuffers> staging) {
         this.maxShardBytes = options.maxShardBytes();
         DType dtype = options.dtype().orElse(model.dtype());
         ModelSpec spec = model.spec();
@@ -48,7 +50,7 @@ public final class ModelSnapshot implements AutoCloseable {
         boolean done = false;
         try {
             for (Parameter p : model.parameters()) {
-                add(p, keys, dtype, copies);
+                add(p, keys, dtype, staging);
             }
             done = true;
         } finally {
@@ -58,18 +60,19 @@ public final class ModelSnapshot implements AutoCloseable {
         }
     }
 
-    private void add(Parameter p, CheckpointKeys keys, DType dtype, boolean copies) {
+    private void add(Parameter p, CheckpointKeys keys, DType dtype, Optional<StagingBuffers> staging) {
         try (Scope scope = Scope.open()) {
-            Tensor own = p.value().detach();
-            Tensor x = own.to(dtype).to(Device.CPU);
+            Tensor x = p.value().detach();
             if (keys.isTransposed(p.name())) {
                 x = x.t();
             }
-            boolean same =
-                    x.isContiguous() && own.dtype() == dtype && !own.device().isCuda();
-            x = same && copies ? x.copy() : x.contiguous();
-            Tensor kept = x.keep();
-            held.add(kept);
+            Tensor kept;
+            if (staging.isPresent()) {
+                kept = staging.get().copy("model/" + p.name(), x, dtype);
+            } else {
+                kept = x.to(dtype).to(Device.CPU).contiguous().keep();
+                held.add(kept);
+            }
             List<CheckpointKeys.Part> parts = keys.parts(p.name(), kept.shape());
             if (parts.isEmpty()) {
                 entries.add(new SafetensorsFile.Entry(
@@ -111,7 +114,7 @@ public final class ModelSnapshot implements AutoCloseable {
         }
     }
 
-    /** Frees the copies. */
+    /** Ends the use of the weights. */
     @Override
     public void close() {
         held.forEach(Tensor::close);

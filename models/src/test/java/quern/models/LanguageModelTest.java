@@ -27,6 +27,7 @@ import quern.tensor.Device;
 import quern.tensor.Parameter;
 import quern.tensor.SafetensorsFolder;
 import quern.tensor.Scope;
+import quern.tensor.StagingBuffers;
 import quern.tensor.Tensor;
 
 class LanguageModelTest {
@@ -196,7 +197,10 @@ class LanguageModelTest {
         try (LanguageModel model = TestModels.create("llama");
                 Scope scope = Scope.open()) {
             Tensor before = model.logits(ids(), null);
-            try (ModelSnapshot snapshot = model.snapshot(SaveOptions.DEFAULT)) {
+            StagingBuffers staging = new StagingBuffers();
+            staging.lease();
+            try (staging;
+                    ModelSnapshot snapshot = model.snapshot(SaveOptions.DEFAULT, staging)) {
                 for (Parameter p : model.parameters()) {
                     p.value().detach().mul_(2);
                 }

@@ -167,7 +167,9 @@ public record Recipe(
         @Doc("How many checkpoints are kept, the best one not counted; 0 keeps all.") @Default("2") @Range(min = 0)
         int saveTotalLimit,
 
-        @Doc("Whether checkpoints are written while training goes on.") @Default("true")
+        @Doc(
+                "Whether checkpoints are written while training goes on, from a copy that takes the memory of the weights and of the optimizer's state once more.")
+        @Default("true")
         boolean saveAsync,
 
         @Doc("Whether the run's model is the best checkpoint's instead of the last.") @Default("false")

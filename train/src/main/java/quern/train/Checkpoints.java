@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -89,7 +89,10 @@ final class Checkpoints {
         return all;
     }
 
-    /** Waits for the save before this one, then saves: at once, or on a thread of its own. Takes over the snapshot. */
+    /**
+     * Waits for the save before this one, then saves: on a thread of its own if it may and the snapshot is a copy, else before
+     * this returns. Takes over the snapshot.
+     */
     void save(Snapshot snapshot) {
         try {
             await();
@@ -104,11 +107,13 @@ final class Checkpoints {
             }
         });
         pending = task;
-        if (async) {
+        if (async && snapshot.copied()) {
             Thread.ofPlatform().name("quern-checkpoint").daemon(false).start(task);
         } else {
             task.run();
-            await();
+            if (task.state() == Future.State.FAILED) {
+                await();
+            }
         }
     }
 
@@ -123,27 +128,10 @@ final class Checkpoints {
             return Optional.empty();
         }
         FutureTask<Path> task = pending;
-        boolean interrupted = false;
         try {
-            while (true) {
-                try {
-                    Path done = task.get();
-                    pending = null;
-                    return Optional.of(done);
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-        } catch (ExecutionException e) {
-            pending = null;
-            if (e.getCause() instanceof QuernException q) {
-                throw q;
-            }
-            throw new IllegalStateException("saving a checkpoint failed", e.getCause());
+            return Optional.of(Awaited.get(task));
         } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
+            pending = null;
         }
     }
 

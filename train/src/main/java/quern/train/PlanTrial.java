@@ -19,6 +19,7 @@ import quern.optim.EvalWeights;
 import quern.optim.Optimizer;
 import quern.recipe.Recipe;
 import quern.tensor.DType;
+import quern.tensor.StagingBuffers;
 
 /** A few steps of a training, to see what memory and time they take. */
 final class PlanTrial {
@@ -190,12 +191,14 @@ final class PlanTrial {
 
     /** A step while the copies of a save are alive, as when it is written in the background. */
     private void saveBeside(TrainingStep step, LanguageModel model, Optimizer optimizer, int number) {
-        if (recipe.saveSteps() == 0 && !recipe.saveAsync()) {
+        boolean onTheWay = recipe.saveSteps() > 0 && recipe.saveSteps() < preparation.maxSteps();
+        boolean beside = recipe.saveAsync() && (onTheWay || recipe.loadBestModelAtEnd());
+        if (!beside && !optimizer.hasEvalWeights()) {
             return;
         }
-        TrainerState state = new TrainerState();
-        try (Snapshot snapshot = Snapshot.take(model, SaveOptions.DEFAULT, optimizer, state)) {
-            if (recipe.saveAsync()) {
+        try (StagingBuffers staging = new StagingBuffers();
+                Snapshot snapshot = Snapshot.take(model, SaveOptions.DEFAULT, optimizer, new TrainerState(), staging)) {
+            if (beside) {
                 take(step, number);
             }
         }

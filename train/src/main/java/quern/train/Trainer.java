@@ -41,11 +41,12 @@ final class Trainer {
     /**
      * What the loop works on.
      *
+     * @param prefetch makes them ahead of their step
      * @param stepBatches which batches a step reads
      * @param safeguards what the step looks at, whose numbers checkpoints hold
      * @param microBatch how many rows go through the model at once, where memory decides
      * @param rewind brings weights and optimizer back to those of a step's checkpoint; empty where a spike is only left out
-     * @param snapshots copies the weights and the optimizer's state beside the given numbers
+     * @param snapshots takes the weights and the optimizer's state beside the given numbers
      * @param sampler writes a text with the present weights, from the step's number
      */
     record Parts(
@@ -53,6 +54,7 @@ final class Trainer {
             long maxSteps,
             TrainingStep step,
             BatchSource batches,
+            BatchPrefetch prefetch,
             StepBatches stepBatches,
             Safeguards safeguards,
             Optional<MicroBatchSize> microBatch,
@@ -139,6 +141,7 @@ final class Trainer {
         }
         announceSaved(parts.checkpoints().await());
         parts.hooks().forEach(h -> h.onEnd(progress()));
+        parts.hooks().forEach(TrainingHook::flush);
         return stopped ? Ending.STOPPED : early ? Ending.EARLY : Ending.DONE;
     }
 
@@ -146,18 +149,9 @@ final class Trainer {
         return every > 0 && state.step % every == 0;
     }
 
-    private List<Batch> batches(long step) {
-        List<Batch> all = new ArrayList<>();
-        long first = parts.stepBatches().first(step);
-        for (int i = 0; i < parts.stepBatches().count(step); i++) {
-            all.add(parts.batches().batch(first + i));
-        }
-        return all;
-    }
-
     /** The batches of a step as they go through the model. */
     private List<Batch> microBatches(long step) {
-        List<Batch> all = batches(step);
+        List<Batch> all = parts.prefetch().of(step);
         if (parts.microBatch().isPresent()) {
             all = parts.microBatch().get().divide(all);
         }
@@ -315,8 +309,11 @@ final class Trainer {
         }
         resumables.forEach(r -> state.hooks.put(r.name(), r.state()));
         parts.step().requireFiniteWeights(state.step);
+        parts.hooks().forEach(TrainingHook::flush);
+        // The copies of the save before are written over from here on.
         announceSaved(parts.checkpoints().await());
         parts.checkpoints().save(parts.snapshots().apply(state));
+        announceSaved(parts.checkpoints().completed());
         lastSaved = state.step;
         bestUnsaved = false;
     }

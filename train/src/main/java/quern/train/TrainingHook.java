@@ -38,6 +38,12 @@ public interface TrainingHook {
     /** Training ended: done, stopped early, or stopped by a signal. */
     default void onEnd(TrainingProgress progress) {}
 
+    /**
+     * Makes durable against a kill of the process what was said so far. Called before a checkpoint is taken, which must never
+     * be ahead of the lines that tell of it, and when training ends, also by a failure.
+     */
+    default void flush() {}
+
     /** Whether training should end now; asked after each evaluation. */
     default boolean wantsStop() {
         return false;

@@ -8,10 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
-import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import quern.data.BatchSource;
@@ -37,6 +34,7 @@ import quern.tensor.DType;
 import quern.tensor.Parameter;
 import quern.tensor.RandomStreams;
 import quern.tensor.Scope;
+import quern.tensor.StagingBuffers;
 
 /**
  * One training from a recipe to a run folder: what {@code quern train} runs, and what a Java program calls.
@@ -52,26 +50,6 @@ import quern.tensor.Scope;
  * present step is finished, the state is saved, and {@link #train} returns.
  */
 public final class TrainingRun implements AutoCloseable {
-    /** What may change when a run is resumed; all else is part of what the checkpoint means. */
-    private static final Set<String> CHANGEABLE = Set.of(
-            "max_steps",
-            "num_train_epochs",
-            "logging_steps",
-            "eval_steps",
-            "save_steps",
-            "save_total_limit",
-            "save_async",
-            "load_best_model_at_end",
-            "early_stopping_patience",
-            "early_stopping_threshold",
-            "per_device_eval_batch_size",
-            "gradient_checkpointing",
-            "sample_steps",
-            "sample_prompt",
-            "sample_max_new_tokens",
-            "threads",
-            "tensorboard");
-
     /** How a training ended. */
     public enum Ending {
         /** All steps were taken. */
@@ -106,6 +84,8 @@ public final class TrainingRun implements AutoCloseable {
     private final Optimizer optimizer;
     private final TrainerState state;
     private final List<TrainingHook> hooks = new ArrayList<>();
+    private final List<TrainingHook> watchers = new ArrayList<>();
+    private final StagingBuffers staging = new StagingBuffers();
     private final Map<String, Double> lastEvaluation = new LinkedHashMap<>();
     private final List<Map<String, Double>> history;
     private final MetricsLog metrics;
@@ -190,10 +170,10 @@ public final class TrainingRun implements AutoCloseable {
         try {
             Block before = folder.recipe(List.of());
             Block after = folder.recipe(overrides);
-            refuseChanges(before, after);
+            Resumption.refuseChanges(before, after);
             Checkpoints.recover(runPath);
-            Optional<Path> checkpoint = named ? Optional.of(path) : newest(runPath);
-            checkpoint.ifPresent(c -> verify(c, runPath));
+            Optional<Path> checkpoint = named ? Optional.of(path) : Resumption.newest(runPath);
+            checkpoint.ifPresent(c -> Resumption.verify(c, runPath));
             Preparation preparation = checkpoint
                     .map(c -> Preparation.resumed(after, c, notes))
                     .orElseGet(() -> Preparation.of(after, notes));
@@ -245,45 +225,6 @@ public final class TrainingRun implements AutoCloseable {
         return MetricsLog.read(runFolder);
     }
 
-    private static Optional<Path> newest(Path run) {
-        List<Path> all = Checkpoints.list(run);
-        return all.isEmpty() ? Optional.empty() : Optional.of(all.getLast());
-    }
-
-    /** A damaged checkpoint is never passed over in silence, but the message names the one to go back to. */
-    private static void verify(Path checkpoint, Path run) {
-        try {
-            Manifest.verify(checkpoint);
-        } catch (QuernException damaged) {
-            List<Path> others = new ArrayList<>(Checkpoints.list(run));
-            others.removeIf(p -> p.getFileName().equals(checkpoint.getFileName()));
-            for (Path other : others.reversed()) {
-                try {
-                    Manifest.verify(other);
-                } catch (QuernException alsoDamaged) {
-                    continue;
-                }
-                throw new QuernException(
-                        damaged.exitCode(), damaged.getMessage() + " (whole: --resume " + other + ")", damaged);
-            }
-            throw damaged;
-        }
-    }
-
-    private static void refuseChanges(Block before, Block after) {
-        Set<String> keys = new TreeSet<>(before.keys());
-        keys.addAll(after.keys());
-        Map<String, Object> was = before.toMap();
-        Map<String, Object> is = after.toMap();
-        for (String key : keys) {
-            if (!Objects.equals(was.get(key), is.get(key)) && !CHANGEABLE.contains(key)) {
-                throw QuernException.badInput(
-                        "%s: %s can't change when a run is resumed (it was %s); begin a new run, or change only %s",
-                        after.position(key), key, was.get(key), String.join(", ", new TreeSet<>(CHANGEABLE)));
-            }
-        }
-    }
-
     /** The run folder. */
     public Path folder() {
         return folder.path();
@@ -319,6 +260,15 @@ public final class TrainingRun implements AutoCloseable {
         hooks.add(hook);
     }
 
+    /**
+     * Adds a hook that only watches; call before {@link #train}. It is called on a thread of its own beside the training,
+     * event by event in their order, and has heard all of them when {@link #train} returns or throws. It may be some steps
+     * behind, its {@link TrainingHook#state} is not kept, and it has no say in when training ends.
+     */
+    public void addWatcher(TrainingHook watcher) {
+        watchers.add(watcher);
+    }
+
     /** Asks the training to save and return after the present step. */
     public void requestStop() {
         stopRequested = true;
@@ -335,9 +285,20 @@ public final class TrainingRun implements AutoCloseable {
      *     stands
      */
     public Outcome train() {
+        List<TrainingHook> beside = new ArrayList<>();
+        beside.add(metrics);
+        tensorBoard.ifPresent(beside::add);
+        beside.addAll(watchers);
+        try (HookThread hookThread = new HookThread(beside);
+                BatchPrefetch prefetch =
+                        new BatchPrefetch(preparation.batches(), preparation.stepBatches(), preparation.maxSteps())) {
+            return train(hookThread, prefetch);
+        }
+    }
+
+    private Outcome train(HookThread hookThread, BatchPrefetch prefetch) {
         List<TrainingHook> all = new ArrayList<>();
-        all.add(metrics);
-        tensorBoard.ifPresent(all::add);
+        all.add(hookThread);
         if (recipe.earlyStoppingPatience() > 0) {
             all.add(new EarlyStopping(
                     recipe.metricForBestModel(), recipe.earlyStoppingPatience(), recipe.earlyStoppingThreshold()));
@@ -377,6 +338,7 @@ public final class TrainingRun implements AutoCloseable {
                                 recipe.seed(),
                                 safeguards),
                         preparation.batches(),
+                        prefetch,
                         preparation.stepBatches(),
                         safeguards,
                         recipe.autoFindBatchSize() ? Optional.of(new MicroBatchSize()) : Optional.empty(),
@@ -385,7 +347,7 @@ public final class TrainingRun implements AutoCloseable {
                                 .map(g -> this::rewind),
                         schedule,
                         checkpoints,
-                        s -> Snapshot.take(model, SaveOptions.DEFAULT.withCard(card(s)), optimizer, s),
+                        this::snapshot,
                         preparation.validation().map(text -> evaluation(text)),
                         recipe.sampleSteps() > 0 ? Optional.of(this::sample) : Optional.empty(),
                         all),
@@ -396,7 +358,7 @@ public final class TrainingRun implements AutoCloseable {
         Trainer.Ending ending;
         try {
             ending = trainer.run();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             settle(checkpoints, e);
             throw e;
         }
@@ -411,6 +373,15 @@ public final class TrainingRun implements AutoCloseable {
                 state.tokens,
                 Map.copyOf(lastEvaluation),
                 state.bestStep >= 0 ? Optional.of(state.bestStep) : Optional.empty());
+    }
+
+    /** Copies where training goes on beside the save, or where the weights to save take the place of others meanwhile. */
+    private Snapshot snapshot(TrainerState s) {
+        SaveOptions options = SaveOptions.DEFAULT.withCard(card(s));
+        boolean beside = recipe.saveAsync() && !s.finished;
+        return beside || optimizer.hasEvalWeights()
+                ? Snapshot.take(model, options, optimizer, s, staging)
+                : Snapshot.live(model, options, optimizer, s);
     }
 
     private Safeguards safeguards() {
@@ -461,7 +432,7 @@ public final class TrainingRun implements AutoCloseable {
     }
 
     /** A save under way is finished before a failure of the training is reported, since it may be the last good state. */
-    private static void settle(Checkpoints checkpoints, RuntimeException failure) {
+    private static void settle(Checkpoints checkpoints, Throwable failure) {
         try {
             checkpoints.await();
         } catch (RuntimeException saving) {
@@ -579,6 +550,6 @@ public final class TrainingRun implements AutoCloseable {
 
     @Override
     public void close() {
-        closeAll(metrics, tensorBoard.orElse(null), optimizer, model, folder);
+        closeAll(metrics, tensorBoard.orElse(null), staging, optimizer, model, folder);
     }
 }

@@ -291,7 +291,9 @@ final class TrainingStep {
         try (Autograd.Mode mode = Autograd.noGrad()) {
             for (Parameter p : parameters) {
                 try (Scope scope = Scope.open()) {
-                    if (p.value().isFinite().logicalNot().sum().item() > 0) {
+                    // A finite sum has finite terms, and one that is not may be one of finite terms.
+                    if (!Double.isFinite(p.value().sum().item())
+                            && p.value().isFinite().logicalNot().sum().item() > 0) {
                         throw QuernException.refused(
                                 "step %d: the update left '%s' not finite; this step is not saved and the last checkpoint stands; lower learning_rate or set max_grad_norm",
                                 step, p.name());

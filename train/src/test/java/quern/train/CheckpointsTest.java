@@ -32,6 +32,7 @@ import quern.tensor.Autograd;
 import quern.tensor.Native;
 import quern.tensor.Parameter;
 import quern.tensor.Scope;
+import quern.tensor.StagingBuffers;
 import quern.tensor.Tensor;
 import quern.testkit.Faults;
 import quern.testkit.FaultyFileSystem;
@@ -45,12 +46,14 @@ class CheckpointsTest {
     private Preparation preparation;
     private LanguageModel model;
     private Optimizer optimizer;
+    private StagingBuffers staging;
 
     @BeforeEach
     void trainOneStep() {
         preparation = Preparation.of(TinyRuns.block(folder), note -> {});
         model = preparation.model();
         optimizer = preparation.optimizer(model.network());
+        staging = new StagingBuffers();
         Batch batch = preparation.batches().batch(0);
         new TrainingStep(model.network(), model.device(), optimizer, new GradientClipping(1), Regularization.NONE, 1)
                 .take(0, List.of(batch), 1e-2);
@@ -58,14 +61,19 @@ class CheckpointsTest {
 
     @AfterEach
     void close() {
+        staging.close();
         optimizer.close();
         model.close();
     }
 
     private Snapshot snapshot(long step) {
+        return Snapshot.take(model, SaveOptions.DEFAULT, optimizer, state(step), staging);
+    }
+
+    private static TrainerState state(long step) {
         TrainerState state = new TrainerState();
         state.step = step;
-        return Snapshot.take(model, SaveOptions.DEFAULT, optimizer, state);
+        return state;
     }
 
     private Checkpoints checkpoints(Path run, int limit, boolean async) {
@@ -103,12 +111,14 @@ class CheckpointsTest {
         Path beside = run("beside");
         Checkpoints async = checkpoints(beside, 0, true);
         long handles = Native.liveHandles();
+        long bytes = staging.bytes();
         Snapshot snapshot = snapshot(1);
         changeEverything();
         async.save(snapshot);
         changeEverything();
         assertEquals(Checkpoints.folder(beside, 1), async.await().orElseThrow());
-        assertEquals(handles, Native.liveHandles(), "the copies are freed");
+        assertEquals(handles, Native.liveHandles(), "the copies are those of the save before, written over");
+        assertEquals(bytes, staging.bytes());
         assertEquals(TinyRuns.content(Checkpoints.folder(atOnce, 1)), TinyRuns.content(Checkpoints.folder(beside, 1)));
         // The change does show in the next save, so equal files above mean something.
         async.save(snapshot(2));
@@ -118,6 +128,30 @@ class CheckpointsTest {
         for (String file : List.of("model.safetensors", "trainer/optimizer.safetensors")) {
             assertFalse(before.get(file).equals(later.get(file)), file);
         }
+    }
+
+    @Test
+    void aSaveThatIsWaitedForNeedsNoCopies() {
+        Path copied = run("copied");
+        checkpoints(copied, 0, false).save(snapshot(1));
+        staging.close();
+        long handles = Native.liveHandles();
+        Path live = run("live");
+        Checkpoints checkpoints = checkpoints(live, 0, true);
+        checkpoints.save(Snapshot.live(model, SaveOptions.DEFAULT, optimizer, state(1)));
+        // Already durable, on the training thread: the next step may change everything.
+        changeEverything();
+        assertEquals(TinyRuns.content(copied), TinyRuns.content(live));
+        assertEquals(handles, Native.liveHandles());
+        assertEquals(0, staging.bytes());
+    }
+
+    @Test
+    void copiesInUseAreNotWrittenOver() {
+        try (Snapshot first = snapshot(1)) {
+            assertThrows(IllegalStateException.class, () -> snapshot(2));
+        }
+        snapshot(2).close();
     }
 
     @ParameterizedTest
@@ -167,7 +201,7 @@ class CheckpointsTest {
             QuernException e = assertThrows(
                     QuernException.class,
                     () -> {
-                        checkpoints.save(new Snapshot(s.model(), s.optimizer(), s.state(), 0));
+                        checkpoints.save(new Snapshot(s.model(), s.optimizer(), s.state(), 0, true, s.end()));
                         checkpoints.await();
                     },
                     "room " + room);
@@ -250,6 +284,7 @@ class CheckpointsTest {
         Path run = run("run");
         Checkpoints checkpoints = checkpoints(run, 2, true);
         for (long step = 1; step <= 6; step++) {
+            checkpoints.await();
             Snapshot s = snapshot(step);
             s.state().bestStep = step < 2 ? -1 : 2;
             checkpoints.save(s);

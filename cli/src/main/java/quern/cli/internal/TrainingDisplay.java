@@ -15,7 +15,10 @@ import quern.train.TrainingHook;
 import quern.train.TrainingProgress;
 import quern.train.TrainingRun;
 
-/** What a person sees of a training: what is being trained, a live line, evaluations, samples, saves. */
+/**
+ * What a person sees of a training: what is being trained, a live line, evaluations, samples, saves. It hears of the training
+ * on one thread and of signals on others.
+ */
 public final class TrainingDisplay implements TrainingHook, AutoCloseable {
     private static final int DIM = 2;
     private static final int BOLD = 1;
@@ -39,7 +42,7 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
     }
 
     /** Prints a remark, above the live line when there is one. */
-    public void note(String text) {
+    public synchronized void note(String text) {
         if (line == null) {
             terminal.out().println(text);
         } else {
@@ -69,12 +72,12 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
     }
 
     @Override
-    public void onBegin(TrainingProgress progress) {
+    public synchronized void onBegin(TrainingProgress progress) {
         line = new ProgressLine(terminal, "train", progress.step(), progress.maxSteps());
     }
 
     @Override
-    public void onStep(TrainingProgress progress, StepResult result) {
+    public synchronized void onStep(TrainingProgress progress, StepResult result) {
         double now = result.tokens() / result.seconds();
         tokensPerSecond = Double.isNaN(tokensPerSecond) ? now : tokensPerSecond + SMOOTHING * (now - tokensPerSecond);
         double seen = Double.isFinite(result.loss()) ? result.loss() : loss;
@@ -87,7 +90,7 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
     }
 
     @Override
-    public void onMetrics(TrainingProgress progress, Map<String, Double> metrics) {
+    public synchronized void onMetrics(TrainingProgress progress, Map<String, Double> metrics) {
         Map<String, Double> row = new LinkedHashMap<>(metrics);
         row.put("step", (double) progress.step());
         keep(row);
@@ -109,7 +112,7 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
     }
 
     @Override
-    public void onSample(TrainingProgress progress, String prompt, String text) {
+    public synchronized void onSample(TrainingProgress progress, String prompt, String text) {
         note(terminal.paint(DIM, "step %,d  sample:".formatted(progress.step())));
         for (String row : (prompt + text).strip().split("\n")) {
             for (int at = 0; at < Math.max(1, row.length()); at += SAMPLE_WIDTH) {
@@ -130,7 +133,7 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
     }
 
     /** The losses seen so far, for plots. */
-    public List<Series> series() {
+    public synchronized List<Series> series() {
         List<Series> all = new ArrayList<>();
         all.add(Series.line("training", column(training, 0), column(training, 1)));
         if (!validation.isEmpty()) {
@@ -144,7 +147,7 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
     }
 
     @Override
-    public void close() {
+    public synchronized void close() {
         if (line != null) {
             line.close();
         }

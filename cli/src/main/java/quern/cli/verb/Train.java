@@ -84,7 +84,7 @@ public final class Train implements Verb {
                         ? TrainingRun.start(load(recipe), display::note)
                         : TrainingRun.resume(resume, recipe.overrides(), display::note)) {
             display.show(run);
-            run.addHook(display);
+            run.addWatcher(display);
             TrainingRun.Outcome outcome;
             try (StopSignals signals = StopSignals.first(() -> {
                 display.note("stopping after this step and saving; press Ctrl-C again to stop at once");
