@@ -4,7 +4,9 @@ import quern.tensor.Accumulate;
 import quern.tensor.Autograd;
 import quern.tensor.CrossEntropy;
 import quern.tensor.DType;
+import quern.tensor.Device;
 import quern.tensor.Parameter;
+import quern.tensor.Products;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
 
@@ -18,8 +20,14 @@ import quern.tensor.Tensor;
  * gradients are summed over chunks in fp32.
  */
 final class ChunkedCrossEntropy implements HandWritten {
-    /** Rows a chunk: the logits of a large vocabulary stay near the cache, and a GEMM is still large enough. */
-    private static final int ROWS = 512;
+    /** Rows a chunk at most: the products of fewer are slower, more bring nothing. */
+    private static final long ROWS = 512;
+
+    /** Rows a chunk at least, however large the vocabulary. */
+    private static final long FEWEST_ROWS = 64;
+
+    /** What the logits of a chunk may take. */
+    private static final long CHUNK_BYTES = 64 << 20;
 
     private final DenseLinear output;
     private final LogitTransform transform;
@@ -171,19 +179,22 @@ final class ChunkedCrossEntropy implements HandWritten {
          * @param plain under a penalty, weights of log-probabilities that are without it; {@code null} for none
          */
         void chunks(Tensor weights, Tensor plain, Tensor logprobs_N, Tensor losses_N) {
-            Tensor w_VD = output.weight().value();
+            Device device = x_ND.device();
+            DType dtype = Products.dtype(x_ND.dtype(), device);
             long rows = x_ND.size(0);
-            long vocabulary = w_VD.size(0);
             try (Scope outer = Scope.open();
                     Autograd.Mode mode = Autograd.noGrad()) {
-                Tensor buffer = Tensor.empty(x_ND.dtype(), x_ND.device(), Math.min(ROWS, rows), vocabulary);
-                Tensor product = weights != null && dWeight_VD != null && w_VD.dtype() != DType.FP32
-                        ? Tensor.empty(w_VD.dtype(), w_VD.device(), w_VD.shape())
+                Tensor w_VD = output.weight().value().to(dtype);
+                long vocabulary = w_VD.size(0);
+                long most = Math.clamp(CHUNK_BYTES / (vocabulary * dtype.bytes()), FEWEST_ROWS, ROWS);
+                Tensor buffer = Tensor.empty(dtype, device, Math.min(most, rows), vocabulary);
+                Tensor product = weights != null && dWeight_VD != null && dtype != DType.FP32
+                        ? Tensor.empty(dtype, device, w_VD.shape())
                         : null;
-                for (long from = 0; from < rows; from += ROWS) {
-                    long n = Math.min(ROWS, rows - from);
+                for (long from = 0; from < rows; from += most) {
+                    long n = Math.min(most, rows - from);
                     try (Scope scope = Scope.open()) {
-                        Tensor x = x_ND.narrow(0, from, n);
+                        Tensor x = x_ND.narrow(0, from, n).to(dtype);
                         Tensor logits = buffer.narrow(0, 0, n);
                         logits.mmOut_(x, w_VD.t());
                         if (output.bias() != null) {
@@ -211,7 +222,12 @@ final class ChunkedCrossEntropy implements HandWritten {
                             continue;
                         }
                         transform.backward_(logits, saved);
-                        dx_ND.narrow(0, from, n).mmOut_(logits, w_VD);
+                        Tensor dx = dx_ND.narrow(0, from, n);
+                        if (dtype == dx.dtype()) {
+                            dx.mmOut_(logits, w_VD);
+                        } else {
+                            dx.copy_(logits.matmul(w_VD));
+                        }
                         if (dWeight_VD != null) {
                             if (product == null) {
                                 dWeight_VD.addmm_(logits.t(), x);

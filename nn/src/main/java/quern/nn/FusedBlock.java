@@ -7,10 +7,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 import quern.tensor.DType;
 import quern.tensor.Parameter;
+import quern.tensor.Products;
 import quern.tensor.Tensor;
-import quern.tensor.kernel.BlockActivation;
 import quern.tensor.kernel.DecoderBlockKernel;
 import quern.tensor.kernel.ElementType;
 import quern.tensor.kernel.KernelThreads;
@@ -18,8 +19,10 @@ import quern.tensor.kernel.Kernels;
 
 /**
  * The hand-written form of the standard decoder blocks, GPT-2's and Llama's: two pre-norm steps, attention and a feed-forward
- * part, computed by {@link DecoderBlockKernel}. It takes fp32 and bf16 blocks on the CPU, dense, without dropout, whole sequences
- * or {@link DocumentBorders documents} behind a plain causal mask; everything else takes the block's plain form, which is its oracle.
+ * part. It takes fp32 and bf16 blocks on the CPU, dense, without dropout, whole sequences or {@link DocumentBorders documents}
+ * behind a plain causal mask; everything else takes the block's plain form, which is its oracle. The matrix products are those
+ * of {@link DecoderBlockKernel}, or libtorch's ({@link LibraryProducts}) where these are faster or the arrays of the former
+ * would be too large.
  */
 final class FusedBlock implements HandWritten {
     /**
@@ -34,57 +37,38 @@ final class FusedBlock implements HandWritten {
     /** With fewer numbers in the residual stream libtorch's operators cost little, and the kernels' loops stay cold. */
     private static final long SMALLEST = 1 << 14;
 
-    /** bf16 blocks are faster in products of large matrices once they are this wide. */
-    private static final long WIDEST_BF16 = 256;
+    /** Where libtorch has fast bf16 products, wider bf16 blocks are better off with them. */
+    private static final long WIDEST_BESIDE_FAST_BF16 = 256;
 
-    private static final Map<Activation, BlockActivation> ACTIVATIONS = Map.of(
-            Activation.GELU_TANH, BlockActivation.GELU_TANH,
-            Activation.SILU, BlockActivation.SILU,
-            Activation.RELU, BlockActivation.RELU);
-
-    /** The slots of a block in the kernel's order. */
-    private record Parts(
-            Norm attentionNorm,
-            List<DenseLinear> inputs,
-            DenseLinear output,
-            Norm feedForwardNorm,
-            List<DenseLinear> ups,
-            DenseLinear down) {
-        List<Parameter> parameters() {
-            List<Parameter> all = new ArrayList<>(attentionNorm.parameters());
-            inputs.forEach(slot -> all.addAll(slot.parameters()));
-            all.addAll(output.parameters());
-            all.addAll(feedForwardNorm.parameters());
-            ups.forEach(slot -> all.addAll(slot.parameters()));
-            all.addAll(down.parameters());
-            return all;
-        }
+    /** Whose matrix products a block takes. */
+    enum By {
+        KERNELS,
+        LIBRARY
     }
 
     private final DecoderBlockKernel.Shape shape;
-    private final Parts parts;
+    private final BlockParts parts;
+    private final By by;
 
-    private FusedBlock(DecoderBlockKernel.Shape shape, Parts parts) {
+    private FusedBlock(DecoderBlockKernel.Shape shape, BlockParts parts, By by) {
         this.shape = shape;
         this.parts = parts;
+        this.by = by;
     }
 
     /** The form for a block of these steps in this call, if it has one and the call is large enough for it to pay. */
     static Optional<HandWritten> of(List<Residual> steps, Flow flow, Pass pass) {
         boolean taken = switch (FusedSetting.current()) {
-            case ALWAYS -> true;
+            case ALWAYS, LIBRARY -> true;
             case NEVER -> false;
-            case FASTER -> isFaster(flow.get("hidden_states"));
+            case FASTER -> flow.get("hidden_states").numel() >= SMALLEST;
         };
-        return taken ? ofAnySize(steps, flow, pass) : Optional.empty();
+        Optional<By> by = FusedSetting.current() == FusedSetting.LIBRARY ? Optional.of(By.LIBRARY) : Optional.empty();
+        return taken ? ofAnySize(steps, flow, pass, by) : Optional.empty();
     }
 
-    private static boolean isFaster(Tensor x) {
-        return x.numel() >= SMALLEST && (x.dtype() == DType.FP32 || x.size(-1) <= WIDEST_BF16);
-    }
-
-    /** As above, whatever is faster. */
-    static Optional<HandWritten> ofAnySize(List<Residual> steps, Flow flow, Pass pass) {
+    /** As above, however small; {@code by} asks for certain products. */
+    static Optional<HandWritten> ofAnySize(List<Residual> steps, Flow flow, Pass pass, Optional<By> by) {
         Tensor x = flow.get("hidden_states");
         if (!Kernels.available()
                 || pass.cache() != null
@@ -97,31 +81,39 @@ final class FusedBlock implements HandWritten {
                 || !(second.branch() instanceof FeedForward feedForward)
                 || !(attention.plain(pass) instanceof SelfAttention.Plain plain)
                 || !feedForward.isPlain(pass)
-                || !ACTIVATIONS.containsKey(feedForward.activation())) {
+                || !BlockParts.knows(feedForward.activation())) {
             return Optional.empty();
         }
-        Optional<Parts> parts = parts(first.norm(), attention, second.norm(), feedForward);
+        Optional<BlockParts> parts = BlockParts.of(first.norm(), attention, second.norm(), feedForward);
         if (parts.isEmpty()) {
             return Optional.empty();
         }
-        DecoderBlockKernel.Shape shape = shape(plain.shape(), feedForward, parts.get());
+        DecoderBlockKernel.Shape shape = parts.get().shape(plain.shape(), feedForward);
         boolean rotaryFits = !shape.rotary() || isWholeRotary(flow, x.size(1), shape.headWidth());
         DocumentBorders documents = DocumentBorders.of(flow);
         long longest = documents == null ? x.size(1) : documents.longest();
         boolean fits = rotaryFits
                 && shape.scale() > 0
                 && parts.get().parameters().stream().allMatch(p -> fits(p, x.dtype()))
-                && arrayBytes(parts.get(), longest)
-                        <= HEAP_SHARE * Runtime.getRuntime().maxMemory()
                 // Last, since it reads all of the mask.
                 && isCausal(flow.get(plain.mask()), longest);
-        return fits ? Optional.of(new FusedBlock(shape, parts.get())) : Optional.empty();
+        return fits
+                ? Optional.of(new FusedBlock(shape, parts.get(), by.orElseGet(() -> faster(x, parts.get(), longest))))
+                : Optional.empty();
     }
 
-    private static long arrayBytes(Parts parts, long length) {
+    private static By faster(Tensor x, BlockParts parts, long longest) {
+        boolean fastLibrary = x.dtype() == DType.BF16 && Products.isBf16Fast() && x.size(-1) > WIDEST_BESIDE_FAST_BF16;
+        boolean tooLarge =
+                arrayBytes(parts, longest) > HEAP_SHARE * Runtime.getRuntime().maxMemory();
+        return fastLibrary || tooLarge ? By.LIBRARY : By.KERNELS;
+    }
+
+    private static long arrayBytes(BlockParts parts, long length) {
         long weights =
                 parts.parameters().stream().mapToLong(p -> p.value().numel()).sum();
-        long mapped = parts.inputs.stream().mapToLong(DenseLinear::outFeatures).sum();
+        long mapped =
+                parts.inputs().stream().mapToLong(DenseLinear::outFeatures).sum();
         long threads = KernelThreads.count();
         return Float.BYTES * (weights * (2 + threads) + threads * length * mapped * SEQUENCE_ARRAYS);
     }
@@ -132,79 +124,6 @@ final class FusedBlock implements HandWritten {
 
     private static boolean fits(Parameter p, DType dtype) {
         return p.value().dtype() == dtype && p.value().isContiguous();
-    }
-
-    private static Optional<Parts> parts(
-            Norm attentionNorm, SelfAttention attention, Norm feedForwardNorm, FeedForward feedForward) {
-        List<Linear> linears = attention.linears();
-        Optional<List<DenseLinear>> inputs = dense(linears.subList(0, linears.size() - 1));
-        Optional<List<DenseLinear>> output = dense(List.of(linears.getLast()));
-        List<Linear> forward = feedForward.linears();
-        Optional<List<DenseLinear>> ups = dense(forward.subList(0, forward.size() - 1));
-        Optional<List<DenseLinear>> down = dense(List.of(forward.getLast()));
-        if (inputs.isEmpty()
-                || output.isEmpty()
-                || ups.isEmpty()
-                || down.isEmpty()
-                || !isLearned(attentionNorm)
-                || !isLearned(feedForwardNorm)
-                || attentionNorm.getClass() != feedForwardNorm.getClass()) {
-            return Optional.empty();
-        }
-        return Optional.of(new Parts(
-                attentionNorm,
-                inputs.get(),
-                output.get().getFirst(),
-                feedForwardNorm,
-                ups.get(),
-                down.get().getFirst()));
-    }
-
-    private static boolean isLearned(Norm norm) {
-        return switch (norm) {
-            case Norm.LayerNorm n -> n.weight() != null && n.weight().value().dim() == 1;
-            case Norm.RmsNorm n -> true;
-            default -> false;
-        };
-    }
-
-    /** The slots' forms, if all are dense and agree on having biases. */
-    private static Optional<List<DenseLinear>> dense(List<Linear> slots) {
-        List<DenseLinear> result = new ArrayList<>();
-        for (Linear slot : slots) {
-            if (!(slot.form() instanceof DenseLinear form)
-                    || !result.isEmpty()
-                            && (form.bias() == null) != (result.getFirst().bias() == null)) {
-                return Optional.empty();
-            }
-            result.add(form);
-        }
-        return Optional.of(result);
-    }
-
-    private static DecoderBlockKernel.Shape shape(SelfAttention.Shape attention, FeedForward feedForward, Parts parts) {
-        int inner = (int) parts.down.inFeatures();
-        return new DecoderBlockKernel.Shape(
-                (int) parts.output.outFeatures(),
-                attention.heads(),
-                attention.keyValueHeads(),
-                attention.headWidth(),
-                attention.scale(),
-                attention.rotary(),
-                parts.attentionNorm instanceof Norm.LayerNorm,
-                eps(parts.attentionNorm),
-                eps(parts.feedForwardNorm),
-                inner,
-                feedForward.isGated(),
-                ACTIVATIONS.get(feedForward.activation()));
-    }
-
-    private static double eps(Norm norm) {
-        return switch (norm) {
-            case Norm.LayerNorm n -> n.eps();
-            case Norm.RmsNorm n -> n.eps();
-            default -> throw new IllegalArgumentException("not a norm of this block");
-        };
     }
 
     private static boolean isWholeRotary(Flow flow, long t, int headWidth) {
@@ -241,10 +160,10 @@ final class FusedBlock implements HandWritten {
     @Override
     public Backward forward(Flow flow, Pass pass) {
         Tensor x = flow.get("hidden_states").contiguous();
-        Visit visit = new Visit(shape, parts, x, flow);
+        Visit visit = new Visit(x, flow);
         Tensor y = Tensor.empty(x.dtype(), x.device(), x.shape());
         try {
-            DecoderBlockKernel.forward(shape, weights(parts, FusedBlock::value), visit.activations(), y.memory());
+            visit.forward(y);
         } catch (RuntimeException e) {
             visit.close();
             throw e;
@@ -253,39 +172,8 @@ final class FusedBlock implements HandWritten {
         return visit;
     }
 
-    private interface Memory {
-        MemorySegment of(Parameter p);
-    }
-
-    private static MemorySegment value(Parameter p) {
-        return p.value().memory();
-    }
-
-    private static DecoderBlockKernel.Weights weights(Parts p, Memory memory) {
-        return new DecoderBlockKernel.Weights(
-                norm(p.attentionNorm, memory),
-                p.inputs.stream().map(slot -> slot(slot, memory)).toList(),
-                slot(p.output, memory),
-                norm(p.feedForwardNorm, memory),
-                p.ups.stream().map(slot -> slot(slot, memory)).toList(),
-                slot(p.down, memory));
-    }
-
-    private static DecoderBlockKernel.Slot slot(DenseLinear form, Memory memory) {
-        return new DecoderBlockKernel.Slot(
-                memory.of(form.weight()), form.bias() == null ? null : memory.of(form.bias()), (int)
-                        form.outFeatures());
-    }
-
-    private static DecoderBlockKernel.NormSlot norm(Norm norm, Memory memory) {
-        List<Parameter> p = norm.parameters();
-        return new DecoderBlockKernel.NormSlot(memory.of(p.get(0)), p.size() == 1 ? null : memory.of(p.get(1)));
-    }
-
     /** What the backward of one visit needs. */
-    private static final class Visit implements Backward {
-        private final DecoderBlockKernel.Shape shape;
-        private final Parts parts;
+    private final class Visit implements Backward {
         private final List<Tensor> held = new ArrayList<>();
         private final int[] starts;
         private final boolean ownAngles;
@@ -298,9 +186,7 @@ final class FusedBlock implements HandWritten {
         private final Tensor sin;
         private final Map<Parameter, Tensor> gradients = new LinkedHashMap<>();
 
-        Visit(DecoderBlockKernel.Shape shape, Parts parts, Tensor x, Flow flow) {
-            this.shape = shape;
-            this.parts = parts;
+        Visit(Tensor x, Flow flow) {
             this.x = hold(x);
             DocumentBorders documents = DocumentBorders.of(flow);
             ownAngles = documents != null;
@@ -341,6 +227,19 @@ final class FusedBlock implements HandWritten {
                     sin == null ? null : sin.memory());
         }
 
+        void forward(Tensor y) {
+            switch (by) {
+                case KERNELS ->
+                    DecoderBlockKernel.forward(
+                            shape, parts.weights(p -> p.value().memory()), activations(), y.memory());
+                case LIBRARY -> products().forward(y);
+            }
+        }
+
+        private LibraryProducts products() {
+            return new LibraryProducts(shape, parts, activations(), qkv, attended, inner);
+        }
+
         @Override
         public void input(Cotangents cotangents) {
             Tensor dy = cotangents.ofOutput("hidden_states").to(x.dtype()).contiguous();
@@ -355,21 +254,27 @@ final class FusedBlock implements HandWritten {
                                     .keep());
                 }
             }
-            DecoderBlockKernel.backward(
-                    shape,
-                    weights(parts, FusedBlock::value),
-                    activations(),
-                    dy.memory(),
-                    dx.memory(),
-                    new DecoderBlockKernel.Scratch(
-                            like(middle.size(-1)).memory(),
-                            like(attended.size(-1)).memory(),
-                            like(qkv.size(-1)).memory()),
-                    weights(parts, p -> {
-                        Tensor gradient = added ? sums.get(p) : gradients.get(p);
-                        return gradient == null ? null : gradient.memory();
-                    }),
-                    added);
+            Function<Parameter, Tensor> to = p -> added ? sums.get(p) : gradients.get(p);
+            DecoderBlockKernel.Weights targets =
+                    parts.weights(p -> to.apply(p) == null ? null : to.apply(p).memory());
+            Tensor dMiddle = like(middle.size(-1));
+            Tensor dAttended = like(attended.size(-1));
+            Tensor dQkv = like(qkv.size(-1));
+            DecoderBlockKernel.Scratch scratch =
+                    new DecoderBlockKernel.Scratch(dMiddle.memory(), dAttended.memory(), dQkv.memory());
+            switch (by) {
+                case KERNELS ->
+                    DecoderBlockKernel.backward(
+                            shape,
+                            parts.weights(p -> p.value().memory()),
+                            activations(),
+                            dy.memory(),
+                            dx.memory(),
+                            scratch,
+                            targets,
+                            added);
+                case LIBRARY -> products().backward(dy, dx, dMiddle, dAttended, dQkv, scratch, to, targets, added);
+            }
             if (cotangents.wanted("hidden_states")) {
                 cotangents.addToInput("hidden_states", dx);
             }

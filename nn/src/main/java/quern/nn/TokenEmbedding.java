@@ -16,7 +16,8 @@ import quern.tensor.kernel.Kernels;
 
 /**
  * Token vectors, with learned position vectors added where the model has them. The {@code with…} methods give variants;
- * the steps come in this order: lookup, noise ({@link Regularization#embeddingNoise}), factor, projection, types, positions, norm, dropout.
+ * the steps come in this order: lookup, noise ({@link Regularization#embeddingNoise}), factor, projection, types,
+ * positions, norm, dropout.
  */
 public final class TokenEmbedding extends Segment {
     private static final class Options {

@@ -91,6 +91,8 @@ class FusedBlockTest extends ScopedTest {
                         bias ? parameter(name + ".bias", 0, 0.3, dtype, out) : null));
     }
 
+    private FusedBlock.By by = FusedBlock.By.KERNELS;
+
     private Segment block(Kind k, DType dtype, double dropout) {
         boolean llama = k.isLlama();
         SelfAttention.Shape shape = new SelfAttention.Shape(
@@ -111,19 +113,23 @@ class FusedBlockTest extends ScopedTest {
                 linear("up", k.width, k.inner, !llama, dtype),
                 linear("down", k.inner, k.width, !llama, dtype),
                 k.activation);
-        return new AnySize(new TransformerBlock(
-                "block",
-                Residual.preNorm(norm("n1", k, dtype), attention),
-                Residual.preNorm(norm("n2", k, dtype), feedForward).withDropout(dropout)));
+        return new AnySize(
+                new TransformerBlock(
+                        "block",
+                        Residual.preNorm(norm("n1", k, dtype), attention),
+                        Residual.preNorm(norm("n2", k, dtype), feedForward).withDropout(dropout)),
+                by);
     }
 
     /** A block that is hand-written however small the call. */
     private static final class AnySize extends Segment {
         private final TransformerBlock block;
+        private final FusedBlock.By by;
 
-        AnySize(TransformerBlock block) {
+        AnySize(TransformerBlock block, FusedBlock.By by) {
             super(block.name());
             this.block = block;
+            this.by = by;
         }
 
         @Override
@@ -153,7 +159,7 @@ class FusedBlockTest extends ScopedTest {
 
         @Override
         public Optional<HandWritten> handWritten(Flow flow, Pass pass) {
-            return FusedBlock.ofAnySize(block.steps(), flow, pass);
+            return FusedBlock.ofAnySize(block.steps(), flow, pass, Optional.of(by));
         }
     }
 
@@ -204,6 +210,13 @@ class FusedBlockTest extends ScopedTest {
     }
 
     private void assertFusedEqualsPlain(Kind k, DType dtype, int batch, int length, double tolerance) {
+        for (FusedBlock.By products : FusedBlock.By.values()) {
+            by = products;
+            assertEqualsPlain(k, dtype, batch, length, tolerance);
+        }
+    }
+
+    private void assertEqualsPlain(Kind k, DType dtype, int batch, int length, double tolerance) {
         Segment block = block(k, dtype, 0);
         Flow flow = flow(k, dtype, batch, length);
         Tensor dy = Tensor.randn(random, batch, length, k.width).to(dtype);
@@ -393,6 +406,7 @@ class FusedBlockTest extends ScopedTest {
         assertEquals(FusedSetting.FASTER, FusedSetting.of(null));
         assertEquals(FusedSetting.FASTER, FusedSetting.of(""));
         assertEquals(FusedSetting.ALWAYS, FusedSetting.of("always"));
+        assertEquals(FusedSetting.LIBRARY, FusedSetting.of("library"));
         assertEquals(FusedSetting.NEVER, FusedSetting.of("never"));
         QuernException e = assertThrows(QuernException.class, () -> FusedSetting.of("perhaps"));
         assertTrue(e.getMessage().startsWith("QUERN_FUSED_BLOCKS is 'perhaps'"), e.getMessage());

@@ -18,7 +18,8 @@ import quern.tensor.Tensor;
  * </pre>
  *
  * A unit is what belongs to one index of the first dimension, that of the outputs of a weight matrix or a convolution and of
- * the tokens of an embedding; a tensor of three dimensions is a stack of matrices (experts), of one or none one unit. Norms are taken in fp32, of the parameter's value.
+ * the tokens of an embedding; a tensor of three dimensions is a stack of matrices (experts), of one or none one unit. Norms
+ * are taken in fp32, of the parameter's value.
  *
  * @param clipFactor λ
  * @param eps ε, so that weights of 0 can leave 0

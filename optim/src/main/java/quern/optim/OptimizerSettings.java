@@ -1,5 +1,9 @@
 package quern.optim;
 
+import java.util.Collections;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.SequencedSet;
 import quern.recipe.QuernException;
 
 /**
@@ -14,6 +18,10 @@ import quern.recipe.QuernException;
 public record OptimizerSettings(double weightDecay, double beta1, double beta2, double epsilon) {
     /** The defaults of a recipe. */
     public static final OptimizerSettings DEFAULT = new OptimizerSettings(0, 0.9, 0.999, 1e-8);
+
+    /** The keys of a recipe that these are, in the order of the components. */
+    public static final SequencedSet<String> KEYS = Collections.unmodifiableSequencedSet(
+            new LinkedHashSet<>(List.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon")));
 
     /** Checks the ranges. */
     public OptimizerSettings {

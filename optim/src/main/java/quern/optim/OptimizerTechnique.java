@@ -16,8 +16,8 @@ public interface OptimizerTechnique extends Technique {
     }
 
     /**
-     * The top-level keys of a recipe that this technique reads, of {@code weight_decay}, {@code adam_beta1}, {@code
-     * adam_beta2} and {@code adam_epsilon}. Setting another of the four has no effect, so a recipe that does is wrong.
+     * The top-level keys of a recipe that this technique reads, of {@link OptimizerSettings#KEYS}. Setting another of
+     * these has no effect, so a recipe that does is wrong.
      */
     Set<String> settings();
 

@@ -38,21 +38,6 @@ final class Binder {
         }
     }
 
-    /** A component's key in a recipe: its name in snake case. */
-    static String key(RecordComponent component) {
-        String name = component.getName();
-        StringBuilder key = new StringBuilder();
-        for (int i = 0; i < name.length(); i++) {
-            char letter = name.charAt(i);
-            if (Character.isUpperCase(letter)) {
-                key.append('_').append(Character.toLowerCase(letter));
-            } else {
-                key.append(letter);
-            }
-        }
-        return key.toString();
-    }
-
     /** An enum constant as recipes write it. */
     static String word(Object constant) {
         return ((Enum<?>) constant).name().toLowerCase(Locale.ROOT);
@@ -61,7 +46,7 @@ final class Binder {
     static <R extends Record> R bind(Block block, Class<R> type) {
         RecordComponent[] components = type.getRecordComponents();
         Set<String> known =
-                Arrays.stream(components).map(Binder::key).collect(Collectors.toCollection(LinkedHashSet::new));
+                Arrays.stream(components).map(Block::key).collect(Collectors.toCollection(LinkedHashSet::new));
         for (String key : block.keys()) {
             if (!known.contains(key)) {
                 throw bad(block.position(key), unknownKey(key, known));
@@ -124,7 +109,7 @@ final class Binder {
     }
 
     private static Object component(Block block, RecordComponent component) {
-        String key = key(component);
+        String key = Block.key(component);
         Rules rules = Rules.of(component);
         boolean optional = component.getType() == Optional.class;
         Block.Entry entry = block.entries().get(key);
@@ -145,7 +130,7 @@ final class Binder {
     static Object defaultValue(RecordComponent component, String text, Position place) {
         try {
             Node node = defaultNode(component, text, place);
-            return value(node, component.getGenericType(), Rules.of(component), place, key(component));
+            return value(node, component.getGenericType(), Rules.of(component), place, Block.key(component));
         } catch (QuernException unfit) {
             throw new IllegalStateException(
                     "@Default of %s.%s: %s"

@@ -1,5 +1,6 @@
 package quern.recipe;
 
+import java.lang.reflect.RecordComponent;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -86,6 +87,21 @@ public final class Block implements Node {
             blocks.add(block);
         }
         return List.copyOf(blocks);
+    }
+
+    /** A component's key in a recipe: its name in snake case. */
+    public static String key(RecordComponent component) {
+        String name = component.getName();
+        StringBuilder key = new StringBuilder();
+        for (int i = 0; i < name.length(); i++) {
+            char letter = name.charAt(i);
+            if (Character.isUpperCase(letter)) {
+                key.append('_').append(Character.toLowerCase(letter));
+            } else {
+                key.append(letter);
+            }
+        }
+        return key.toString();
     }
 
     /**

@@ -39,7 +39,7 @@ public record GoldenCase(Path folder, String kind, String name, JsonNode json) {
         } catch (IOException unreadable) {
             throw new QuernException(
                     ExitCode.BAD_INPUT,
-                    "%s: can't be read (%s)".formatted(file, Quoted.message(unreadable.getMessage())),
+                    "%s: can't be read (%s)".formatted(file, Quoted.message(unreadable)),
                     unreadable);
         }
         if (!json.isObject()) {

@@ -110,7 +110,7 @@ public final class Goldens {
         } catch (IOException | UncheckedIOException unreadable) {
             throw new QuernException(
                     ExitCode.BAD_INPUT,
-                    "%s: can't be searched (%s)".formatted(folder, Quoted.message(unreadable.getMessage())),
+                    "%s: can't be searched (%s)".formatted(folder, Quoted.message(unreadable)),
                     unreadable);
         }
     }

@@ -1,7 +1,7 @@
 package quern.recipe;
 
-/** Shows a user's own text inside a one-line message: control characters escaped, long text cut. */
-final class Quoted {
+/** Shows text from elsewhere inside a one-line message: control characters escaped, long text cut. */
+public final class Quoted {
     private static final int LONGEST = 60;
     private static final int LONGEST_MESSAGE = 200;
 
@@ -17,8 +17,13 @@ final class Quoted {
         return line(text, LONGEST);
     }
 
-    /** As {@link #line(String)}, for another library's sentence rather than a user's word. */
-    static String message(String text) {
+    /** What a failure says, as {@link #message(String)} shows it. */
+    public static String message(Throwable failure) {
+        return message(failure.getMessage());
+    }
+
+    /** The first line of another library's message, cut only where it is longer than a sentence. */
+    public static String message(String text) {
         return text == null ? "unreadable" : line(text.lines().findFirst().orElse("unreadable"), LONGEST_MESSAGE);
     }
 

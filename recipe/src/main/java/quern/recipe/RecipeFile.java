@@ -134,9 +134,7 @@ public final class RecipeFile {
 
     private static QuernException unreadable(Path file, IOException cause) {
         return new QuernException(
-                ExitCode.BAD_INPUT,
-                "%s: can't be read (%s)".formatted(file, Quoted.message(cause.getMessage())),
-                cause);
+                ExitCode.BAD_INPUT, "%s: can't be read (%s)".formatted(file, Quoted.message(cause)), cause);
     }
 
     private static Block root(String name, String text) {

@@ -91,7 +91,7 @@ public final class RecipeSchema {
 
     /** Where a technique is chosen by id, its settings must be the chosen one's. */
     private void checkSettings(ObjectNode schema, RecordComponent component, TechniqueId chosen) {
-        String key = Binder.key(component);
+        String key = Block.key(component);
         String byDefault = component.getAnnotation(Default.class).value();
         for (Technique technique : ofKind(chosen.kind())) {
             ObjectNode condition = schema.withArray("allOf").addObject();
@@ -140,7 +140,7 @@ public final class RecipeSchema {
                 .withCustomDefinitionProvider(RecipeSchema::plainType);
         SchemaGeneratorConfigPart<FieldScope> fields = builder.forFields();
         fields.withPropertyNameOverrideResolver(
-                        field -> component(field).map(Binder::key).orElse(null))
+                        field -> component(field).map(Block::key).orElse(null))
                 .withDescriptionResolver(ofComponent(component -> component.getAnnotation(Doc.class), Doc::value))
                 .withDefaultResolver(RecipeSchema::byDefault)
                 .withEnumResolver(this::ids)

@@ -6,8 +6,9 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
 /**
- * Lets a component be written as a lone scalar, text unless {@link #number()} says otherwise. On a {@link Block} or a record, {@code foo} stands for {@code {key:
- * foo}} with the key named here. On a list, where the key stays empty, {@code foo} stands for {@code [foo]}.
+ * Lets a component be written as a lone scalar, text unless {@link #number()} says otherwise. On a {@link Block} or a
+ * record, {@code foo} stands for {@code {key: foo}} with the key named here. On a list, where the key stays empty, {@code
+ * foo} stands for {@code [foo]}.
  */
 @Target(ElementType.RECORD_COMPONENT)
 @Retention(RetentionPolicy.RUNTIME)

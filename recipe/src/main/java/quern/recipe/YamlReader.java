@@ -85,7 +85,7 @@ final class YamlReader {
                     .orElse(whole);
             throw Binder.bad(place, "not valid YAML: " + Quoted.message(notYaml.getProblem()));
         } catch (YamlEngineException notYaml) {
-            throw Binder.bad(whole, "not valid YAML: " + Quoted.message(notYaml.getMessage()));
+            throw Binder.bad(whole, "not valid YAML: " + Quoted.message(notYaml));
         }
     }
 

@@ -76,7 +76,7 @@ class RecipeSchemaTest {
         JsonNode schema = schema();
         TreeSet<String> expected = new TreeSet<>(List.of("extends"));
         for (var component : Recipe.class.getRecordComponents()) {
-            expected.add(Binder.key(component));
+            expected.add(Block.key(component));
         }
         assertEquals(expected, new TreeSet<>(names(schema.path("properties"))));
         assertEquals(

@@ -196,7 +196,7 @@ class RecipeTest {
     @Test
     void everyForeignNameIsAnsweredWithAKeyThatExists() {
         List<String> ours = Arrays.stream(Recipe.class.getRecordComponents())
-                .map(Binder::key)
+                .map(Block::key)
                 .toList();
         ForeignName.all().forEach((name, foreign) -> {
             assertFalse(ours.contains(name), name + " is our own key");

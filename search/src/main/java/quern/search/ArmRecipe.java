@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import quern.optim.OptimizerSettings;
 import quern.optim.OptimizerTechnique;
 import quern.recipe.Block;
 import quern.recipe.Default;
@@ -20,9 +21,6 @@ import quern.recipe.Techniques;
  * lr_scheduler_kwargs}. Whatever is left out is told, and stands among the arm's settings as {@code key=null}.
  */
 final class ArmRecipe {
-    private static final List<String> OPTIMIZER_KEYS =
-            List.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon");
-
     private ArmRecipe() {}
 
     /** The arm with all that it changes in this recipe; failures name the arm. */
@@ -47,7 +45,7 @@ final class ArmRecipe {
             if (technique == null) {
                 continue;
             }
-            String key = Axis.snakeCase(component.getName());
+            String key = Block.key(component);
             String settings = technique.settings();
             if (!chosen(recipe, key, component).equals(chosen(changed, key, component))
                     && recipe.has(settings)
@@ -60,7 +58,7 @@ final class ArmRecipe {
                 && !(recipe.has("optim") && recipe.text("optim").equals(optimizer))) {
             OptimizerTechnique technique = Techniques.find(
                     OptimizerTechnique.class, OptimizerTechnique.KIND, optimizer, changed.position("optim"));
-            for (String key : OPTIMIZER_KEYS) {
+            for (String key : OptimizerSettings.KEYS) {
                 if (recipe.has(key)
                         && !technique.settings().contains(key)
                         && changed.toMap().containsKey(key)

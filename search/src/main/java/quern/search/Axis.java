@@ -1,6 +1,7 @@
 package quern.search;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -11,6 +12,7 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import quern.recipe.Block;
 import quern.recipe.QuernException;
 import quern.recipe.Recipe;
 import quern.recipe.TechniqueId;
@@ -114,13 +116,9 @@ public record Axis(Optional<String> key, List<Arm> arms) {
     }
 
     private static boolean isTechnique(String key) {
-        return java.util.Arrays.stream(Recipe.class.getRecordComponents())
+        return Arrays.stream(Recipe.class.getRecordComponents())
                 .filter(c -> c.isAnnotationPresent(TechniqueId.class))
-                .anyMatch(c -> snakeCase(c.getName()).equals(key));
-    }
-
-    static String snakeCase(String name) {
-        return name.replaceAll("([A-Z])", "_$1").toLowerCase(java.util.Locale.ROOT);
+                .anyMatch(c -> Block.key(c).equals(key));
     }
 
     private static List<Arm> requireDifferent(List<Arm> arms, String option) {

@@ -2,6 +2,7 @@ package quern.search;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -142,7 +143,7 @@ public record Comparison(
         double[] values = values(all, figure);
         return values.length == 0
                 ? Optional.empty()
-                : Optional.of(java.util.Arrays.stream(values).average().orElseThrow());
+                : Optional.of(Arrays.stream(values).average().orElseThrow());
     }
 
     private static <T> double[] values(List<T> all, Function<T, Optional<Double>> figure) {
@@ -231,7 +232,7 @@ public record Comparison(
                 .toArray());
         @SuppressWarnings({"unchecked", "rawtypes"})
         Optional<Double>[] all = new Optional[results.size()];
-        java.util.Arrays.fill(all, Optional.empty());
+        Arrays.fill(all, Optional.empty());
         for (int k = 0; k < tested.length; k++) {
             all[tested[k]] = Optional.of(holm[k]);
         }

@@ -17,6 +17,7 @@ import quern.recipe.Block;
 import quern.recipe.QuernException;
 import quern.recipe.Recipe;
 import quern.recipe.RecipeFile;
+import quern.train.RunFolder;
 
 /**
  * Compares run folders that are there already. Runs whose recipes differ in nothing but the seed and the folder are one
@@ -73,11 +74,11 @@ public final class FinishedRuns {
     }
 
     private static Run open(Path folder) {
-        Path file = folder.resolve("recipe.yaml");
-        if (!Files.isRegularFile(file) || !Files.isRegularFile(folder.resolve("metrics.jsonl"))) {
+        Path file = folder.resolve(RunFolder.RECIPE);
+        if (!Files.isRegularFile(file) || !Files.isRegularFile(folder.resolve(RunFolder.METRICS))) {
             throw QuernException.badInput(
-                    "%s: expected a run folder, with recipe.yaml and metrics.jsonl; name one that quern train or compare made",
-                    folder);
+                    "%s: expected a run folder, with %s and %s; name one that quern train or compare made",
+                    folder, RunFolder.RECIPE, RunFolder.METRICS);
         }
         Block block = RecipeFile.load(file, List.of());
         Map<String, Object> settings = new LinkedHashMap<>(block.toMap());

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import quern.recipe.DurableFiles;
 import quern.recipe.QuernException;
+import quern.recipe.Quoted;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.json.JsonMapper;
@@ -28,8 +29,8 @@ final class SearchJson {
         try {
             return MAPPER.readValue(Files.readString(file), type);
         } catch (IOException | JacksonException e) {
-            String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("unreadable");
-            throw QuernException.failed("%s: not readable (%s); delete its folder to run it again", file, reason);
+            throw QuernException.failed(
+                    "%s: not readable (%s); delete its folder to run it again", file, Quoted.message(e));
         }
     }
 }

@@ -116,8 +116,8 @@ public final class Statistics {
         return corrected;
     }
 
-    /** The middle value, or the mean of the two in the middle. */
-    static double median(double[] values) {
+    /** The middle one of some values, in any order, or the mean of the two in the middle. */
+    public static double median(double[] values) {
         double[] sorted = values.clone();
         Arrays.sort(sorted);
         int half = sorted.length / 2;

@@ -1,12 +1,8 @@
 package quern.search;
 
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -21,11 +17,13 @@ import quern.optim.ScheduleTechnique;
 import quern.recipe.Block;
 import quern.recipe.DurableFiles;
 import quern.recipe.ExitCode;
+import quern.recipe.FolderLock;
 import quern.recipe.QuernException;
 import quern.recipe.Recipe;
 import quern.recipe.RecipeFile;
 import quern.recipe.Techniques;
 import quern.train.Preparation;
+import quern.train.RunFolder;
 import quern.train.StepResult;
 import quern.train.TrainingHook;
 import quern.train.TrainingProgress;
@@ -43,7 +41,6 @@ import quern.train.TrainingRun;
  * not pay for the compiler. The order of the arms moves on by one with each seed: a drift of the machine hits all of them.
  */
 public final class StudyRunner {
-    private static final String RECIPE = "recipe.yaml";
     private static final int WARM_STEPS = 20;
     private static final double WARM_SECONDS = 5;
 
@@ -60,7 +57,7 @@ public final class StudyRunner {
     }
 
     /** A run to be made. */
-    private record Planned(Arm arm, String label, Path folder, Block recipe) {}
+    private record Planned(Arm arm, String label, Path folder, Block recipe, long seed) {}
 
     /** Ends the work: the person asked to stop, and the run that was under way is saved. */
     private static final class Stopped extends RuntimeException {
@@ -74,6 +71,7 @@ public final class StudyRunner {
     private final List<Arm> arms = new ArrayList<>();
     private final List<Block> recipes = new ArrayList<>();
     private final List<Preparation> preparations = new ArrayList<>();
+    private final List<String> dataFingerprints;
     private final List<Arm> choices;
     private final List<String> warnings = new ArrayList<>();
     private final Budget budget;
@@ -107,6 +105,8 @@ public final class StudyRunner {
         for (int i = 0; i < recipes.size(); i++) {
             preparations.add(prepare(arms.get(i), recipes.get(i), i == 0 ? notes : note -> {}));
         }
+        dataFingerprints =
+                preparations.stream().map(Preparation::dataFingerprint).toList();
         warnOfEqualRecipes();
         warnOfOtherText();
         warnOfFewEvaluations();
@@ -165,9 +165,8 @@ public final class StudyRunner {
     }
 
     private void warnOfOtherText() {
-        String first = preparations.getFirst().dataFingerprint();
         for (int i = 1; i < recipes.size(); i++) {
-            if (!preparations.get(i).dataFingerprint().equals(first)) {
+            if (!dataFingerprints.get(i).equals(dataFingerprints.getFirst())) {
                 warn("arm '%s' has other tokens than '%s': their losses are of different texts or tokenizers"
                         .formatted(arms.get(i).name(), arms.getFirst().name()));
             }
@@ -236,34 +235,23 @@ public final class StudyRunner {
                 }
             }
         }
-        try (FileChannel channel = lockFile();
-                FileLock lock = lock(channel)) {
+        try (FolderLock lock = lock()) {
             return Optional.of(compare(tuning));
         } catch (Stopped stopped) {
             return Optional.empty();
+        }
+    }
+
+    private FolderLock lock() {
+        try {
+            Files.createDirectories(study.output());
         } catch (IOException e) {
             throw DurableFiles.writeFailure(study.output(), -1, e);
         }
-    }
-
-    private FileChannel lockFile() throws IOException {
-        Files.createDirectories(study.output());
-        return FileChannel.open(study.output().resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-    }
-
-    private FileLock lock(FileChannel channel) throws IOException {
-        FileLock lock;
-        try {
-            lock = channel.tryLock();
-        } catch (OverlappingFileLockException held) {
-            lock = null;
-        }
-        if (lock == null) {
-            throw QuernException.badInput(
-                    "%s: another process is comparing in this folder; wait for it, or choose another --output",
-                    study.output());
-        }
-        return lock;
+        return FolderLock.take(study.output())
+                .orElseThrow(() -> QuernException.badInput(
+                        "%s: another process is comparing in this folder; wait for it, or choose another --output",
+                        study.output()));
     }
 
     private Comparison compare(List<Planned> tuning) {
@@ -273,7 +261,7 @@ public final class StudyRunner {
             List<ArmRuns.Tried> ofArm = new ArrayList<>();
             for (int c = 0; c < choices.size(); c++) {
                 Planned planned = tuning.get(i * choices.size() + c);
-                ofArm.add(new ArmRuns.Tried(choices.get(c), train(planned, firstSeed + Study.TUNING_SEED)));
+                ofArm.add(new ArmRuns.Tried(choices.get(c), train(planned)));
             }
             tried.add(ofArm);
             tuned.add(Tuning.best(ofArm).map(ArmRuns.Tried::choice));
@@ -289,7 +277,7 @@ public final class StudyRunner {
                 if (choices.isEmpty() || tuned.get(i).isPresent()) {
                     Planned planned = finalRun(i, tuned.get(i), s);
                     requireSameRecipe(planned);
-                    runs.get(i).add(train(planned, firstSeed + s));
+                    runs.get(i).add(train(planned));
                 } else {
                     done++;
                 }
@@ -310,7 +298,8 @@ public final class StudyRunner {
             recipe = recipe.without("num_train_epochs")
                     .with("max_steps", study.tuneSteps().getAsInt());
         }
-        return planned(arm, "%s, %s".formatted(arm.name(), choice.name()), folder, recipe, Study.TUNING_SEED);
+        return planned(
+                arm, "%s, %s".formatted(arm.name(), choice.name()), folder, recipe, firstSeed + Study.TUNING_SEED);
     }
 
     private Planned finalRun(int i, Optional<Arm> choice, int seed) {
@@ -323,17 +312,17 @@ public final class StudyRunner {
         }
         long number = firstSeed + seed;
         return planned(
-                arm, "%s, seed %d".formatted(arm.name(), number), folder.resolve("seed-" + number), recipe, seed);
+                arm, "%s, seed %d".formatted(arm.name(), number), folder.resolve("seed-" + number), recipe, number);
     }
 
-    private Planned planned(Arm arm, String label, Path folder, Block recipe, long seed) {
-        Block placed = recipe.with("output_dir", folder).with("seed", firstSeed + seed);
-        return new Planned(arm, label, folder, placed);
+    private static Planned planned(Arm arm, String label, Path folder, Block recipe, long seed) {
+        Block placed = recipe.with("output_dir", folder).with("seed", seed);
+        return new Planned(arm, label, folder, placed, seed);
     }
 
     /** A run that another recipe has made would be compared with the wrong things. */
     private void requireSameRecipe(Planned planned) {
-        Path file = planned.folder().resolve(RECIPE);
+        Path file = planned.folder().resolve(RunFolder.RECIPE);
         if (!Files.isRegularFile(file)) {
             return;
         }
@@ -351,7 +340,7 @@ public final class StudyRunner {
         }
     }
 
-    private MeasuredRun train(Planned planned, long seed) {
+    private MeasuredRun train(Planned planned) {
         Path file = planned.folder().resolve(RunReport.FILE);
         int number = ++done;
         if (!Files.isRegularFile(file)) {
@@ -360,14 +349,17 @@ public final class StudyRunner {
             measure(planned, number);
         }
         RunReport report = SearchJson.read(file, RunReport.class);
-        String data = preparations.get(arms.indexOf(planned.arm())).dataFingerprint();
-        if (!report.data().equals(data)) {
+        if (!report.data().equals(dataFingerprints.get(arms.indexOf(planned.arm())))) {
             throw QuernException.badInput(
                     "%s: this run was made on another text; choose another --output, or delete the folder",
                     planned.folder());
         }
+        return measured(planned, report);
+    }
+
+    private static MeasuredRun measured(Planned planned, RunReport report) {
         boolean best = Recipe.from(planned.recipe()).loadBestModelAtEnd();
-        return MeasuredRun.of(seed, planned.folder(), best, Optional.of(report));
+        return MeasuredRun.of(planned.seed(), planned.folder(), best, Optional.of(report));
     }
 
     private void requireGoingOn() {
@@ -397,7 +389,7 @@ public final class StudyRunner {
     }
 
     private TrainingRun begin(Planned planned) {
-        if (Files.isRegularFile(planned.folder().resolve(RECIPE))) {
+        if (Files.isRegularFile(planned.folder().resolve(RunFolder.RECIPE))) {
             return TrainingRun.resume(planned.folder(), List.of(), watcher::note);
         }
         // A folder without a recipe was cut short at its very beginning, and would send the run elsewhere.
@@ -443,10 +435,9 @@ public final class StudyRunner {
         if (report.ending() == RunReport.Ending.DIVERGED) {
             return "%s: diverged at step %,d of %,d".formatted(label, report.step(), report.maxSteps());
         }
-        boolean best = Recipe.from(planned.recipe()).loadBestModelAtEnd();
-        MeasuredRun run = MeasuredRun.of(0, planned.folder(), best, Optional.of(report));
+        double loss = measured(planned, report).loss().orElse(Double.NaN);
         return "%s: validation loss %.4f after %,d steps, %.0f s"
-                .formatted(label, run.loss().orElse(Double.NaN), report.step(), report.wallSeconds());
+                .formatted(label, loss, report.step(), report.wallSeconds());
     }
 
     /** Takes a few steps of every arm, once. */

@@ -3,13 +3,17 @@ package quern.search;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.StringJoiner;
+import java.util.stream.IntStream;
 import quern.evaluate.plot.Series;
 import quern.recipe.Recipe;
 import quern.recipe.RecipeFile;
+import quern.train.RunFolder;
 
 /**
  * What came of a {@link Sweep}.
@@ -78,7 +82,7 @@ public record SweepResult(
                 .toList();
         Optional<Double> rate = arm.runs().stream()
                 .findFirst()
-                .map(r -> Recipe.from(RecipeFile.load(r.folder().resolve("recipe.yaml"), List.of()))
+                .map(r -> Recipe.from(RecipeFile.load(r.folder().resolve(RunFolder.RECIPE), List.of()))
                         .learningRate());
         return new Row(
                 arm.arm().name(),
@@ -103,7 +107,7 @@ public record SweepResult(
         List<ArmRuns> order = new ArrayList<>(List.of(winner));
         runs.stream().filter(a -> a != winner).forEach(order::add);
         Comparison toBest =
-                Comparison.of(comparison.title(), order, Optional.empty(), java.util.OptionalDouble.empty(), List.of());
+                Comparison.of(comparison.title(), order, Optional.empty(), OptionalDouble.empty(), List.of());
         StringJoiner level = new StringJoiner(", ");
         int seeds = best.loss().orElseThrow().n();
         for (ArmResult arm : toBest.arms().subList(1, toBest.arms().size())) {
@@ -186,14 +190,14 @@ public record SweepResult(
     /** Final loss by value: the means, and each seed's. */
     private List<Series> finals() {
         List<ArmResult> arms = comparison.arms();
-        int[] finished = java.util.stream.IntStream.range(0, arms.size())
+        int[] finished = IntStream.range(0, arms.size())
                 .filter(i -> arms.get(i).loss().isPresent())
                 .toArray();
         if (finished.length < CURVE) {
             return List.of();
         }
-        double[] x = java.util.Arrays.stream(finished).asDoubleStream().toArray();
-        double[] y = java.util.Arrays.stream(finished)
+        double[] x = Arrays.stream(finished).asDoubleStream().toArray();
+        double[] y = Arrays.stream(finished)
                 .mapToDouble(i -> arms.get(i).loss().orElseThrow().mean())
                 .toArray();
         List<Series> series = new ArrayList<>(List.of(Series.points("mean", x, y)));
@@ -203,7 +207,7 @@ public record SweepResult(
                 .distinct()
                 .toList();
         for (long seed : seeds.size() > 1 ? seeds : List.<Long>of()) {
-            double[] ofSeed = java.util.Arrays.stream(finished)
+            double[] ofSeed = Arrays.stream(finished)
                     .mapToDouble(i -> arms.get(i).runs().stream()
                             .filter(r -> r.seed() == seed)
                             .flatMap(r -> r.loss().stream())

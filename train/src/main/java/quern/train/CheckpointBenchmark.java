@@ -24,9 +24,7 @@ import quern.recipe.Precision;
 import quern.recipe.QuernException;
 import quern.recipe.Techniques;
 import quern.tensor.Device;
-import quern.tensor.Native;
 import quern.tensor.StagingBuffers;
-import quern.tensor.kernel.KernelThreads;
 
 /**
  * Times how long a checkpoint of a {@link Workload}'s model with AdamW keeps training waiting: a save that training waits for
@@ -113,8 +111,7 @@ public final class CheckpointBenchmark {
 
     /** Runs the saves; {@code each} hears each pair as it ends. */
     public static Result run(Settings s, Consumer<Pair> each) {
-        Native.setThreads(s.threads());
-        KernelThreads.setCount(s.threads());
+        ComputeThreads.use(s.threads());
         OptimizerTechnique adamw = Techniques.find(OptimizerTechnique.class, OptimizerTechnique.KIND, "adamw", HERE);
         Workload work = Workload.of(s.model());
         Path run = newFolder(s.folder());

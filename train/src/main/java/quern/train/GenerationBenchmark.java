@@ -14,8 +14,6 @@ import quern.recipe.Position;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
 import quern.tensor.Device;
-import quern.tensor.Native;
-import quern.tensor.kernel.KernelThreads;
 
 /**
  * Times generation by a model with random weights: the same work as {@code bench/python/generate.py}, with the same prompts
@@ -104,8 +102,7 @@ public final class GenerationBenchmark implements AutoCloseable {
     /** A benchmark with a new model. */
     public GenerationBenchmark(Settings settings) {
         this.settings = settings;
-        Native.setThreads(settings.threads());
-        KernelThreads.setCount(settings.threads());
+        ComputeThreads.use(settings.threads());
         int positions = Math.max(FEWEST_POSITIONS, settings.promptTokens() + settings.newTokens());
         ModelSpec spec = ModelSpec.fromRecipe(
                 settings.model().settings(positions), settings.model().vocabulary, SpecialTokens.NONE);

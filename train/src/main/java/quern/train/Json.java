@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import quern.recipe.QuernException;
+import quern.recipe.Quoted;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
@@ -44,8 +45,7 @@ final class Json {
         } catch (NoSuchFileException e) {
             throw QuernException.failed("%s: the file is missing; the folder is incomplete", file);
         } catch (IOException | JacksonException e) {
-            String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("unreadable");
-            throw QuernException.failed("%s: not readable as JSON (%s); the file is corrupt", file, reason);
+            throw QuernException.failed("%s: not readable as JSON (%s); the file is corrupt", file, Quoted.message(e));
         }
     }
 }

@@ -13,6 +13,7 @@ import java.util.function.Function;
 import quern.data.Batch;
 import quern.recipe.DurableFiles;
 import quern.recipe.QuernException;
+import quern.recipe.Quoted;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -87,8 +88,7 @@ final class KeptBatches {
             }
         } catch (IOException | JacksonException e) {
             throw QuernException.failed(
-                    "%s: not readable as lines of JSON (%s); move it away",
-                    file, String.valueOf(e.getMessage()).lines().findFirst().orElse("unreadable"));
+                    "%s: not readable as lines of JSON (%s); move it away", file, Quoted.message(e));
         }
         return lines;
     }

@@ -23,8 +23,6 @@ import tools.jackson.databind.node.ObjectNode;
  * past the checkpoint's step are cut off, since those steps are taken again; a last line that a crash cut short goes too.
  */
 final class MetricsLog implements TrainingHook, AutoCloseable {
-    static final String FILE = "metrics.jsonl";
-
     /** Characters of a damaged line that its message shows. */
     private static final int SHOWN = 60;
 
@@ -34,7 +32,7 @@ final class MetricsLog implements TrainingHook, AutoCloseable {
     private final FileChannel samples;
 
     MetricsLog(Path runFolder, long resumedStep) {
-        metricsFile = runFolder.resolve(FILE);
+        metricsFile = runFolder.resolve(RunFolder.METRICS);
         samplesFile = runFolder.resolve("samples.jsonl");
         metrics = open(metricsFile, resumedStep);
         samples = open(samplesFile, resumedStep);
@@ -88,7 +86,7 @@ final class MetricsLog implements TrainingHook, AutoCloseable {
 
     /** The metrics lines of a run, in order, {@code step} among their keys. */
     static List<Map<String, Double>> read(Path runFolder) {
-        return read(runFolder, FILE);
+        return read(runFolder, RunFolder.METRICS);
     }
 
     /** The lines of a file of metrics in a folder. */

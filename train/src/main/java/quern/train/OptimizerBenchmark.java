@@ -16,12 +16,10 @@ import quern.recipe.Position;
 import quern.recipe.Precision;
 import quern.recipe.Techniques;
 import quern.tensor.DType;
-import quern.tensor.Native;
 import quern.tensor.Parameter;
 import quern.tensor.RandomStream;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
-import quern.tensor.kernel.KernelThreads;
 
 /**
  * Times the steps of an optimizer alone, on the parameters of a GPT-2 shaped model of 11.5 million weights (6 layers of
@@ -65,14 +63,13 @@ public final class OptimizerBenchmark implements AutoCloseable {
     /** Random weights and gradients of the given precision, and the optimizer's state. */
     public OptimizerBenchmark(Choice choice, Precision precision, int threads, long seed) {
         this.choice = choice;
-        Native.setThreads(threads);
-        KernelThreads.setCount(threads);
+        ComputeThreads.use(threads);
         OptimizerTechnique technique = Techniques.find(
                 OptimizerTechnique.class, OptimizerTechnique.KIND, choice.optim(), Position.of("the benchmark"));
         Record config = choice.optimArgs().bind(technique.config());
         OptimizerSettings settings = new OptimizerSettings(
                 choice.weightDecay(), choice.adamBeta1(), choice.adamBeta2(), choice.adamEpsilon());
-        DType dtype = precision == Precision.BF16 ? DType.BF16 : DType.FP32;
+        DType dtype = Preparation.dtype(precision);
         RandomStream random = new RandomStream(seed);
         Optimizer made = null;
         try (Scope scope = Scope.open()) {

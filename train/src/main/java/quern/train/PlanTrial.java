@@ -19,9 +19,7 @@ import quern.optim.EvalWeights;
 import quern.optim.Optimizer;
 import quern.recipe.Recipe;
 import quern.tensor.DType;
-import quern.tensor.Native;
 import quern.tensor.StagingBuffers;
-import quern.tensor.kernel.KernelThreads;
 
 /** A few steps of a training, to see what memory and time they take. */
 final class PlanTrial {
@@ -62,10 +60,7 @@ final class PlanTrial {
             notes.accept("no step was timed: weights and gradients alone are more than the memory that is free");
             return tooLarge(weights, gradients, 0, process, available);
         }
-        int threads =
-                recipe.threads() > 0 ? recipe.threads() : Runtime.getRuntime().availableProcessors();
-        Native.setThreads(threads);
-        KernelThreads.setCount(threads);
+        ComputeThreads.use(recipe.threads());
         process = ProcessMemory.read().now();
         try (LanguageModel model = preparation.model()) {
             try (Optimizer optimizer = preparation.optimizer(model.network())) {

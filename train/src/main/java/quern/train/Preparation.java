@@ -26,6 +26,7 @@ import quern.nn.Network;
 import quern.nn.Regularization;
 import quern.optim.GradientClipping;
 import quern.optim.MetricSchedule;
+import quern.optim.Optimizer;
 import quern.optim.OptimizerTechnique;
 import quern.optim.Schedule;
 import quern.optim.ScheduleTechnique;
@@ -374,7 +375,7 @@ public final class Preparation {
     }
 
     /** What the steps of a training of this network look at. */
-    Safeguards safeguards(Network network, quern.optim.Optimizer optimizer, Safeguards.Suspects suspects) {
+    Safeguards safeguards(Network network, Optimizer optimizer, Safeguards.Suspects suspects) {
         boolean scales = recipe.precision().scalesLoss();
         return new Safeguards(
                 scales ? Optional.of(new LossScaler(recipe.lossScale().orElse(LossScale.DEFAULT))) : Optional.empty(),
@@ -441,8 +442,8 @@ public final class Preparation {
     }
 
     /** The optimizer over a model's trainable parameters, with the average of the weights that the recipe wants. */
-    quern.optim.Optimizer optimizer(Network network) {
-        quern.optim.Optimizer made = optimizer.create(network);
+    Optimizer optimizer(Network network) {
+        Optimizer made = optimizer.create(network);
         boolean done = false;
         try {
             recipe.ema().ifPresent(made::keepAverage);

@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import quern.nn.Network;
 import quern.optim.CompositeOptimizer;
 import quern.optim.Optimizer;
@@ -33,8 +34,6 @@ import quern.tensor.Parameter;
  * of it share one.
  */
 final class RecipeOptimizer {
-    private static final List<String> SETTINGS = List.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon");
-
     /** One optimizer with its settings; two that are equal are one. */
     private record Member(OptimizerTechnique technique, Record config, OptimizerSettings settings) {}
 
@@ -81,15 +80,19 @@ final class RecipeOptimizer {
             groups.add(group(settings.get(i), blocks.get(i), own));
         }
         groups.add(new Group(Optional.empty(), Optional.empty(), own, 1));
-        for (String key : SETTINGS) {
-            if (block.has(key)
-                    && groups.stream()
-                            .noneMatch(g -> g.member.technique.settings().contains(key))) {
+        refuseUnread(block, technique, groups.stream().map(g -> g.member.technique));
+        checkOwnRate();
+    }
+
+    /** Refuses settings in {@code at}, which chooses {@code technique}, that none of the readers reads. */
+    private static void refuseUnread(Block at, OptimizerTechnique technique, Stream<OptimizerTechnique> readers) {
+        Set<String> read = readers.flatMap(r -> r.settings().stream()).collect(Collectors.toSet());
+        for (String key : OptimizerSettings.KEYS) {
+            if (at.has(key) && !read.contains(key)) {
                 throw QuernException.badInput(
-                        "%s: %s has no effect on optim: %s; leave it out", block.position(key), key, technique.id());
+                        "%s: %s has no effect on optim: %s; leave it out", at.position(key), key, technique.id());
             }
         }
-        checkOwnRate();
     }
 
     private Group group(ParameterGroupSettings g, Block at, Member own) {
@@ -105,12 +108,7 @@ final class RecipeOptimizer {
         if (g.optimArgs().isPresent()) {
             config = g.optimArgs().get().bind(technique.config());
         }
-        for (String key : SETTINGS) {
-            if (at.has(key) && !technique.settings().contains(key)) {
-                throw QuernException.badInput(
-                        "%s: %s has no effect on optim: %s; leave it out", at.position(key), key, technique.id());
-            }
-        }
+        refuseUnread(at, technique, Stream.of(technique));
         OptimizerSettings settings = new OptimizerSettings(
                 recipe.weightDecay(),
                 g.adamBeta1().orElse(recipe.adamBeta1()),

@@ -1,17 +1,14 @@
 package quern.train;
 
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import quern.recipe.Block;
 import quern.recipe.DurableFiles;
+import quern.recipe.FolderLock;
 import quern.recipe.QuernException;
 import quern.recipe.RecipeFile;
 import quern.recipe.RunName;
@@ -20,34 +17,21 @@ import quern.recipe.RunName;
  * The folder of one run: {@code recipe.yaml}, metrics, samples, checkpoints and, in the end, the model. One process works
  * in it at a time.
  */
-final class RunFolder implements AutoCloseable {
-    static final String RECIPE = "recipe.yaml";
-    private static final String LOCK = ".lock";
+public final class RunFolder implements AutoCloseable {
+    /** The file with the recipe. */
+    public static final String RECIPE = "recipe.yaml";
+
+    /** The file with the metrics, a line of JSON each time. */
+    public static final String METRICS = "metrics.jsonl";
 
     private final Path path;
-    private final FileChannel channel;
-    private final FileLock lock;
+    private final FolderLock lock;
 
     private RunFolder(Path path) {
         this.path = path;
-        Path file = path.resolve(LOCK);
-        try {
-            channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-            FileLock held;
-            try {
-                held = channel.tryLock();
-            } catch (OverlappingFileLockException e) {
-                held = null;
-            }
-            if (held == null) {
-                channel.close();
-                throw QuernException.badInput(
-                        "%s: another process is training in this run folder; wait for it, or stop it first", path);
-            }
-            lock = held;
-        } catch (IOException e) {
-            throw DurableFiles.writeFailure(file, -1, e);
-        }
+        this.lock = FolderLock.take(path)
+                .orElseThrow(() -> QuernException.badInput(
+                        "%s: another process is training in this run folder; wait for it, or stop it first", path));
     }
 
     /** A new run folder at {@code outputDir}, or at the first free name after it, with the recipe written into it. */
@@ -113,14 +97,6 @@ final class RunFolder implements AutoCloseable {
 
     @Override
     public void close() {
-        if (!channel.isOpen()) {
-            return;
-        }
-        try {
-            lock.release();
-            channel.close();
-        } catch (IOException e) {
-            throw DurableFiles.writeFailure(path.resolve(LOCK), -1, e);
-        }
+        lock.close();
     }
 }

@@ -10,9 +10,7 @@ import java.util.function.Consumer;
 import quern.recipe.Block;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
-import quern.tensor.Native;
 import quern.tensor.OperatorParts;
-import quern.tensor.kernel.KernelThreads;
 import quern.tensor.kernel.PartClock;
 
 /**
@@ -120,8 +118,7 @@ public final class StepBenchmark {
     }
 
     private static void useThreads(Settings s) {
-        Native.setThreads(s.threads());
-        KernelThreads.setCount(s.threads());
+        ComputeThreads.use(s.threads());
     }
 
     /** Times a workload. */

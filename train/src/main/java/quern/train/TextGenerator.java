@@ -16,8 +16,8 @@ import quern.recipe.Block;
 import quern.recipe.Position;
 
 /**
- * Goes on with a text, or, where the model has an encoder, answers one: prompt in, text out, piece by piece as it is made. Pieces are whole characters; the end-of-text
- * token and a stop string, with what follows it, are left out of the text.
+ * Goes on with a text, or, where the model has an encoder, answers one: prompt in, text out, piece by piece as it is made.
+ * Pieces are whole characters; the end-of-text token and a stop string, with what follows it, are left out of the text.
  *
  * <pre>{@code
  * ModelFolder folder = ModelFolder.find(Path.of("runs/tales"));

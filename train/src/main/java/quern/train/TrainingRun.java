@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import quern.data.BatchSource;
+import quern.data.TokenStream;
 import quern.data.Windows;
 import quern.models.GenerationConfig;
 import quern.models.Generator;
@@ -30,12 +31,10 @@ import quern.recipe.Recipe;
 import quern.recipe.SpikeGuard;
 import quern.tensor.Autograd;
 import quern.tensor.DType;
-import quern.tensor.Native;
 import quern.tensor.Parameter;
 import quern.tensor.RandomStreams;
 import quern.tensor.Scope;
 import quern.tensor.StagingBuffers;
-import quern.tensor.kernel.KernelThreads;
 
 /**
  * One training from a recipe to a run folder: what {@code quern train} runs, and what a Java program calls.
@@ -136,7 +135,7 @@ public final class TrainingRun implements AutoCloseable {
 
     /** Begins a run of a recipe that was prepared. */
     public static TrainingRun start(Preparation preparation) {
-        setThreads(preparation.recipe().threads());
+        ComputeThreads.use(preparation.recipe().threads());
         // Before the folder is made: a model to continue from may turn out to be damaged.
         LanguageModel model = preparation.model();
         RunFolder folder = null;
@@ -181,7 +180,7 @@ public final class TrainingRun implements AutoCloseable {
             notes.accept(checkpoint
                     .map(c -> "resuming %s from %s".formatted(runPath, c.getFileName()))
                     .orElseGet(() -> "%s has no checkpoint yet; beginning anew".formatted(runPath)));
-            setThreads(preparation.recipe().threads());
+            ComputeThreads.use(preparation.recipe().threads());
             LanguageModel model = checkpoint
                     .map(c -> LanguageModel.load(c, preparation.dtype(), preparation.device()))
                     .orElseGet(preparation::model);
@@ -224,12 +223,6 @@ public final class TrainingRun implements AutoCloseable {
      */
     public static List<Map<String, Double>> metrics(Path runFolder) {
         return MetricsLog.read(runFolder);
-    }
-
-    private static void setThreads(int threads) {
-        int n = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
-        Native.setThreads(n);
-        KernelThreads.setCount(n);
     }
 
     /** The run folder. */
@@ -458,7 +451,7 @@ public final class TrainingRun implements AutoCloseable {
         }
     }
 
-    private Trainer.Evaluation evaluation(quern.data.TokenStream text) {
+    private Trainer.Evaluation evaluation(TokenStream text) {
         int rows = recipe.perDeviceEvalBatchSize();
         int length = preparation.data().maxLength();
         Optional<BatchSource> own = preparation.evaluationBatches();

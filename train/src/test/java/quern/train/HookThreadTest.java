@@ -132,6 +132,6 @@ class HookThreadTest {
         }
         assertFalse(Checkpoints.list(at.get()).isEmpty());
         Checkpoints.list(at.get()).forEach(Manifest::verify);
-        assertTrue(Files.exists(at.get().resolve(MetricsLog.FILE)));
+        assertTrue(Files.exists(at.get().resolve(RunFolder.METRICS)));
     }
 }

@@ -23,6 +23,7 @@ import quern.recipe.ExitCode;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
 import quern.recipe.RecipeFile;
+import quern.train.ComputeThreads;
 import quern.train.StepBenchmark;
 import quern.train.Workload;
 
@@ -114,7 +115,7 @@ public final class Bench implements Verb {
         if (batch < 0 || length < 0 || vocabulary < 0 || vocabulary == 1) {
             throw QuernException.badInput("--batch and --length take 1 or more, --vocab-size 2 or more");
         }
-        int n = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+        int n = ComputeThreads.count(threads);
         PrintWriter out = spec.commandLine().getOut();
         StepBenchmark.Settings timing = new StepBenchmark.Settings(
                 paced ? Integer.MAX_VALUE : steps, warmup, group, partSteps, ceilingRounds, n);

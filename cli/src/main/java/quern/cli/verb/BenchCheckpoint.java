@@ -13,6 +13,7 @@ import quern.cli.Verb;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 import quern.train.CheckpointBenchmark;
+import quern.train.ComputeThreads;
 
 /** {@code quern bench checkpoint}: times how long a checkpoint keeps training waiting. */
 @Command(
@@ -52,7 +53,7 @@ public final class BenchCheckpoint implements Verb {
             throw QuernException.badInput("--pairs takes 1 or more, --threads 0 or more");
         }
         PrintWriter out = spec.commandLine().getOut();
-        int n = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+        int n = ComputeThreads.count(threads);
         CheckpointBenchmark.Result r = CheckpointBenchmark.run(
                 new CheckpointBenchmark.Settings(workload, Bench.precision(precision), pairs, n, folder), p -> {
                     if (!json.wanted()) {

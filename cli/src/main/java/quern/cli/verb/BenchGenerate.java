@@ -16,6 +16,7 @@ import quern.cli.JsonOption;
 import quern.cli.Verb;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
+import quern.train.ComputeThreads;
 import quern.train.GenerationBenchmark;
 
 /** {@code quern bench generate}: times generation. */
@@ -108,7 +109,7 @@ public final class BenchGenerate implements Verb {
             throw QuernException.badInput(
                     "--batch, --prompt, --new and --rounds take 1 or more, --warmup and --threads 0 or more");
         }
-        int n = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+        int n = ComputeThreads.count(threads);
         PrintWriter out = spec.commandLine().getOut();
         try (GenerationBenchmark benchmark = new GenerationBenchmark(new GenerationBenchmark.Settings(
                 GenerationBenchmark.Model.of(model),

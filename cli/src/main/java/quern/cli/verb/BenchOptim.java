@@ -22,6 +22,8 @@ import quern.recipe.ExitCode;
 import quern.recipe.Position;
 import quern.recipe.QuernException;
 import quern.recipe.RecipeFile;
+import quern.search.Statistics;
+import quern.train.ComputeThreads;
 import quern.train.OptimizerBenchmark;
 
 /** {@code quern bench optim}: times the steps of an optimizer alone. */
@@ -86,7 +88,7 @@ public final class BenchOptim implements Verb {
         if (steps < 1 || warmup < 0 || threads < 0) {
             throw QuernException.badInput("--steps takes 1 or more, --warmup and --threads 0 or more");
         }
-        int n = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+        int n = ComputeThreads.count(threads);
         Block chosen = RecipeFile.changed(Block.empty(Position.of("command line")), settings);
         PrintWriter out = spec.commandLine().getOut();
         try (OptimizerBenchmark benchmark = new OptimizerBenchmark(
@@ -116,7 +118,7 @@ public final class BenchOptim implements Verb {
 
     private void print(PrintWriter out, Subject subject, double[] times) {
         Arrays.sort(times);
-        double median = (times[(times.length - 1) / 2] + times[times.length / 2]) / 2;
+        double median = Statistics.median(times);
         if (json.wanted()) {
             JsonOption.print(
                     out,

@@ -8,8 +8,7 @@ import quern.models.LanguageModel;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
 import quern.tensor.Device;
-import quern.tensor.Native;
-import quern.tensor.kernel.KernelThreads;
+import quern.train.ComputeThreads;
 import quern.train.ModelFolder;
 import quern.train.Preparation;
 
@@ -55,9 +54,7 @@ final class ModelArguments {
         }
         ModelFolder found = ModelFolder.find(folder);
         found.note().ifPresent(notes::println);
-        int count = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
-        Native.setThreads(count);
-        KernelThreads.setCount(count);
+        ComputeThreads.use(threads);
         LanguageModel model = found.model(Preparation.dtype(precision), Device.parse(device));
         boolean done = false;
         try {

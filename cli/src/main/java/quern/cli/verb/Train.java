@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import picocli.CommandLine.Command;
@@ -122,7 +123,7 @@ public final class Train implements Verb {
                     spec.commandLine().getOut(),
                     new Result(
                             outcome.folder().toString(),
-                            outcome.ending().name().toLowerCase(java.util.Locale.ROOT),
+                            outcome.ending().name().toLowerCase(Locale.ROOT),
                             outcome.steps(),
                             outcome.tokens(),
                             new LinkedHashMap<>(outcome.evaluation()),

@@ -6,7 +6,10 @@ import quern.tensor.Tensor;
 import quern.tensor.kernel.AdamUpdate;
 import quern.tensor.kernel.Update;
 
-/** The step of Adam and AdamW with one parameter, by the kernel and by operators. */
+/**
+ * The step of Adam and AdamW with one parameter, by the kernel and by operators. The parameter's first two buffers are the
+ * moments.
+ */
 public final class AdamStep {
     /** Where weight decay acts. */
     public enum Decay {
@@ -16,25 +19,19 @@ public final class AdamStep {
         DECOUPLED
     }
 
+    private static final int EXP_AVG = 0;
+    private static final int EXP_AVG_SQ = 1;
+
     private final OptimizerSettings settings;
     private final Decay decay;
-    private final int expAvg;
-    private final int expAvgSq;
 
-    /**
-     * A step.
-     *
-     * @param expAvg the index of the first moment's buffer
-     * @param expAvgSq the index of the second moment's
-     */
-    public AdamStep(OptimizerSettings settings, Decay decay, int expAvg, int expAvgSq) {
+    /** A step with the recipe's numbers. */
+    public AdamStep(OptimizerSettings settings, Decay decay) {
         this.settings = settings;
         this.decay = decay;
-        this.expAvg = expAvg;
-        this.expAvgSq = expAvgSq;
     }
 
-    /** The kernel's update, which takes the parameter's first two buffers for the moments. */
+    /** The kernel's update. */
     public Update kernelUpdate(ParameterState state, double rate) {
         return new AdamUpdate(new AdamUpdate.Step(
                 rate,
@@ -48,7 +45,7 @@ public final class AdamStep {
 
     /** The same by libtorch's operators. */
     public void byOperators(ParameterState state, double rate, double gradientScale) {
-        byOperators(state, rate, gradientScale, state.buffer(expAvg), state.buffer(expAvgSq));
+        byOperators(state, rate, gradientScale, state.buffer(EXP_AVG), state.buffer(EXP_AVG_SQ));
     }
 
     /** The same with moments from elsewhere, in the parameter's shape, which it updates. */

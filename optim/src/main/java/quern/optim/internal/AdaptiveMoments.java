@@ -10,9 +10,6 @@ import quern.tensor.kernel.Update;
 
 /** Adam and AdamW: every parameter takes an {@link AdamStep}. */
 public final class AdaptiveMoments extends ElementwiseOptimizer {
-    private static final int EXP_AVG = 0;
-    private static final int EXP_AVG_SQ = 1;
-
     private final AdamStep step;
 
     /**
@@ -28,7 +25,7 @@ public final class AdaptiveMoments extends ElementwiseOptimizer {
                 settings.weightDecay(),
                 List.of(StateBuffer.like("exp_avg"), StateBuffer.like("exp_avg_sq")),
                 fused);
-        step = new AdamStep(settings, decay, EXP_AVG, EXP_AVG_SQ);
+        step = new AdamStep(settings, decay);
     }
 
     @Override

@@ -33,11 +33,6 @@ public abstract class ElementwiseOptimizer extends FusedOptimizer {
 
     @Override
     protected final void stepFused(List<ParameterState> states, double learningRate, double gradientScale) {
-        Update[] updates = new Update[states.size()];
-        for (int i = 0; i < updates.length; i++) {
-            updates[i] =
-                    kernelUpdate(states.get(i), learningRate * states.get(i).learningRateFactor());
-        }
-        new Pass(states, gradientScale).run((slice, owner) -> updates[owner]);
+        new Pass(states, gradientScale).run(learningRate, (owner, rate) -> kernelUpdate(states.get(owner), rate));
     }
 }

@@ -103,6 +103,7 @@ public abstract class FusedOptimizer extends Optimizer {
 
     /** The memory of some parameters, cut into slices for the kernel's threads: serves any number of passes. */
     protected static final class Pass {
+        private final List<ParameterState> states;
         private final UpdateKernel.Memory[] memories;
         private final Slices slices;
         private final float gradientScale;
@@ -112,6 +113,17 @@ public abstract class FusedOptimizer extends Optimizer {
         public interface Work {
             /** The update for slice number {@code slice}, a part of the parameter with this index. */
             Update of(int slice, int owner);
+        }
+
+        /** What to do with a parameter. */
+        @FunctionalInterface
+        public interface Step {
+            /**
+             * The update for all slices of the parameter with this index; several threads may apply it at once.
+             *
+             * @param rate the rate for this parameter, its group's factor included
+             */
+            Update of(int owner, double rate);
         }
 
         /** Cuts the parameters. */
@@ -124,6 +136,7 @@ public abstract class FusedOptimizer extends Optimizer {
                 List<ParameterState> states,
                 double gradientScale,
                 Function<ParameterState, UpdateKernel.Memory> memory) {
+            this.states = states;
             this.gradientScale = (float) gradientScale;
             memories = states.stream().map(memory).toArray(UpdateKernel.Memory[]::new);
             slices = new Slices(states.stream().mapToLong(ParameterState::numel).toArray());
@@ -163,6 +176,19 @@ public abstract class FusedOptimizer extends Optimizer {
         /** The index of the parameter that a slice is a part of. */
         public int owner(int slice) {
             return slices.owner(slice);
+        }
+
+        /**
+         * Goes over all elements once, with one update for each parameter.
+         *
+         * @param learningRate the scheduled rate, to be multiplied by each group's factor
+         */
+        public void run(double learningRate, Step step) {
+            Update[] updates = new Update[states.size()];
+            for (int i = 0; i < updates.length; i++) {
+                updates[i] = step.of(i, learningRate * states.get(i).learningRateFactor());
+            }
+            run((slice, owner) -> updates[owner]);
         }
 
         /** Goes over all elements once. */

@@ -10,16 +10,12 @@ import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
 import quern.tensor.Tensor;
-import quern.tensor.kernel.Update;
 
 /**
  * An optimizer with a rule of its own for some matrices, whose other parameters take AdamW's steps, fused where that can
  * be. The others have the state {@code exp_avg} and {@code exp_avg_sq}; the matrices have the subclass's.
  */
 public abstract class MatrixOptimizer extends FusedOptimizer {
-    private static final int EXP_AVG = 0;
-    private static final int EXP_AVG_SQ = 1;
-
     /** The index of the subclass's first buffer. */
     protected static final int FIRST_BUFFER = 2;
 
@@ -51,7 +47,7 @@ public abstract class MatrixOptimizer extends FusedOptimizer {
                         .toList(),
                 Optional.empty());
         this.isMatrix = isMatrix;
-        this.adam = new AdamStep(settings, AdamStep.Decay.DECOUPLED, EXP_AVG, EXP_AVG_SQ);
+        this.adam = new AdamStep(settings, AdamStep.Decay.DECOUPLED);
         this.adamFactor = adamFactor;
     }
 
@@ -110,10 +106,7 @@ public abstract class MatrixOptimizer extends FusedOptimizer {
 
     @Override
     protected final void stepFused(List<ParameterState> states, double learningRate, double gradientScale) {
-        Update[] updates = states.stream()
-                .map(state -> adam.kernelUpdate(state, learningRate * state.learningRateFactor()))
-                .toArray(Update[]::new);
-        new Pass(states, gradientScale).run((slice, owner) -> updates[owner]);
+        new Pass(states, gradientScale).run(learningRate, (owner, rate) -> adam.kernelUpdate(states.get(owner), rate));
     }
 
     @Override

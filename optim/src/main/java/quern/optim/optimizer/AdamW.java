@@ -55,7 +55,7 @@ public final class AdamW implements OptimizerTechnique {
 
     @Override
     public Set<String> settings() {
-        return Set.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon");
+        return OptimizerSettings.KEYS;
     }
 
     @Override

@@ -20,7 +20,6 @@ import quern.tensor.DType;
 import quern.tensor.Tensor;
 import quern.tensor.kernel.CodedBuffer;
 import quern.tensor.kernel.DynamicMap;
-import quern.tensor.kernel.Update;
 import quern.tensor.kernel.UpdateKernel;
 
 /**
@@ -72,7 +71,7 @@ public final class AdamW8bit implements OptimizerTechnique {
 
     @Override
     public Set<String> settings() {
-        return Set.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon");
+        return OptimizerSettings.KEYS;
     }
 
     @Override
@@ -103,7 +102,7 @@ public final class AdamW8bit implements OptimizerTechnique {
                             codes("exp_avg_sq_codes", config),
                             scales("exp_avg_sq_scales", config)),
                     config.fused());
-            step = new AdamStep(settings, AdamStep.Decay.DECOUPLED, EXP_AVG, EXP_AVG_SQ);
+            step = new AdamStep(settings, AdamStep.Decay.DECOUPLED);
         }
 
         private static boolean isCoded(ParameterState state, Config config) {
@@ -136,10 +135,8 @@ public final class AdamW8bit implements OptimizerTechnique {
 
         @Override
         protected void stepFused(List<ParameterState> states, double learningRate, double gradientScale) {
-            Update[] updates = states.stream()
-                    .map(state -> step.kernelUpdate(state, learningRate * state.learningRateFactor()))
-                    .toArray(Update[]::new);
-            new Pass(states, gradientScale, BlockwiseMoments::memory).run((slice, owner) -> updates[owner]);
+            new Pass(states, gradientScale, BlockwiseMoments::memory)
+                    .run(learningRate, (owner, rate) -> step.kernelUpdate(states.get(owner), rate));
         }
 
         private static UpdateKernel.Memory memory(ParameterState state) {

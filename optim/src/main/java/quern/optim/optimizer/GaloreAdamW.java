@@ -11,15 +11,14 @@ import quern.optim.ParameterRole;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
 import quern.optim.internal.AdamStep;
+import quern.optim.internal.Decomposition;
 import quern.optim.internal.MatrixOptimizer;
 import quern.recipe.Default;
 import quern.recipe.Doc;
-import quern.recipe.QuernException;
 import quern.recipe.Range;
 import quern.tensor.DType;
 import quern.tensor.Linalg;
 import quern.tensor.Tensor;
-import quern.tensor.TensorException;
 
 /**
  * GaLore, AdamW whose moments live in a subspace of the gradient: Zhao et al., "GaLore: Memory-Efficient LLM Training by
@@ -111,7 +110,7 @@ public final class GaloreAdamW implements OptimizerTechnique {
 
     @Override
     public Set<String> settings() {
-        return Set.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon");
+        return OptimizerSettings.KEYS;
     }
 
     @Override
@@ -195,15 +194,10 @@ public final class GaloreAdamW implements OptimizerTechnique {
             Tensor largest = gradients.abs().amax(true, 1, 2);
             Tensor g = gradients.to(DType.FP64).div(largest.add(Float.MIN_NORMAL));
             Tensor gram = ofColumns ? g.transpose(1, 2).bmm(g) : g.bmm(g.transpose(1, 2));
-            Tensor vectors;
-            try {
-                vectors = Linalg.symmetricEigen(gram).vectors();
-            } catch (TensorException e) {
-                throw QuernException.failed(
-                        "optim galore_adamw: the gradient of parameter '%s' has no singular vectors (%s); lower learning_rate or set max_grad_norm",
-                        state.parameter().name(),
-                        e.getMessage().lines().findFirst().orElse(""));
-            }
+            Tensor vectors = Decomposition.of(
+                    () -> Linalg.symmetricEigen(gram).vectors(),
+                    "optim galore_adamw: the gradient of parameter '%s' has no singular vectors",
+                    state.parameter().name());
             Tensor first = vectors.narrow(2, vectors.size(2) - config.rank(), config.rank())
                     .flip(2);
             Tensor top = first.gather(1, first.abs().argmax(1).unsqueeze(1));

@@ -17,7 +17,6 @@ import quern.recipe.Doc;
 import quern.recipe.Range;
 import quern.tensor.Tensor;
 import quern.tensor.kernel.LambUpdate;
-import quern.tensor.kernel.Update;
 
 /**
  * LAMB: You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes" (arXiv 1904.00962,
@@ -78,7 +77,7 @@ public final class Lamb implements OptimizerTechnique {
 
     @Override
     public Set<String> settings() {
-        return Set.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon");
+        return OptimizerSettings.KEYS;
     }
 
     @Override
@@ -135,13 +134,10 @@ public final class Lamb implements OptimizerTechnique {
                 weightSquares[pass.owner(slice)] += moments[slice].weightSquares();
                 directionSquares[pass.owner(slice)] += moments[slice].directionSquares();
             }
-            Update[] updates = new Update[numbers.length];
-            for (int i = 0; i < updates.length; i++) {
-                double rate = learningRate * states.get(i).learningRateFactor();
-                updates[i] =
-                        new LambUpdate.Weights(numbers[i], rate * trustRatio(weightSquares[i], directionSquares[i]));
-            }
-            pass.run((slice, owner) -> updates[owner]);
+            pass.run(
+                    learningRate,
+                    (owner, rate) -> new LambUpdate.Weights(
+                            numbers[owner], rate * trustRatio(weightSquares[owner], directionSquares[owner])));
         }
 
         @Override

@@ -11,6 +11,7 @@ import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
 import quern.optim.internal.AdamStep;
+import quern.optim.internal.Decomposition;
 import quern.optim.internal.InverseRoot;
 import quern.optim.internal.SquareSum;
 import quern.optim.internal.TensorBlocks;
@@ -22,7 +23,6 @@ import quern.recipe.Range;
 import quern.tensor.DType;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
-import quern.tensor.TensorException;
 
 /**
  * Shampoo: Gupta, Koren and Singer, "Shampoo: Preconditioned Stochastic Tensor Optimization" (arXiv 1802.09568, algorithm
@@ -124,7 +124,7 @@ public final class Shampoo implements OptimizerTechnique {
 
     @Override
     public Set<String> settings() {
-        return Set.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon");
+        return OptimizerSettings.KEYS;
     }
 
     @Override
@@ -260,16 +260,11 @@ public final class Shampoo implements OptimizerTechnique {
                 return kept.to(DType.FP64);
             }
             int order = Math.max(1, blocks.dim() - 1);
-            Tensor root;
-            try {
-                root = InverseRoot.of(statistics, config.epsilon(), 2 * order);
-            } catch (TensorException e) {
-                throw QuernException.failed(
-                        "optim shampoo: the preconditioner of parameter '%s', dimension %d, has no eigenvalues (%s); lower learning_rate or set max_grad_norm",
-                        state.parameter().name(),
-                        dim,
-                        e.getMessage().lines().findFirst().orElse(""));
-            }
+            Tensor root = Decomposition.of(
+                    () -> InverseRoot.of(statistics, config.epsilon(), 2 * order),
+                    "optim shampoo: the preconditioner of parameter '%s', dimension %d, has no eigenvalues",
+                    state.parameter().name(),
+                    dim);
             return kept == null ? root : kept.copy_(root).to(DType.FP64);
         }
 

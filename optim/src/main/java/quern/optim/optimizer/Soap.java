@@ -12,15 +12,14 @@ import quern.optim.ParameterGroup;
 import quern.optim.ParameterRole;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
+import quern.optim.internal.Decomposition;
 import quern.optim.internal.TensorWise;
 import quern.recipe.Default;
 import quern.recipe.Doc;
-import quern.recipe.QuernException;
 import quern.recipe.Range;
 import quern.tensor.DType;
 import quern.tensor.Linalg;
 import quern.tensor.Tensor;
-import quern.tensor.TensorException;
 
 /**
  * SOAP, Adam in the eigenbasis of Shampoo's preconditioners: Vyas et al., "SOAP: Improving and Stabilizing Shampoo using
@@ -90,7 +89,7 @@ public final class Soap implements OptimizerTechnique {
 
     @Override
     public Set<String> settings() {
-        return Set.of("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon");
+        return OptimizerSettings.KEYS;
     }
 
     @Override
@@ -222,19 +221,14 @@ public final class Soap implements OptimizerTechnique {
         }
 
         private static void initialise(ParameterState state, Side side) {
-            try {
-                // The largest eigenvalue first, as refreshes order them.
-                side.basis()
-                        .copy_(Linalg.symmetricEigen(side.statistics().to(DType.FP64))
-                                .vectors()
-                                .flip(1));
-            } catch (TensorException e) {
-                throw QuernException.failed(
-                        "optim soap: the preconditioner of parameter '%s', dimension %d, has no eigenvalues (%s); lower learning_rate or set max_grad_norm",
-                        state.parameter().name(),
-                        side.dim(),
-                        e.getMessage().lines().findFirst().orElse(""));
-            }
+            Tensor vectors = Decomposition.of(
+                    () -> Linalg.symmetricEigen(side.statistics().to(DType.FP64))
+                            .vectors(),
+                    "optim soap: the preconditioner of parameter '%s', dimension %d, has no eigenvalues",
+                    state.parameter().name(),
+                    side.dim());
+            // The largest eigenvalue first, as refreshes order them.
+            side.basis().copy_(vectors.flip(1));
         }
 
         /** One step of the power iteration, orthogonalised, in fp64: small eigenvalues would drown in fp32's rounding. */

@@ -2,15 +2,9 @@ package quern.tensor.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.ref.SoftReference;
-import java.util.ArrayDeque;
 import java.util.Arrays;
-import java.util.Deque;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Function;
-import java.util.function.IntToLongFunction;
 import quern.tensor.kernel.DecoderBlockKernel.Activations;
 import quern.tensor.kernel.DecoderBlockKernel.NormSlot;
 import quern.tensor.kernel.DecoderBlockKernel.Scratch;
@@ -28,10 +22,7 @@ final class BlockWorkspace implements AutoCloseable {
     /** How many times its even share a lane may get before the parts of a block are shared one by one. */
     private static final double MOST_UNEVEN = 1.5;
 
-    /** What a token's attention costs beside its scores, in keys. */
-    private static final int STEP_COST = 64;
-
-    private static final Map<Key, Deque<SoftReference<BlockWorkspace>>> FREE = new HashMap<>();
+    private static final SoftPool<Key, BlockWorkspace> FREE = new SoftPool<>();
 
     private final Key key;
     private final Shape s;
@@ -46,9 +37,7 @@ final class BlockWorkspace implements AutoCloseable {
     private final float[] feedForwardBias;
     private RowNorm attentionNorm;
     private RowNorm feedForwardNorm;
-    private float[] cos = {};
-    private float[] sin = {};
-    private int attentionParts;
+    final BlockAttention attention;
 
     /** A thread's own arrays. */
     private final class Lane {
@@ -65,9 +54,6 @@ final class BlockWorkspace implements AutoCloseable {
         final float[] dAttentionBias = new float[inputs.inStride];
         final float[] dFeedForwardWeight = new float[inputs.inStride];
         final float[] dFeedForwardBias = new float[inputs.inStride];
-        private AttentionArrays whole;
-        private AttentionArrays part;
-        AttentionArrays attention;
 
         Lane(int number) {
             this.number = number;
@@ -76,40 +62,6 @@ final class BlockWorkspace implements AutoCloseable {
         private float[] tile(int stride) {
             return new float[DecoderBlockKernel.TILE * stride];
         }
-
-        /** All heads at once and a share of them have arrays of their own, since batches may take turns. */
-        void prepare(int length, int heads, int keyValueHeads) {
-            boolean all = heads == s.heads();
-            AttentionArrays arrays = all ? whole : part;
-            if (arrays == null || arrays.length < length) {
-                arrays = new AttentionArrays(heads, keyValueHeads, length);
-            }
-            if (all) {
-                whole = arrays;
-            } else {
-                part = arrays;
-            }
-            attention = arrays;
-        }
-    }
-
-    /** Attention over some heads, for sequences of at most a length. */
-    private final class AttentionArrays {
-        final CausalAttentionRows rows;
-        final int length;
-        final float[] qkv;
-        final float[] dQkv;
-        final float[] y;
-        final float[] dy;
-
-        AttentionArrays(int heads, int keyValueHeads, int length) {
-            this.length = length;
-            rows = new CausalAttentionRows(heads, keyValueHeads, s.headWidth(), length, s.scale());
-            qkv = new float[CausalAttentionRows.room(length, rows.stride)];
-            dQkv = new float[CausalAttentionRows.room(length, rows.stride)];
-            y = new float[CausalAttentionRows.room(length, rows.outputStride)];
-            dy = new float[CausalAttentionRows.room(length, rows.outputStride)];
-        }
     }
 
     /** Work on rows [first, first + rows), a tile at most. */
@@ -117,13 +69,6 @@ final class BlockWorkspace implements AutoCloseable {
     interface TileTask {
         /** Does it with the arrays of a lane. */
         void run(int lane, int first, int rows);
-    }
-
-    /** Work on a numbered item. */
-    @FunctionalInterface
-    interface ItemTask {
-        /** Does it with the arrays of a lane. */
-        void run(int lane, int item);
     }
 
     private BlockWorkspace(Key key) {
@@ -135,6 +80,7 @@ final class BlockWorkspace implements AutoCloseable {
         output = new HeapMap(s.queries(), d, key.biased.get(1), n);
         ups = new HeapMap(d, s.up(), key.biased.get(2), n);
         down = new HeapMap(s.inner(), d, key.biased.get(3), n);
+        attention = new BlockAttention(s, n);
         attentionWeight = new float[inputs.inStride];
         attentionBias = new float[inputs.inStride];
         feedForwardWeight = new float[inputs.inStride];
@@ -146,24 +92,12 @@ final class BlockWorkspace implements AutoCloseable {
     }
 
     static BlockWorkspace take(Shape shape, List<Boolean> biased) {
-        Key key = new Key(shape, biased, KernelThreads.count());
-        synchronized (FREE) {
-            Deque<SoftReference<BlockWorkspace>> free = FREE.get(key);
-            while (free != null && !free.isEmpty()) {
-                BlockWorkspace w = free.pop().get();
-                if (w != null) {
-                    return w;
-                }
-            }
-        }
-        return new BlockWorkspace(key);
+        return FREE.take(new Key(shape, biased, KernelThreads.count()), BlockWorkspace::new);
     }
 
     @Override
     public void close() {
-        synchronized (FREE) {
-            FREE.computeIfAbsent(key, k -> new ArrayDeque<>()).push(new SoftReference<>(this));
-        }
+        FREE.give(key, this);
     }
 
     /**
@@ -171,10 +105,9 @@ final class BlockWorkspace implements AutoCloseable {
      * some short ones together, one group after another while they are in its cache; otherwise all lanes share the rows, the
      * heads and the rows.
      */
-    void run(Activations a, TileTask before, ItemTask attention, TileTask after) {
+    void run(Activations a, TileTask before, BlockAttention.Task middle, TileTask after) {
         int[] own = shares(a);
-        int parts = own != null || s.keyValueHeads() == 1 ? 1 : s.keyValueHeads();
-        prepareAttention(a, parts);
+        attention.prepare(a, own != null);
         if (own != null) {
             KernelThreads.run(lanes.length, lane -> {
                 int to;
@@ -187,7 +120,7 @@ final class BlockWorkspace implements AutoCloseable {
                     int rows = a.starts()[to] - first;
                     tiles(lane, first, rows, before);
                     for (int sequence = from; sequence < to; sequence++) {
-                        attention.run(lane, sequence);
+                        middle.run(lane, sequence);
                     }
                     tiles(lane, first, rows, after);
                 }
@@ -196,15 +129,7 @@ final class BlockWorkspace implements AutoCloseable {
         }
         int tiles = Math.ceilDiv(a.tokens(), DecoderBlockKernel.TILE);
         shares(tiles, (lane, tile) -> tile(lane, tile, a.tokens(), before));
-        int[] items = evenShares(a.sequences() * parts, item -> {
-            long length = a.length(item / parts);
-            return length * (length + STEP_COST);
-        });
-        KernelThreads.run(lanes.length, lane -> {
-            for (int item = items[lane]; item < items[lane + 1]; item++) {
-                attention.run(lane, item);
-            }
-        });
+        attention.run(a, middle);
         shares(tiles, (lane, tile) -> tile(lane, tile, a.tokens(), after));
     }
 
@@ -213,32 +138,12 @@ final class BlockWorkspace implements AutoCloseable {
         if (a.sequences() < 2 * lanes.length) {
             return null;
         }
-        int[] own = evenShares(a.sequences(), a::length);
+        int[] own = KernelThreads.evenShares(a.sequences(), lanes.length, a::length);
         long most = 0;
         for (int lane = 0; lane < lanes.length; lane++) {
             most = Math.max(most, a.starts()[own[lane + 1]] - a.starts()[own[lane]]);
         }
         return most * lanes.length <= MOST_UNEVEN * a.tokens() ? own : null;
-    }
-
-    /** Neighbouring items for each lane, whose weights add up as evenly as their order lets them. */
-    private int[] evenShares(int items, IntToLongFunction weight) {
-        long total = 0;
-        for (int i = 0; i < items; i++) {
-            total += weight.applyAsLong(i);
-        }
-        int[] shares = new int[lanes.length + 1];
-        shares[lanes.length] = items;
-        long before = 0;
-        int item = 0;
-        for (int lane = 1; lane < lanes.length; lane++) {
-            // An item goes to the lane in whose share its middle lies.
-            while (item < items && 2 * before + weight.applyAsLong(item) <= 2 * total * lane / lanes.length) {
-                before += weight.applyAsLong(item++);
-            }
-            shares[lane] = item;
-        }
-        return shares;
     }
 
     private static void tiles(int lane, int first, int rows, TileTask task) {
@@ -253,7 +158,7 @@ final class BlockWorkspace implements AutoCloseable {
     }
 
     /** Items in equal shares of neighbours a lane. */
-    private void shares(int total, ItemTask task) {
+    private void shares(int total, BlockAttention.Task task) {
         KernelThreads.run(lanes.length, lane -> {
             int from = (int) ((long) total * lane / lanes.length);
             int to = (int) ((long) total * (lane + 1) / lanes.length);
@@ -398,136 +303,6 @@ final class BlockWorkspace implements AutoCloseable {
         HeapRows.load(scratch.dMiddle(), a.type(), first, l.dx, rows, s.width(), stride);
         attentionNorm.backward(l.x, l.normal, l.dx, rows, stride, l.dAttentionWeight, l.dAttentionBias, l.scratch);
         HeapRows.store(l.dx, dx, a.type(), first, rows, s.width(), stride);
-    }
-
-    /** @param parts items a sequence is cut into, each with its share of key-value heads */
-    private void prepareAttention(Activations a, int parts) {
-        attentionParts = parts;
-        int longest = a.longest();
-        for (Lane l : lanes) {
-            l.prepare(longest, s.heads() / parts, s.keyValueHeads() / parts);
-        }
-        if (s.rotary()) {
-            int n = (a.ownAngles() ? a.tokens() : longest) * (s.headWidth() / 2);
-            if (cos.length < n) {
-                cos = new float[n];
-                sin = new float[n];
-            }
-            HeapRows.load(a.cos(), a.type(), 0, cos, 0, n);
-            HeapRows.load(a.sin(), a.type(), 0, sin, 0, n);
-        }
-    }
-
-    void forwardAttention(int lane, Activations a, int item) {
-        PartClock.Part before = PartClock.enter(PartClock.Part.ATTENTION);
-        attend(lane, a, item);
-        PartClock.leave(before);
-    }
-
-    private void attend(int lane, Activations a, int item) {
-        Lane l = lanes[lane];
-        gather(l, a, item);
-        int sequence = item / attentionParts;
-        int length = a.length(sequence);
-        l.attention.rows.forward(l.attention.qkv, l.attention.y, length);
-        int share = l.attention.rows.outputStride;
-        long first = a.starts()[sequence];
-        if (attentionParts == 1) {
-            HeapRows.store(l.attention.y, 0, a.attended(), a.type(), first * share, length * share);
-            return;
-        }
-        for (int row = 0; row < length; row++) {
-            long to = (first + row) * s.queries() + (long) (item % attentionParts) * share;
-            HeapRows.store(l.attention.y, row * share, a.attended(), a.type(), to, share);
-        }
-    }
-
-    void backwardAttention(int lane, Activations a, Scratch scratch, int item) {
-        PartClock.Part before = PartClock.enter(PartClock.Part.ATTENTION);
-        attendBackward(lane, a, scratch, item);
-        PartClock.leave(before);
-    }
-
-    private void attendBackward(int lane, Activations a, Scratch scratch, int item) {
-        Lane l = lanes[lane];
-        gather(l, a, item);
-        int share = l.attention.rows.outputStride;
-        int sequence = item / attentionParts;
-        int length = a.length(sequence);
-        long first = a.starts()[sequence];
-        if (attentionParts == 1) {
-            HeapRows.load(scratch.dAttended(), a.type(), first * share, l.attention.dy, 0, length * share);
-        }
-        for (int row = 0; row < length && attentionParts > 1; row++) {
-            long from = (first + row) * s.queries() + (long) (item % attentionParts) * share;
-            HeapRows.load(scratch.dAttended(), a.type(), from, l.attention.dy, row * share, share);
-        }
-        l.attention.rows.backward(l.attention.qkv, l.attention.dy, l.attention.dQkv, length);
-        if (s.rotary()) {
-            rotate(l, l.attention.dQkv, a, sequence, -1);
-        }
-        pieces(
-                l,
-                item,
-                a,
-                (at, element, count) -> HeapRows.store(l.attention.dQkv, at, scratch.dQkv(), a.type(), element, count));
-    }
-
-    private void gather(Lane l, Activations a, int item) {
-        pieces(
-                l,
-                item,
-                a,
-                (at, element, count) -> HeapRows.load(a.qkv(), a.type(), element, l.attention.qkv, at, count));
-        if (s.rotary()) {
-            rotate(l, l.attention.qkv, a, item / attentionParts, 1);
-        }
-    }
-
-    @FunctionalInterface
-    private interface Piece {
-        void at(int at, long element, int count);
-    }
-
-    /** The item's queries, keys and values of each row: where they stand in its array, and in the tensor of all. */
-    private void pieces(Lane l, int item, Activations a, Piece piece) {
-        int part = item % attentionParts;
-        int length = a.length(item / attentionParts);
-        long first = a.starts()[item / attentionParts];
-        int queries = s.queries() / attentionParts;
-        int keys = s.keys() / attentionParts;
-        if (attentionParts == 1) {
-            piece.at(0, first * s.mapped(), length * s.mapped());
-            return;
-        }
-        for (int row = 0; row < length; row++) {
-            long element = (first + row) * s.mapped();
-            int at = row * l.attention.rows.stride;
-            piece.at(at, element + (long) part * queries, queries);
-            piece.at(at + queries, element + s.queries() + (long) part * keys, keys);
-            piece.at(at + queries + keys, element + s.queries() + s.keys() + (long) part * keys, keys);
-        }
-    }
-
-    private void rotate(Lane l, float[] qkv, Activations a, int sequence, float direction) {
-        int length = a.length(sequence);
-        int firstAngle = a.ownAngles() ? a.starts()[sequence] : 0;
-        int half = s.headWidth() / 2;
-        int heads = (s.heads() + s.keyValueHeads()) / attentionParts;
-        for (int row = 0; row < length; row++) {
-            int angle = (firstAngle + row) * half;
-            for (int h = 0; h < heads; h++) {
-                int at = row * l.attention.rows.stride + h * s.headWidth();
-                for (int i = 0; i < half; i++) {
-                    float c = cos[angle + i];
-                    float n = direction * sin[angle + i];
-                    float x = qkv[at + i];
-                    float y = qkv[at + half + i];
-                    qkv[at + i] = x * c - y * n;
-                    qkv[at + half + i] = y * c + x * n;
-                }
-            }
-        }
     }
 
     void store(Weights gradients, boolean added) {

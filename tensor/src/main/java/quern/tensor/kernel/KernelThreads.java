@@ -4,6 +4,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntToLongFunction;
 
 /**
  * The threads that kernels run on: the caller and a fixed set of parked platform threads. Work comes in numbered blocks
@@ -80,6 +81,30 @@ public final class KernelThreads {
         } finally {
             OWNER.unlock();
         }
+    }
+
+    /**
+     * Neighbouring items for each of some lanes, whose weights add up as evenly as their order lets them.
+     *
+     * @return where each lane's items start, and behind them {@code items}
+     */
+    static int[] evenShares(int items, int lanes, IntToLongFunction weight) {
+        long total = 0;
+        for (int i = 0; i < items; i++) {
+            total += weight.applyAsLong(i);
+        }
+        int[] shares = new int[lanes + 1];
+        shares[lanes] = items;
+        long before = 0;
+        int item = 0;
+        for (int lane = 1; lane < lanes; lane++) {
+            // An item goes to the lane in whose share its middle lies.
+            while (item < items && 2 * before + weight.applyAsLong(item) <= 2 * total * lane / lanes) {
+                before += weight.applyAsLong(item++);
+            }
+            shares[lane] = item;
+        }
+        return shares;
     }
 
     private static void startWorkers() {
