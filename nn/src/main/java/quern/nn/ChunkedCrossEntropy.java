@@ -9,6 +9,8 @@ import quern.tensor.Parameter;
 import quern.tensor.Products;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
+import quern.tensor.kernel.Kernels;
+import quern.tensor.kernel.SmallProducts;
 
 /**
  * A language-model head and its loss in chunks of rows, so that logits never exist for more than a chunk; rows whose
@@ -25,6 +27,9 @@ final class ChunkedCrossEntropy implements HandWritten {
 
     /** Rows a chunk at least, however large the vocabulary. */
     private static final long FEWEST_ROWS = 64;
+
+    /** Weights up to this many elements are multiplied in arrays: a library's calls cost more than the products. */
+    private static final long SMALL = 1 << 16;
 
     /** What the logits of a chunk may take. */
     private static final long CHUNK_BYTES = 64 << 20;
@@ -196,7 +201,7 @@ final class ChunkedCrossEntropy implements HandWritten {
                     try (Scope scope = Scope.open()) {
                         Tensor x = x_ND.narrow(0, from, n).to(dtype);
                         Tensor logits = buffer.narrow(0, 0, n);
-                        logits.mmOut_(x, w_VD.t());
+                        multiply(logits, x, w_VD);
                         if (output.bias() != null) {
                             logits.add_(output.bias().value());
                         }
@@ -222,24 +227,61 @@ final class ChunkedCrossEntropy implements HandWritten {
                             continue;
                         }
                         transform.backward_(logits, saved);
-                        Tensor dx = dx_ND.narrow(0, from, n);
-                        if (dtype == dx.dtype()) {
-                            dx.mmOut_(logits, w_VD);
-                        } else {
-                            dx.copy_(logits.matmul(w_VD));
-                        }
-                        if (dWeight_VD != null) {
-                            if (product == null) {
-                                dWeight_VD.addmm_(logits.t(), x);
-                            } else {
-                                Accumulate.add(dWeight_VD, product.mmOut_(logits.t(), x));
-                            }
-                        }
+                        backward(logits, x, w_VD, dx_ND.narrow(0, from, n), product);
                         if (dBias_V != null) {
                             dBias_V.add_(logits.to(DType.FP32).sum(false, 0));
                         }
                     }
                 }
+            }
+        }
+
+        private static boolean isSmall(Tensor x, Tensor w_VD) {
+            return w_VD.numel() <= SMALL
+                    && x.dtype() == DType.FP32
+                    && !x.device().isCuda()
+                    && x.isContiguous()
+                    && w_VD.isContiguous()
+                    && Kernels.available();
+        }
+
+        private static void multiply(Tensor logits, Tensor x, Tensor w_VD) {
+            if (isSmall(x, w_VD)) {
+                SmallProducts.forward(
+                        x.memory(), w_VD.memory(), logits.memory(), (int) x.size(0), (int) x.size(1), (int)
+                                w_VD.size(0));
+            } else {
+                logits.mmOut_(x, w_VD.t());
+            }
+        }
+
+        /** Fills dx and adds to the weight's gradient, if that is wanted; {@code product} is room for it where it isn't fp32. */
+        private void backward(Tensor dLogits, Tensor x, Tensor w_VD, Tensor dx, Tensor product) {
+            boolean same = dx.dtype() == x.dtype();
+            if (isSmall(x, w_VD) && same) {
+                SmallProducts.backward(
+                        dLogits.memory(),
+                        x.memory(),
+                        w_VD.memory(),
+                        dx.memory(),
+                        dWeight_VD == null ? null : dWeight_VD.memory(),
+                        (int) x.size(0),
+                        (int) x.size(1),
+                        (int) w_VD.size(0));
+                return;
+            }
+            if (same) {
+                dx.mmOut_(dLogits, w_VD);
+            } else {
+                dx.copy_(dLogits.matmul(w_VD));
+            }
+            if (dWeight_VD == null) {
+                return;
+            }
+            if (product == null) {
+                dWeight_VD.addmm_(dLogits.t(), x);
+            } else {
+                Accumulate.add(dWeight_VD, product.mmOut_(dLogits.t(), x));
             }
         }
 

@@ -33,8 +33,16 @@ final class HeapMap {
     private final float[][] xPanels;
     private boolean wanted;
 
-    /** Maps of {@code in} features to {@code out} in all. */
+    private final PartClock.Part part;
+
+    /** Maps of {@code in} features to {@code out} in all, in a block. */
     HeapMap(int in, int out, boolean biased, int lanes) {
+        this(in, out, biased, lanes, PartClock.Part.GEMM);
+    }
+
+    /** As above; {@code part} is what its products are part of. */
+    HeapMap(int in, int out, boolean biased, int lanes, PartClock.Part part) {
+        this.part = part;
         this.in = in;
         this.out = out;
         this.inStride = Gemm.padColumns(in);
@@ -89,7 +97,7 @@ final class HeapMap {
 
     /** y = x·Wᵀ + b for rows {@code inStride} and {@code outStride} apart. */
     void forward(float[] x, float[] y, int count) {
-        PartClock.Part before = PartClock.enter(PartClock.Part.GEMM);
+        PartClock.Part before = PartClock.enter(part);
         Gemm.multiply(
                 new Gemm.Rows(x, 0, inStride),
                 panels,
@@ -111,7 +119,7 @@ final class HeapMap {
 
     /** dx = dy·W. */
     void backwardInput(float[] dy, float[] dx, int count) {
-        PartClock.Part before = PartClock.enter(PartClock.Part.GEMM);
+        PartClock.Part before = PartClock.enter(part);
         Gemm.multiply(
                 new Gemm.Rows(dy, 0, outStride),
                 panels,
@@ -147,7 +155,7 @@ final class HeapMap {
         if (!wanted) {
             return;
         }
-        PartClock.Part before = PartClock.enter(PartClock.Part.GEMM);
+        PartClock.Part before = PartClock.enter(part);
         if (dyEights[lane] == null) {
             dyEights[lane] = new float[Gemm.eightsLength(DecoderBlockKernel.TILE, out)];
             xPanels[lane] = new float[Gemm.panelsLength(DecoderBlockKernel.TILE, in)];
