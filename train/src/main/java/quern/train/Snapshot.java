@@ -80,8 +80,8 @@ record Snapshot(
                     .state()
                     .forEach((name, t) -> tensors.put(
                             name, t.detach().to(Device.CPU).contiguous().keep()));
-            Snapshot snapshot = new Snapshot(
-                    model.snapshot(options), tensors, state.copy(), bytes(model, optimizer), false, end);
+            Snapshot snapshot =
+                    new Snapshot(model.snapshot(options), tensors, state.copy(), bytes(model, optimizer), false, end);
             done = true;
             return snapshot;
         } finally {
