@@ -157,7 +157,8 @@ public final class CheckpointBenchmark {
         try {
             return Files.createTempDirectory(folder, "checkpoints");
         } catch (IOException e) {
-            throw QuernException.badInput("%s: no folder can be made there: %s; name another --folder", folder, e.getMessage());
+            throw QuernException.badInput(
+                    "%s: no folder can be made there: %s; name another --folder", folder, e.getMessage());
         }
     }
 

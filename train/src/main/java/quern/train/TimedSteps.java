@@ -165,8 +165,7 @@ final class TimedSteps implements AutoCloseable {
             BatchPrefetch prefetch =
                     new BatchPrefetch(preparation.batches(), preparation.stepBatches(), Long.MAX_VALUE);
             done = true;
-            return new TimedSteps(
-                    model, optimizer, step, new Prefetched(prefetch, safeguards.noise()), schedule::rate);
+            return new TimedSteps(model, optimizer, step, new Prefetched(prefetch, safeguards.noise()), schedule::rate);
         } finally {
             if (!done) {
                 if (optimizer != null) {

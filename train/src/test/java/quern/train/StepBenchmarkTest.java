@@ -141,11 +141,10 @@ class StepBenchmarkTest {
         List<String> overrides = new ArrayList<>(List.of(settings.split(";")));
         overrides.add("max_steps=5");
         Block recipe = TinyRuns.block(folder, overrides.toArray(String[]::new));
-        List<Double> trained =
-                TinyRuns.metrics(TinyRuns.train(recipe).folder()).stream()
-                        .filter(m -> m.containsKey("loss"))
-                        .map(m -> m.get("loss"))
-                        .toList();
+        List<Double> trained = TinyRuns.metrics(TinyRuns.train(recipe).folder()).stream()
+                .filter(m -> m.containsKey("loss"))
+                .map(m -> m.get("loss"))
+                .toList();
         List<Double> timed = new ArrayList<>();
         try (TimedSteps steps = TimedSteps.of(Preparation.of(recipe, note -> {}))) {
             for (int i = 0; i < 5; i++) {

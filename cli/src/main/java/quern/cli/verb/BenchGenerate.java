@@ -118,14 +118,7 @@ public final class BenchGenerate implements Verb {
         int n = ComputeThreads.count(threads);
         PrintWriter out = spec.commandLine().getOut();
         try (GenerationBenchmark benchmark = new GenerationBenchmark(new GenerationBenchmark.Settings(
-                Workload.of(workload),
-                Bench.precision(precision),
-                batch,
-                prompt,
-                made,
-                sample,
-                n,
-                1337))) {
+                Workload.of(workload), Bench.precision(precision), batch, prompt, made, sample, n, 1337))) {
             for (int i = 0; i < warmup; i++) {
                 benchmark.tokensPerSecond();
             }
