@@ -17,7 +17,7 @@ import quern.recipe.Shorthand;
  * @param source a built-in corpus generated from a seed: {@code tales}, or {@code shapes}, captions of images
  * @param field the key that holds the text in each line of a {@code .jsonl} file
  * @param format what the rows of JSON files are; absent: instruction rows where the first one has {@code instruction} and
- *     {@code output} and no text under {@code field}
+ *     {@code output} and no text under {@code field}; all files are of one kind
  * @param textUnit what counts as a document in a {@code .txt} file
  * @param validationShare the share held out, in [0, 1): of the documents when there are several, else of the
  *     characters of the one document (its tail)
@@ -107,6 +107,9 @@ public record DataConfig(
         if (source.isPresent() && !source.get().equals(TALES) && !source.get().equals(SHAPES)) {
             throw new IllegalArgumentException("source: '" + source.get() + "' is not a built-in corpus; there are '"
                     + TALES + "' and '" + SHAPES + "'");
+        }
+        if (source.isPresent() && format.isPresent()) {
+            throw new IllegalArgumentException("format: is about files; leave it out with source");
         }
         for (String entry : path) {
             if (entry.isBlank()) {

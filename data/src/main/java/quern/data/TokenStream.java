@@ -19,7 +19,7 @@ public interface TokenStream {
     /** Where a document starts; for {@code index == documents()} the size of the stream. */
     long documentStart(long index);
 
-    /** Whether some documents are a prompt and an answer. */
+    /** Whether the documents are a prompt and an answer each. */
     default boolean hasPrompts() {
         return false;
     }

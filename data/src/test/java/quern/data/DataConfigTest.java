@@ -43,6 +43,7 @@ class DataConfigTest {
                 "max_length: 3; no text is named",
                 "{path: a, source: tales}; both given",
                 "source: tails; not a built-in corpus",
+                "{source: tales, format: text}; format: is about files",
                 "{path: a, validation_share: 1}; validation_share",
                 "{path: a, max_length: 0}; max_length",
                 "{path: ''}; empty",

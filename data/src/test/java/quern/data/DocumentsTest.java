@@ -151,6 +151,16 @@ class DocumentsTest {
         assertEquals("caf\uFFFD \uFFFD end", texts.getFirst());
         assertTrue(texts.getLast().contains("caf\uFFFD by the sea"));
         assertEquals(3, pass.report().replacedSequences());
+        Path list = write(
+                "latin.json",
+                "[{\"instruction\":\"caf\u00e9\",\"id\":\"\u00e9\",\"output\":\"caf\u00e9 \\ud800 end\"}]"
+                        .getBytes(StandardCharsets.ISO_8859_1));
+        Documents.Cursor rows =
+                Documents.open(DataConfig.files(list.toString())).iterator();
+        assertTrue(rows.next().text().contains("caf\uFFFD\n"));
+        assertEquals("caf\uFFFD \uFFFD end", rows.next().text());
+        assertTrue(!rows.hasNext());
+        assertEquals(4, rows.report().replacedSequences());
     }
 
     @Test
@@ -159,6 +169,8 @@ class DocumentsTest {
         assertEquals(List.of("hello"), read("mark.txt"));
         write("mark.jsonl", "\uFEFF{\"text\":\"hello\"}");
         assertEquals(List.of("hello"), read("mark.jsonl"));
+        write("mark.json", "\uFEFF[{\"instruction\":\"Greet.\",\"output\":\"hello\"}]");
+        assertEquals("hello", read("mark.json").getLast());
     }
 
     @Test
@@ -194,6 +206,10 @@ class DocumentsTest {
         refused(ExitCode.FAILED, () -> read("junk.txt"), "junk.txt", "invalid UTF-8");
         write("wide.txt", "hello".getBytes(StandardCharsets.UTF_16));
         refused(ExitCode.FAILED, () -> read("wide.txt"), "UTF-16");
+        write("wide.json", "[]".getBytes(StandardCharsets.UTF_16));
+        refused(ExitCode.FAILED, () -> read("wide.json"), "UTF-16");
+        write("zeros.json", zeros);
+        refused(ExitCode.FAILED, () -> read("zeros.json"), "zeros.json", "NUL byte at offset 3,000");
     }
 
     @Test

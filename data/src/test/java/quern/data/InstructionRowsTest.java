@@ -157,6 +157,22 @@ class InstructionRowsTest {
                 refusal(file("x.jsonl", SUM + "\n{\"output\": \"b\"}\n"), ExitCode.BAD_INPUT));
         assertTrue(refusal(file("x.json", "[" + SUM + "] []"), ExitCode.FAILED).contains("behind the list"));
         assertTrue(refusal(file("x.json", "[]"), ExitCode.BAD_INPUT).contains("no text in it"));
+        assertTrue(refusal(file("x.json", " \n"), ExitCode.BAD_INPUT)
+                .startsWith("x.json: a list of rows was expected, found the end of the file;"));
+    }
+
+    @Test
+    void textsAndInstructionRowsAreNotMixed() throws IOException {
+        String rows = file("rows.jsonl", SUM + "\n").path().getFirst();
+        String text = file("words.txt", "Once upon a time.").path().getFirst();
+        for (DataConfig both : List.of(DataConfig.files(rows, text), DataConfig.files(folder.toString()))) {
+            QuernException e = assertThrows(QuernException.class, () -> prepare(both));
+            assertEquals(ExitCode.BAD_INPUT, e.exitCode());
+            assertEquals(
+                    "data.path: %s holds texts and %s instruction rows, which are not learned together; name files of one kind, or tell the kind of .jsonl files by data.format"
+                            .formatted(text, rows),
+                    e.getMessage());
+        }
     }
 
     @Test

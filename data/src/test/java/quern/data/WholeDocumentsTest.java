@@ -157,7 +157,7 @@ class WholeDocumentsTest {
             assertEquals(Set.of(4, 5), lengths);
             assertEquals(
                     List.of(
-                            "2 of 4 documents are longer than max_length 5 and lose 8 of 31 tokens (25.8%)",
+                            "2 of 4 documents are longer than max_length 5 and lose 14 of 31 tokens (45.2%)",
                             "1 of 4 documents are left out, since their prompt alone fills max_length 5"),
                     cut.notices());
             BatchSource dropped = source(tokens, 5, 8, packing, 1, OnTooLong.DROP);
@@ -177,6 +177,19 @@ class WholeDocumentsTest {
                     List.of(), source(tokens, 9, 8, packing, 1, OnTooLong.ERROR).notices());
         }
         assertThrows(QuernException.class, () -> source(tokens, 1, 8, true, 1, OnTooLong.DROP));
+    }
+
+    @Test
+    void documentsWithNothingToPredictAreTold() {
+        TokenStream texts = TokenStream.of("test", new int[] {1, 2, 3, 4, 5}, new long[] {0, 1, 4}, 5, 10);
+        assertEquals(
+                List.of(
+                        "2 of 3 documents are left out, since there is nothing to predict in them (fewer than 2 tokens)"),
+                source(texts, 5, 8, false, 1).notices());
+        assertEquals(
+                List.of("1 of 2 documents are left out, since there is nothing to predict in them (no answer)"),
+                source(stream(new int[] {4, 5}, new int[] {4, 2}), 5, 8, true, 1)
+                        .notices());
     }
 
     @Test

@@ -103,7 +103,8 @@ class PerplexityTest {
                 List<Long> progress = new ArrayList<>();
                 Perplexity found = Perplexity.of(model, stream(TOKENS), window, rows, progress::add);
                 assertEquals(loss(window), found.loss(), TOLERANCE * found.loss(), window + " in rows of " + rows);
-                assertEquals(Perplexity.batches(stream(TOKENS), window, rows), progress.getLast());
+                assertEquals(
+                        Perplexity.prepare(model, stream(TOKENS), window, rows).batches(), progress.getLast());
             }
         }
         assertTrue(Math.abs(loss(1) - loss(CONTEXT)) > 1e-3, "the windows must differ for the test to mean something");

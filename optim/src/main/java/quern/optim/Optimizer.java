@@ -186,7 +186,8 @@ public abstract class Optimizer implements AutoCloseable {
 
     /**
      * Updates every given parameter in place, under no-grad and inside a scope that closes afterwards. What becomes of one
-     * depends on no other: they may come in several calls, in any order. Each state holds this step's gradient; {@link ParameterState#writeBack()} must follow where masters were changed.
+     * depends on no other: they may come in several calls, in any order. Each state holds this step's gradient;
+     * {@link ParameterState#writeBack()} must follow where masters were changed.
      */
     protected abstract void update(List<ParameterState> states, double learningRate, double gradientScale);
 

@@ -364,6 +364,13 @@ public final class Preparation {
         return batches;
     }
 
+    /** What a person should know about how the data was arranged, such as rows cut short; a line each. */
+    public List<String> notices() {
+        List<String> all = new ArrayList<>(batches.notices());
+        evaluationBatches.ifPresent(held -> held.notices().forEach(notice -> all.add("validation: " + notice)));
+        return List.copyOf(all);
+    }
+
     /** The batches by which the held-out text is judged, where the objective has its own. */
     Optional<BatchSource> evaluationBatches() {
         return evaluationBatches;

@@ -241,7 +241,7 @@ public record TrainingPlan(
                 preparation.store().train().size(),
                 preparation.store().validation().size(),
                 preparation.tokenizer().vocabularySize(),
-                preparation.batches().notices());
+                preparation.notices());
     }
 
     private static Tokens tokens(Preparation preparation) {

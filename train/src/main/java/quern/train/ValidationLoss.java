@@ -17,8 +17,8 @@ import quern.tensor.Scope;
 
 /**
  * The loss of a model on a text. Of a causal language model: the mean negative log-probability, in nats, of every token
- * but the first, read in windows that do not overlap, or of the answers of instruction rows. Of others: the mean of their objective's loss over a fixed epoch of
- * its batches.
+ * but the first, read in windows that do not overlap, or of the answers of instruction rows. Of others: the mean of their
+ * objective's loss over a fixed epoch of its batches.
  *
  * @param loss nats a token
  * @param perplexity {@code e^loss}
@@ -34,7 +34,7 @@ public record ValidationLoss(double loss, double perplexity, double bitsPerByte,
     static final List<String> METRICS = List.of("eval_loss", "eval_perplexity", BITS_PER_BYTE);
 
     /**
-     * Measures a model on a stream; where it holds prompts, on their answers.
+     * Measures a model on a stream; where it holds prompts, on their answers, documents cut to {@code maxLength}.
      *
      * @param progress hears how many batches are done
      */
@@ -68,7 +68,7 @@ public record ValidationLoss(double loss, double perplexity, double bitsPerByte,
      *
      * @param progress hears how many batches are done
      */
-    static ValidationLoss measure(
+    public static ValidationLoss measure(
             Network network, Device device, BatchSource source, long batches, LongConsumer progress) {
         long counted = 0;
         long rows = 0;

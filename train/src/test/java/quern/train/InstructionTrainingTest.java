@@ -152,6 +152,10 @@ class InstructionTrainingTest {
         assertTrue(
                 p.batches().notices().getFirst().contains("longer than max_length 150"),
                 p.batches().notices().getFirst());
+        assertEquals(2, p.notices().size());
+        assertTrue(
+                p.notices().getLast().matches("validation: .* longer than max_length 150 .*"),
+                p.notices().getLast());
         TinyRuns.train(block);
         List<Map<String, Double>> evaluations = TinyRuns.metrics(folder.resolve("run")).stream()
                 .filter(m -> m.containsKey("eval_loss"))

@@ -67,7 +67,7 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
                         p.store().train().size(),
                         p.store().validation().size(),
                         p.tokenizer().vocabularySize()));
-        p.batches().notices().forEach(this::note);
+        p.notices().forEach(this::note);
         note("%s   %s, %,d steps".formatted(terminal.paint(BOLD, "run"), run.folder(), p.maxSteps()));
     }
 

@@ -30,9 +30,13 @@ import quern.recipe.QuernException;
         description = {
             "Measure how well a model predicts a text.",
             "The text is read in windows that do not overlap; every token but the first is predicted once. Of instruction",
-            "rows only the answers are predicted."
+            "rows only the answers are predicted, and rows longer than --max-length are cut, whatever data.on_too_long the",
+            "training had."
         })
 public final class Eval implements Verb {
+    private static final String WINDOWS = "windows of %,d tokens";
+    private static final String ANSWERS = "answers in rows of %,d tokens, longer rows cut";
+
     @Parameters(paramLabel = "FOLDER", description = ModelArguments.FOLDER)
     private Path folder;
 
@@ -58,10 +62,10 @@ public final class Eval implements Verb {
     @Option(
             names = "--max-length",
             paramLabel = "N",
-            description = "Tokens in a window; the model's context unless given.")
+            description = "Tokens in a window or row; the model's context unless given.")
     private Optional<Integer> maxLength = Optional.empty();
 
-    @Option(names = "--batch-size", paramLabel = "N", description = "Windows read side by side (8).")
+    @Option(names = "--batch-size", paramLabel = "N", description = "Windows or rows read side by side (8).")
     private int batchSize = 8;
 
     @Mixin
@@ -94,14 +98,18 @@ public final class Eval implements Verb {
                     .filter(trained -> maxLength.isEmpty() && trained < context)
                     .ifPresent(trained -> terminal.out()
                             .println(
-                                    "windows of %,d tokens, the model's context; it was trained on rows of %,d (--max-length %d)"
-                                            .formatted(context, trained, trained)));
+                                    "%s of %,d tokens, the model's context; it was trained on rows of %,d (--max-length %d)"
+                                            .formatted(
+                                                    text.hasPrompts() ? "rows" : "windows",
+                                                    context,
+                                                    trained,
+                                                    trained)));
             Perplexity result = measure(opened, text, length, terminal);
             PrintWriter out = spec.commandLine().getOut();
             if (json.wanted()) {
                 JsonOption.print(out, Double.isNaN(result.bitsPerByte()) ? ofAnswers(result) : result);
             } else {
-                print(out, length, result);
+                print(out, text.hasPrompts() ? ANSWERS : WINDOWS, length, result);
             }
         }
         return ExitCode.DONE;
@@ -111,10 +119,10 @@ public final class Eval implements Verb {
         if (length < 1) {
             throw QuernException.badInput("--max-length: expected 1 or more, found %d", length);
         }
-        long batches = Perplexity.batches(text, length, batchSize);
-        try (ProgressLine progress = new ProgressLine(terminal, "eval", 0, batches)) {
-            return Perplexity.of(
-                    opened.model(), text, length, batchSize, done -> progress.update(done, Double.NaN, Double.NaN, 0));
+        Perplexity.Measurement measurement = Perplexity.prepare(opened.model(), text, length, batchSize);
+        measurement.notices().forEach(terminal.out()::println);
+        try (ProgressLine progress = new ProgressLine(terminal, "eval", 0, measurement.batches())) {
+            return measurement.measure(done -> progress.update(done, Double.NaN, Double.NaN, 0));
         }
     }
 
@@ -127,8 +135,8 @@ public final class Eval implements Verb {
         return all;
     }
 
-    private void print(PrintWriter out, int length, Perplexity result) {
-        out.println("%s on %s, windows of %,d tokens".formatted(folder, String.join(", ", data), length));
+    private void print(PrintWriter out, String reading, int length, Perplexity result) {
+        out.println("%s on %s, %s".formatted(folder, String.join(", ", data), reading.formatted(length)));
         out.println(row("loss", "%.4f nats a token", result.loss()));
         out.println(row("perplexity", "%.4f", result.perplexity()));
         if (!Double.isNaN(result.bitsPerByte())) {

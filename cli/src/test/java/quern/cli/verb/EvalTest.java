@@ -1,6 +1,7 @@
 package quern.cli.verb;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -8,9 +9,19 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import quern.data.BpeTrainer;
+import quern.data.Tokenizer;
+import quern.models.LanguageModel;
+import quern.models.ModelSpec;
+import quern.models.SaveOptions;
+import quern.models.SpecialTokens;
+import quern.recipe.RecipeFile;
+import quern.tensor.DType;
+import quern.tensor.Device;
 import tools.jackson.databind.JsonNode;
 
 class EvalTest {
@@ -99,6 +110,37 @@ class EvalTest {
         for (String name : List.of("loss", "perplexity", "bits per byte", "tokens", "windows of 32 tokens")) {
             assertTrue(cli.out().contains(name), cli.out());
         }
+    }
+
+    @Test
+    void rowsOfAnswersAreCutAndThatIsSaid() throws IOException {
+        Path trained = folder.resolve("answers");
+        Path rows = Files.writeString(
+                folder.resolve("rows.jsonl"),
+                "{\"instruction\": \"Go on.\", \"output\": \"%s\"}\n{\"instruction\": \"Stop.\", \"output\": \"no\"}\n"
+                        .formatted("a fox ran and ".repeat(100)));
+        instructed(trained, rows);
+        Cli cli = Cli.run("eval", trained.toString(), "--data", rows.toString());
+        assertEquals(0, cli.code(), cli.err());
+        assertTrue(cli.out().contains("answers in rows of 256 tokens, longer rows cut"), cli.out());
+        assertFalse(cli.out().contains("windows"), cli.out());
+        assertTrue(cli.err().contains("1 of 2 documents are longer than max_length 256 and lose "), cli.err());
+    }
+
+    /** A model that knows the tokens of rows and where an answer ends. */
+    private static void instructed(Path folder, Path rows) throws IOException {
+        Tokenizer tokenizer = new BpeTrainer()
+                .train(List.of(Files.readString(rows)), BpeTrainer.Config.of(300))
+                .tokenizer();
+        ModelSpec spec = ModelSpec.fromRecipe(
+                RecipeFile.load(
+                        "test", "{family: gpt2, n_layer: 1, n_head: 2, n_embd: 16, n_positions: 256}", List.of()),
+                tokenizer.vocabularySize(),
+                new SpecialTokens(tokenizer.endOfText(), tokenizer.endOfText(), OptionalInt.empty()));
+        try (LanguageModel made = LanguageModel.create(spec, DType.FP32, Device.CPU, 7)) {
+            made.save(folder, SaveOptions.DEFAULT);
+        }
+        tokenizer.save(folder);
     }
 
     @Test

@@ -1,8 +1,6 @@
 package quern.data.internal;
 
 import java.io.InputStream;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import quern.data.Document;
@@ -17,25 +15,24 @@ import tools.jackson.core.json.JsonFactory;
 /** A JSON file that is one list of {@link InstructionRow instruction rows}, read one at a time. */
 final class JsonArrayReader implements DocumentReader {
     private final Path file;
-    private final InputStream in;
+    private final Utf8Reader in;
     private final JsonParser parser;
     private final ArrayDeque<Document> ready = new ArrayDeque<>();
     private boolean started;
     private boolean ended;
     private long row;
-    private long invalid;
+    private long loneSurrogates;
     private long empty;
 
     JsonArrayReader(Path file, InputStream in, int limit) {
         this.file = file;
-        this.in = in;
+        // The parser of bytes would refuse invalid ones; this reader replaces and counts them.
+        this.in = new Utf8Reader(file, in);
         JsonFactory json = JsonFactory.builder()
                 .streamReadConstraints(
                         StreamReadConstraints.builder().maxStringLength(limit).build())
                 .build();
-        // A reader replaces invalid bytes by U+FFFD, which the byte parser would refuse.
-        InputStreamReader text = new InputStreamReader(in, StandardCharsets.UTF_8);
-        this.parser = json.createParser(ObjectReadContext.empty(), text);
+        this.parser = json.createParser(ObjectReadContext.empty(), this.in);
     }
 
     @Override
@@ -78,7 +75,7 @@ final class JsonArrayReader implements DocumentReader {
                     place, JsonTokens.describe(token));
         }
         InstructionRow found = InstructionRow.read(parser, place);
-        invalid += found.loneSurrogates();
+        loneSurrogates += found.loneSurrogates();
         if (found.isEmpty()) {
             empty++;
         } else {
@@ -88,7 +85,7 @@ final class JsonArrayReader implements DocumentReader {
 
     @Override
     public long invalid() {
-        return invalid;
+        return in.invalid() + loneSurrogates;
     }
 
     @Override
@@ -98,6 +95,6 @@ final class JsonArrayReader implements DocumentReader {
 
     @Override
     public void close() {
-        SourceBytes.close(in);
+        in.close();
     }
 }

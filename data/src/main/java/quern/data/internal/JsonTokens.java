@@ -20,7 +20,8 @@ final class JsonTokens {
             case VALUE_TRUE, VALUE_FALSE -> "a boolean";
             case VALUE_NULL -> "null";
             case VALUE_STRING -> "a string";
-            case null, default -> "something else";
+            case null -> "the end of the file";
+            default -> "something else";
         };
     }
 

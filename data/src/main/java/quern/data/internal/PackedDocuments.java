@@ -16,14 +16,18 @@ import quern.data.Permutation;
  * arXiv:2107.02027): the longest first, each into the row that it fills best.
  *
  * <p>Packing is planned in blocks of documents that the seed chooses once, so that it takes bounded memory and every epoch has
- * the same number of rows. Within a block documents of one length change places from epoch to epoch, and the rows of all
- * blocks come in another order.
+ * the same number of rows. Within a block documents of one length change places from epoch to epoch. The rows of a group of
+ * blocks come in another order each epoch, and the groups too, so that a block is packed once an epoch however many there are.
  */
 public final class PackedDocuments implements BatchSource {
     /** Documents that are packed together: the last rows of a block, which have gaps, are few among them. */
     static final int BLOCK = 1024;
 
-    private static final int PLANS_KEPT = 256;
+    /** Blocks whose rows are mixed. */
+    static final int GROUP = 128;
+
+    /** Two groups: where one ends and the next begins, readers are in both. */
+    private static final int PLANS_KEPT = 2 * GROUP;
 
     private record PlanKey(long epoch, int block) {}
 
@@ -72,15 +76,27 @@ public final class PackedDocuments implements BatchSource {
         long epoch = globalBatchIndex / batchesPerEpoch();
         long first = globalBatchIndex % batchesPerEpoch() * rowsPerBatch;
         int count = (int) Math.min(rowsPerBatch, rows() - first);
-        Permutation order = new Permutation(rows(), Mix.hash(seed, 2 * epoch));
+        int blocks = rowsBefore.length - 1;
+        Permutation groups = new Permutation((blocks + GROUP - 1) / GROUP, Mix.hash(~seed, epoch));
         List<long[]> rows = new ArrayList<>(count);
-        for (int i = 0; i < count; i++) {
-            long row = order.at(first + i);
-            int found = Arrays.binarySearch(rowsBefore, row);
-            int block = found >= 0 ? found : -found - 2;
-            rows.add(plan(epoch, block)[(int) (row - rowsBefore[block])]);
+        long groupStart = 0;
+        for (int turn = 0; rows.size() < count; turn++) {
+            int group = (int) groups.at(turn);
+            long from = rowsBefore[group * GROUP];
+            long size = rowsBefore[Math.min(blocks, (group + 1) * GROUP)] - from;
+            Permutation order = new Permutation(size, Mix.hash(seed, 2 * epoch) ^ Mix.mix(group));
+            for (long at = first + rows.size() - groupStart; at < size && rows.size() < count; at++) {
+                rows.add(row(epoch, from + order.at(at)));
+            }
+            groupStart += size;
         }
         return documents.batch(rows);
+    }
+
+    private long[] row(long epoch, long number) {
+        int found = Arrays.binarySearch(rowsBefore, number);
+        int block = found >= 0 ? found : -found - 2;
+        return plan(epoch, block)[(int) (number - rowsBefore[block])];
     }
 
     /** The rows of a block in an epoch, each the numbers of its documents. */

@@ -65,9 +65,7 @@ final class TokenStoreBuilder {
             if (document.first()) {
                 starts.add(tokens.size());
             }
-            boolean learned = document.part() == Document.Part.ANSWER
-                    || document.first() && document.part() == Document.Part.TEXT;
-            if (prompts && learned) {
+            if (document.part() == Document.Part.ANSWER) {
                 answers.add(tokens.size());
             }
             for (int id : ids) {
@@ -148,10 +146,26 @@ final class TokenStoreBuilder {
 
     /** The split needs the number of documents, and for a single one its length, before the first token. */
     private void planSplit() {
-        Documents.Cursor pass = documents.iterator();
-        pass.forEachRemaining(document -> prompts |= document.part() == Document.Part.PROMPT);
-        documentCount = pass.report().documents();
-        trainCharacters = (long) (pass.report().characters() * (1 - config.validationShare()));
+        String text = null;
+        String instructions = null;
+        try (Documents.Cursor pass = documents.iterator()) {
+            while (pass.hasNext()) {
+                Document document = pass.next();
+                if (document.part() == Document.Part.TEXT) {
+                    text = document.origin();
+                } else {
+                    instructions = document.origin();
+                }
+                if (text != null && instructions != null) {
+                    throw QuernException.badInput(
+                            "data.path: %s holds texts and %s instruction rows, which are not learned together; name files of one kind, or tell the kind of .jsonl files by data.format",
+                            text, instructions);
+                }
+            }
+            documentCount = pass.report().documents();
+            trainCharacters = (long) (pass.report().characters() * (1 - config.validationShare()));
+        }
+        prompts = instructions != null;
         split = Split.of(config, documentCount, prompts);
         if (prompts && separator.length == 0) {
             throw QuernException.badInput(

@@ -1,6 +1,7 @@
 package quern.data.internal;
 
 import java.io.InputStream;
+import java.io.Reader;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CharsetDecoder;
@@ -12,9 +13,10 @@ import quern.recipe.QuernException;
 
 /**
  * Decodes UTF-8 in bounded memory. Invalid sequences become U+FFFD and are counted; NUL bytes and text that is mostly
- * invalid are refused, since they mean that the file is no text.
+ * invalid are refused, since they mean that the file is no text. A mark of byte order at the start is left out. Reading needs
+ * room for two characters.
  */
-final class Utf8Reader implements AutoCloseable {
+final class Utf8Reader extends Reader {
     /** A share of invalid sequences above this is no text in any encoding close to UTF-8. */
     private static final double MOST_INVALID = 0.1;
     /** Characters to see before the share above is judged; at the end of the file it is judged in any case. */
@@ -44,7 +46,8 @@ final class Utf8Reader implements AutoCloseable {
     }
 
     /** Fills part of the array; -1 at the end. The last character is never half of a pair. */
-    int read(char[] into, int offset, int length) {
+    @Override
+    public int read(char[] into, int offset, int length) {
         if (length < 2) {
             throw new IllegalArgumentException("room for two characters is needed");
         }

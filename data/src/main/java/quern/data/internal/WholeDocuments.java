@@ -33,6 +33,7 @@ public final class WholeDocuments {
         long tooLong = 0;
         long lost = 0;
         long unanswered = 0;
+        long nothing = 0;
         long usable = 0;
         long[] kept = new long[(int) Math.min(1024, tokens.documents())];
         for (long i = 0; i < tokens.documents(); i++) {
@@ -40,7 +41,6 @@ public final class WholeDocuments {
             boolean fits = inputs <= most;
             if (!fits) {
                 tooLong++;
-                lost += inputs - most;
                 if (onTooLong == OnTooLong.ERROR) {
                     throw QuernException.badInput(
                             "%s: %,d tokens, more than max_length %,d has room for; raise max_length, or set data.on_too_long to drop or truncate",
@@ -48,8 +48,13 @@ public final class WholeDocuments {
                 }
             }
             boolean learns = firstTarget(i) < Math.min(inputs, most);
-            if (!fits && onTooLong == OnTooLong.TRUNCATE && !learns) {
+            if (fits && !learns) {
+                nothing++;
+            } else if (!fits && learns) {
+                lost += inputs - most;
+            } else if (!fits) {
                 unanswered++;
+                lost += inputs + 1;
             }
             if (learns && (fits || onTooLong == OnTooLong.TRUNCATE)) {
                 if (usable == kept.length) {
@@ -69,10 +74,10 @@ public final class WholeDocuments {
         }
         this.count = usable;
         this.chosen = usable == tokens.documents() ? null : Arrays.copyOf(kept, (int) usable);
-        this.notices = notices(onTooLong, tooLong, lost, unanswered);
+        this.notices = notices(onTooLong, tooLong, lost, unanswered, nothing);
     }
 
-    private List<String> notices(OnTooLong onTooLong, long tooLong, long lost, long unanswered) {
+    private List<String> notices(OnTooLong onTooLong, long tooLong, long lost, long unanswered, long nothing) {
         List<String> all = new ArrayList<>();
         long of = tokens.documents();
         if (tooLong > 0 && onTooLong == OnTooLong.DROP) {
@@ -82,9 +87,13 @@ public final class WholeDocuments {
             all.add("%,d of %,d documents are longer than max_length %,d and lose %,d of %,d tokens (%.1f%%)"
                     .formatted(tooLong, of, most, lost, tokens.size(), 100.0 * lost / tokens.size()));
         }
-        if (unanswered > 0) {
+        if (unanswered > 0 && onTooLong == OnTooLong.TRUNCATE) {
             all.add("%,d of %,d documents are left out, since their prompt alone fills max_length %,d"
                     .formatted(unanswered, of, most));
+        }
+        if (nothing > 0) {
+            all.add("%,d of %,d documents are left out, since there is nothing to predict in them (%s)"
+                    .formatted(nothing, of, tokens.hasPrompts() ? "no answer" : "fewer than 2 tokens"));
         }
         return List.copyOf(all);
     }
