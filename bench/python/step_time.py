@@ -53,7 +53,7 @@ class Llama(nn.Module):
         )
 
     def forward(self, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        return self.model(input_ids=ids, labels=targets, shift_labels=targets).loss
+        return self.model(input_ids=ids, labels=targets, shift_labels=targets.contiguous()).loss
 
 
 def tokens(vocab_size: int, seed: int) -> Iterator[int]:

@@ -118,8 +118,6 @@ class DocumentsTest {
                 difference += Math.pow((double) e[i] - gradients.get(name)[i], 2);
             }
         }
-        System.out.println(
-                "WORST " + tolerance + " " + Math.sqrt(difference / norm) + " " + Math.abs(alone - packed) / alone);
         assertTrue(
                 difference <= tolerance * tolerance * norm, "the gradient is off by " + Math.sqrt(difference / norm));
     }

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
 import quern.tensor.Parameter;
 import quern.tensor.kernel.BlockActivation;
@@ -41,13 +42,16 @@ record BlockParts(
                 || attentionNorm.getClass() != feedForwardNorm.getClass()) {
             return Optional.empty();
         }
-        return Optional.of(new BlockParts(
+        BlockParts parts = new BlockParts(
                 attentionNorm,
                 inputs.get(),
                 output.get().getFirst(),
                 feedForwardNorm,
                 ups.get(),
-                down.get().getFirst()));
+                down.get().getFirst());
+        List<Parameter> all = parts.parameters();
+        // A weight in two slots has one gradient, and the kernels write one for each.
+        return all.size() == Set.copyOf(all).size() ? Optional.of(parts) : Optional.empty();
     }
 
     private static boolean isLearned(Norm norm) {

@@ -46,8 +46,8 @@ final class ChunkedCrossEntropy implements HandWritten {
     }
 
     /** Rows of a chunk at most, with logits in the dtype of the products. */
-    static int rows(long vocabulary, DType dtype) {
-        return Math.clamp(CHUNK_BYTES / (vocabulary * dtype.bytes()), FEWEST_ROWS, ROWS);
+    static int rows(long vocabulary, DType dtype, Device device) {
+        return device.isCuda() ? ROWS : Math.clamp(CHUNK_BYTES / (vocabulary * dtype.bytes()), FEWEST_ROWS, ROWS);
     }
 
     @Override
@@ -76,14 +76,17 @@ final class ChunkedCrossEntropy implements HandWritten {
         Gradient gradient =
                 new Gradient(output, transform, penalized ? regularization : null, x_ND, targets, index, b, t);
         boolean now = weights != null && pass.isTraining();
+        boolean done = false;
         try {
             if (now) {
                 gradient.allocate();
             }
             gradient.chunks(now ? scaled(weights, pass.lossScale()) : null, null, logprobs_N, losses_N);
-        } catch (RuntimeException e) {
-            gradient.close();
-            throw e;
+            done = true;
+        } finally {
+            if (!done) {
+                gradient.close();
+            }
         }
         Tensor logprobs = logprobs_N;
         if (index != null) {
@@ -196,7 +199,7 @@ final class ChunkedCrossEntropy implements HandWritten {
                     Autograd.Mode mode = Autograd.noGrad()) {
                 Tensor w_VD = output.weight().value().to(dtype);
                 long vocabulary = w_VD.size(0);
-                long most = rows(vocabulary, dtype);
+                long most = rows(vocabulary, dtype, device);
                 Tensor buffer = Tensor.empty(dtype, device, Math.min(most, rows), vocabulary);
                 Tensor product = weights != null && dWeight_VD != null && dtype != DType.FP32
                         ? Tensor.empty(dtype, device, w_VD.shape())
@@ -336,7 +339,13 @@ final class ChunkedCrossEntropy implements HandWritten {
 
         @Override
         public void weight() {
+            boolean added = output.weight().grad().isDefined();
             give(output.weight(), dWeight_VD);
+            if (added && dWeight_VD != null) {
+                // The next micro-batch writes into the same memory.
+                output.weight().returnGradBuffer(dWeight_VD);
+                dWeight_VD = null;
+            }
             if (output.bias() != null) {
                 give(output.bias(), dBias_V);
             }

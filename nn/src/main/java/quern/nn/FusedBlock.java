@@ -89,11 +89,14 @@ final class FusedBlock implements HandWritten {
             return Optional.empty();
         }
         DecoderBlockKernel.Shape shape = parts.get().shape(plain.shape(), feedForward);
-        boolean rotaryFits = !shape.rotary() || isWholeRotary(flow, x.size(1), shape.headWidth());
+        boolean rotaryFits = !shape.rotary()
+                || isWholeRotary(flow.get("rotary_cos"), x, shape.headWidth())
+                        && isWholeRotary(flow.get("rotary_sin"), x, shape.headWidth());
         DocumentBorders documents = DocumentBorders.of(flow);
         long longest = documents == null ? x.size(1) : documents.longest();
         boolean fits = rotaryFits
                 && shape.scale() > 0
+                && (documents == null || documents.starts()[documents.starts().length - 1] == x.size(1))
                 && parts.get().parameters().stream().allMatch(p -> fits(p, x.dtype()))
                 // Last, since it reads all of the mask.
                 && isCausal(flow.get(plain.mask()), longest);
@@ -126,9 +129,12 @@ final class FusedBlock implements HandWritten {
         return p.value().dtype() == dtype && p.value().isContiguous();
     }
 
-    private static boolean isWholeRotary(Flow flow, long t, int headWidth) {
-        Tensor cos = flow.get("rotary_cos");
-        return cos.dim() == 2 && cos.size(0) == t && 2 * cos.size(1) == headWidth && cos.isContiguous();
+    private static boolean isWholeRotary(Tensor table, Tensor x, int headWidth) {
+        return table.dim() == 2
+                && table.dtype() == x.dtype()
+                && table.size(0) == x.size(1)
+                && 2 * table.size(1) == headWidth
+                && table.isContiguous();
     }
 
     /** Whether an additive mask is [T, T] and hides exactly the later keys. */
@@ -160,13 +166,17 @@ final class FusedBlock implements HandWritten {
     @Override
     public Backward forward(Flow flow, Pass pass) {
         Tensor x = flow.get("hidden_states").contiguous();
-        Visit visit = new Visit(x, flow);
         Tensor y = Tensor.empty(x.dtype(), x.device(), x.shape());
+        Visit visit = new Visit();
+        boolean done = false;
         try {
+            visit.begin(x, flow);
             visit.forward(y);
-        } catch (RuntimeException e) {
-            visit.close();
-            throw e;
+            done = true;
+        } finally {
+            if (!done) {
+                visit.close();
+            }
         }
         flow.put("hidden_states", y);
         return visit;
@@ -175,18 +185,18 @@ final class FusedBlock implements HandWritten {
     /** What the backward of one visit needs. */
     private final class Visit implements Backward {
         private final List<Tensor> held = new ArrayList<>();
-        private final int[] starts;
-        private final boolean ownAngles;
-        private final Tensor x;
-        private final Tensor qkv;
-        private final Tensor attended;
-        private final Tensor middle;
-        private final Tensor inner;
-        private final Tensor cos;
-        private final Tensor sin;
+        private int[] starts;
+        private boolean ownAngles;
+        private Tensor x;
+        private Tensor qkv;
+        private Tensor attended;
+        private Tensor middle;
+        private Tensor inner;
+        private Tensor cos;
+        private Tensor sin;
         private final Map<Parameter, Tensor> gradients = new LinkedHashMap<>();
 
-        Visit(Tensor x, Flow flow) {
+        void begin(Tensor x, Flow flow) {
             this.x = hold(x);
             DocumentBorders documents = DocumentBorders.of(flow);
             ownAngles = documents != null;

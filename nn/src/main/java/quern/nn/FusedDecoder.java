@@ -25,6 +25,9 @@ public final class FusedDecoder {
             Activation.SILU, BlockActivation.SILU,
             Activation.RELU, BlockActivation.RELU);
 
+    /** With more texts a step is products of matrices, which libtorch does better. */
+    private static final int MOST_ROWS = 16;
+
     private final Positions positions;
     private final TokenEmbedding.Plain embedding;
     private final int rows;
@@ -43,7 +46,7 @@ public final class FusedDecoder {
     /**
      * The step for a network, if it has one: on the CPU, all weights fp32 or all bf16, dense and contiguous; plain pre-norm
      * blocks of one width whose attention sees every earlier key, behind token vectors and before a norm and a dense head; no
-     * hooks; and not where {@code QUERN_FUSED_BLOCKS} says never. The weights must stay where they are for as long as it is used.
+     * hooks; 16 rows at most; and not where {@code QUERN_FUSED_BLOCKS} says never. The weights must stay where they are for as long as it is used.
      *
      * @param rows the texts that grow together
      */
@@ -53,6 +56,7 @@ public final class FusedDecoder {
         if (!Kernels.available()
                 || FusedSetting.current() == FusedSetting.NEVER
                 || rows < 1
+                || FusedSetting.current() == FusedSetting.FASTER && rows > MOST_ROWS
                 || blocks < 1
                 || !network.hooks().isEmpty()
                 || !(visits.get(0) instanceof Positions positions)

@@ -15,7 +15,10 @@ public interface HandWritten {
         /** Given the cotangents of what was written (some may be absent), gives those of what was read. */
         void input(Cotangents cotangents);
 
-        /** Adds to the gradients of the parameters; comes after {@link #input}. */
+        /**
+         * Adds to the gradients of the parameters; comes after {@link #input}, which may have added to those that were there
+         * already, in place.
+         */
         void weight();
 
         @Override

@@ -49,7 +49,7 @@ public final class LanguageModelHead extends Segment {
      * @param dtype of the hidden states
      */
     public static int rowsAtOnce(long vocabulary, DType dtype, Device device) {
-        return ChunkedCrossEntropy.rows(vocabulary, Products.dtype(dtype, device));
+        return ChunkedCrossEntropy.rows(vocabulary, Products.dtype(dtype, device), device);
     }
 
     /** The dense slot whose results are the logits as they are, or {@code null}. */

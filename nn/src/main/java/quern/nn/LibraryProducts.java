@@ -14,8 +14,8 @@ import quern.tensor.kernel.DecoderBlockRows;
 
 /**
  * A decoder block whose matrix products are libtorch's, all rows at once, with {@link DecoderBlockRows} between them: what
- * pays where libtorch has matrix tiles, or where a block's weights are too large for arrays. Weight gradients are made in the
- * weights' dtype, summed in fp32 within a product, and handed on in fp32.
+ * pays where libtorch has matrix tiles, or where a block's weights are too large for arrays. Products are made in
+ * the dtype that {@link Products} says, with sums in fp32; weight gradients are handed on in fp32.
  *
  * <p>N tokens, D width, Q queries' and K keys' features, U up features (F inner ones, or 2F where gated).
  */

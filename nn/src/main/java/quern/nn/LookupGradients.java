@@ -59,8 +59,10 @@ final class LookupGradients implements HandWritten {
             for (Lookup l : lookups) {
                 Tensor ids_N = l.ids.expand(b, t).reshape(b * t).contiguous();
                 if (!l.table.grad().isDefined()) {
-                    Tensor value = l.table.value();
-                    value.setGrad(Tensor.zeros(value.dtype(), value.device(), value.shape()));
+                    // In fp32 whatever the weight: a frequent token's sum has many terms.
+                    Tensor zeros = l.table.gradBuffer().zero_();
+                    l.table.value().setGrad(zeros);
+                    zeros.close();
                 }
                 EmbeddingGradient.add(l.table.grad(), ids_N, dx_ND, l.factor, l.skipped);
             }

@@ -91,7 +91,10 @@ public final class Positions extends Segment {
         return new Positions(name(), dtype, masks, rotaries, other);
     }
 
-    /** Whether positions count from each row's first token and {@code mask} is the causal one, with no rotary tables but the usual. */
+    /**
+     * Whether positions count from each row's first token and {@code mask} is the causal one, with no rotary tables but the
+     * usual.
+     */
     boolean isUsual() {
         return ids == USUAL_IDS
                 && Mask.causal().equals(masks.get(MASK))

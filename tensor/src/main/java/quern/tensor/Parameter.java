@@ -108,6 +108,12 @@ public final class Parameter implements AutoCloseable {
         }
     }
 
+    /** Takes back what {@link #gradBuffer} gave, for the next time; the caller's handle goes with it. */
+    public void returnGradBuffer(Tensor buffer) {
+        dropSpare();
+        spare = buffer;
+    }
+
     private void dropSpare() {
         if (spare != null) {
             spare.close();

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Consumer;
 import java.util.function.ToDoubleFunction;
 import quern.data.Batch;
@@ -136,7 +137,7 @@ public final class CheckpointBenchmark {
             return new Result(
                     s.model(),
                     model.parameterCount(),
-                    s.precision().name().toLowerCase(java.util.Locale.ROOT),
+                    s.precision().name().toLowerCase(Locale.ROOT),
                     s.threads(),
                     benchmark.bytes,
                     staging.bytes(),
@@ -213,9 +214,14 @@ public final class CheckpointBenchmark {
         bytes = Snapshot.bytes(model, optimizer);
         checkpoints.saveBeside(bytes, () -> Snapshot.take(model, SaveOptions.DEFAULT, optimizer, state, staging));
         long begun = System.nanoTime();
-        double stepSeconds = step();
-        checkpoints.await();
-        step.beforeUpdates(() -> {});
+        double stepSeconds;
+        try {
+            stepSeconds = step();
+        } finally {
+            // The save reads the tensors that are closed after a failure.
+            checkpoints.await();
+            step.beforeUpdates(() -> {});
+        }
         return new double[] {(begun - start + waited[0]) / 1e9, (System.nanoTime() - start) / 1e9, stepSeconds};
     }
 

@@ -23,6 +23,7 @@ final class HookThread implements TrainingHook, AutoCloseable {
     private final List<TrainingHook> hooks;
     private final ThreadPoolExecutor thread;
     private volatile Throwable failure;
+    private boolean thrown;
 
     HookThread(List<TrainingHook> hooks) {
         this.hooks = List.copyOf(hooks);
@@ -64,6 +65,7 @@ final class HookThread implements TrainingHook, AutoCloseable {
     }
 
     private void rethrow() {
+        thrown = failure != null;
         switch (failure) {
             case null -> {}
             case RuntimeException e -> throw e;
@@ -72,9 +74,10 @@ final class HookThread implements TrainingHook, AutoCloseable {
         }
     }
 
-    /** Waits until all events so far were heard. */
+    /** Waits until all events so far were heard, and each hook has made them durable. */
     @Override
     public void flush() {
+        all(TrainingHook::flush);
         FutureTask<Void> last = new FutureTask<>(() -> null);
         thread.execute(last);
         Awaited.get(last);
@@ -122,9 +125,15 @@ final class HookThread implements TrainingHook, AutoCloseable {
         all(h -> h.onEnd(progress));
     }
 
-    /** Waits until all events so far were heard, and ends the thread. */
+    /** Waits until all events so far were heard and made durable, ends the thread, and throws what nobody has heard of yet. */
     @Override
     public void close() {
+        if (failure == null) {
+            all(TrainingHook::flush);
+        }
         thread.close();
+        if (!thrown) {
+            rethrow();
+        }
     }
 }

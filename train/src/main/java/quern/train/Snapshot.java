@@ -72,20 +72,23 @@ record Snapshot(
             throw new IllegalStateException("the weights to save take the place of the optimizer's own");
         }
         Map<String, Tensor> tensors = new LinkedHashMap<>();
+        Runnable end = () -> tensors.values().forEach(Tensor::close);
+        boolean done = false;
         try (Scope scope = Scope.open();
                 Autograd.Mode mode = Autograd.noGrad()) {
             optimizer
                     .state()
                     .forEach((name, t) -> tensors.put(
                             name, t.detach().to(Device.CPU).contiguous().keep()));
+            Snapshot snapshot =
+                    new Snapshot(model.snapshot(options), tensors, state.copy(), bytes(model, optimizer), false, end);
+            done = true;
+            return snapshot;
+        } finally {
+            if (!done) {
+                end.run();
+            }
         }
-        return new Snapshot(
-                model.snapshot(options),
-                tensors,
-                state.copy(),
-                bytes(model, optimizer),
-                false,
-                () -> tensors.values().forEach(Tensor::close));
     }
 
     /** The bytes of all tensors of a snapshot. */
@@ -99,7 +102,10 @@ record Snapshot(
 
     @Override
     public void close() {
-        model.close();
-        end.run();
+        try {
+            model.close();
+        } finally {
+            end.run();
+        }
     }
 }

@@ -293,11 +293,16 @@ final class TrainingStep {
         return Optional.of(new Fault("the norm of all gradients is not finite", Optional.empty()));
     }
 
+    /** The kind of clipping that can be asked for: updates in the backward pass know no norm of all gradients. */
+    private String clipping() {
+        return inBackward.isPresent() ? "max_grad_value" : "max_grad_norm";
+    }
+
     private QuernException refused(long step, Fault fault, double loss, double learningRate, List<Batch> batches) {
         safeguards.suspects().keep(step + 1, "not finite: " + fault.what(), loss, Map.of(), batches);
         return QuernException.refused(
-                "step %d: %s at learning rate %s; no weight was changed and the last checkpoint stands; lower learning_rate, set max_grad_norm, or train with precision: fp32",
-                step + 1, fault.what(), learningRate);
+                "step %d: %s at learning rate %s; no weight was changed and the last checkpoint stands; lower learning_rate, set %s, or train with precision: fp32",
+                step + 1, fault.what(), learningRate, clipping());
     }
 
     /** Lowers the loss scale, or lets the segment that overflowed change to bf16; says which. */
@@ -354,8 +359,8 @@ final class TrainingStep {
                     if (!Double.isFinite(p.value().sum().item())
                             && p.value().isFinite().logicalNot().sum().item() > 0) {
                         throw QuernException.refused(
-                                "step %d: the update left '%s' not finite; this step is not saved and the last checkpoint stands; lower learning_rate or set max_grad_norm",
-                                step, p.name());
+                                "step %d: the update left '%s' not finite; this step is not saved and the last checkpoint stands; lower learning_rate or set %s",
+                                step, p.name(), clipping());
                     }
                 }
             }

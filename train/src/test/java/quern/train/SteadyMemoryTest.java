@@ -2,6 +2,7 @@ package quern.train;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -86,6 +87,7 @@ class SteadyMemoryTest {
     }
 
     private void staysFlat(Form form, int count) throws IOException {
+        assumeTrue(form == Form.PLAIN || Kernels.available(), Kernels.unavailableReason());
         Path recipe = folder.resolve("recipe.yaml");
         Files.writeString(
                 recipe,

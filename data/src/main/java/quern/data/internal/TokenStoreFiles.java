@@ -24,7 +24,7 @@ import tools.jackson.databind.JsonNode;
 public record TokenStoreFiles(Path folder, TokenStream train, TokenStream validation, DocumentReport report) {
     static final String DESCRIPTION = "store.json";
     /** Goes into the name of every store; a change of the layout or of the split must raise it. */
-    static final int FORMAT = 1;
+    static final int FORMAT = 2;
 
     /** A file lock belongs to the process, so threads of one process wait for each other here. */
     private static final ConcurrentHashMap<Path, Object> IN_PROCESS = new ConcurrentHashMap<>();

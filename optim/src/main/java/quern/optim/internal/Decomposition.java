@@ -1,6 +1,7 @@
 package quern.optim.internal;
 
 import java.util.function.Supplier;
+import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 import quern.recipe.Quoted;
 import quern.tensor.Tensor;
@@ -13,16 +14,19 @@ public final class Decomposition {
     /**
      * What the decomposition gives.
      *
-     * @param lack what there is none of where it fails, and for which parameter: the start of the message
-     * @param names what the placeholders of {@code lack} stand for
+     * @param failure the start of the message: what there is none of, and for which parameter
+     * @param names what the placeholders of {@code failure} stand for
      * @throws QuernException failed when the decomposition does
      */
-    public static Tensor of(Supplier<Tensor> decomposition, String lack, Object... names) {
+    public static Tensor of(Supplier<Tensor> decomposition, String failure, Object... names) {
         try {
             return decomposition.get();
         } catch (TensorException e) {
-            throw QuernException.failed(
-                    "%s (%s); lower learning_rate or set max_grad_norm", lack.formatted(names), Quoted.message(e));
+            throw new QuernException(
+                    ExitCode.FAILED,
+                    "%s (%s); lower learning_rate or clip the gradients (max_grad_norm)"
+                            .formatted(failure.formatted(names), Quoted.message(e)),
+                    e);
         }
     }
 }

@@ -25,7 +25,7 @@ class DecompositionTest {
             assertTrue(
                     e.getMessage()
                             .matches(
-                                    "parameter '100%s' has no eigenvalues \\(.+\\); lower learning_rate or set max_grad_norm"),
+                                    "parameter '100%s' has no eigenvalues \\(.+\\); lower learning_rate or clip the gradients \\(max_grad_norm\\)"),
                     e.getMessage());
         }
     }

@@ -46,8 +46,8 @@ public enum BlockActivation {
     }
 
     /**
-     * {@code h = act(g)·u} again, {@code dg = dh·u·act'(g)} over g, {@code du = dh·act(g)} over u. Up to the next whole vector h
-     * and u are written too; g is not, since u may lie right behind it.
+     * {@code h = act(g)·u} again, {@code dg = dh·u·act'(g)} over g, {@code du = dh·act(g)} over u. Up to the next whole
+     * vector h and u are written too; g is not, since u may lie right behind it.
      */
     void gatedBackward(float[] g, int gAt, float[] u, int uAt, float[] dh, int dhAt, float[] h, int hAt, int n) {
         int whole = n / Lanes.COUNT * Lanes.COUNT;

@@ -26,7 +26,7 @@ public final class DecoderBlockKernel {
      *
      * @param centred layer norm; otherwise root-mean-square norm
      * @param rotary heads turn, halves paired
-     * @param inner F; a multiple of 16 where gated
+     * @param inner F
      */
     public record Shape(
             int width,

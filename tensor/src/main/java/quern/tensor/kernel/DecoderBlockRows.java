@@ -40,11 +40,16 @@ public final class DecoderBlockRows implements AutoCloseable {
         final float[] x = new float[TILE * stride];
         final float[] d = new float[TILE * stride];
         final float[] sum = new float[TILE * stride];
-        final float[] up = new float[TILE * Math.max(upStride, Gemm.padColumns(s.mapped()))];
+        final float[] up = new float[TILE * widest()];
         final float[] hidden = new float[TILE * innerStride];
-        final float[] weightSums = new float[Math.max(stride, Math.max(upStride, Gemm.padColumns(s.mapped())))];
+        final float[] weightSums = new float[widest()];
         final float[] biasSums = new float[stride];
         final float[] scratch = new float[Lanes.COUNT];
+    }
+
+    /** The widest rows whose columns are summed. */
+    private int widest() {
+        return Math.max(stride, Math.max(upStride, Gemm.padColumns(s.mapped())));
     }
 
     /** Work on rows [first, first + rows), a tile at most. */

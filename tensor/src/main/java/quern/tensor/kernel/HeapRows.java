@@ -2,6 +2,7 @@ package quern.tensor.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /** Rows of a tensor between native memory, in its own type, and fp32 arrays. */
 final class HeapRows {
@@ -22,7 +23,10 @@ final class HeapRows {
         }
     }
 
-    /** Copies {@code rows} rows of {@code width}, {@code stride} apart in the array. */
+    /**
+     * Copies {@code rows} rows of {@code width}, {@code stride} apart in the array. Columns behind them become zero: what was
+     * computed there from a row that is not finite must not reach the next one.
+     */
     static void load(
             MemorySegment source, ElementType type, long firstRow, float[] target, int rows, int width, int stride) {
         if (width == stride) {
@@ -31,6 +35,7 @@ final class HeapRows {
         }
         for (int row = 0; row < rows; row++) {
             load(source, type, (firstRow + row) * width, target, row * stride, width);
+            Arrays.fill(target, row * stride + width, (row + 1) * stride, 0);
         }
     }
 

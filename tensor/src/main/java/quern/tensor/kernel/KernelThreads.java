@@ -8,8 +8,8 @@ import java.util.function.IntToLongFunction;
 
 /**
  * The threads that kernels run on: the caller and a fixed set of parked platform threads. Work comes in numbered blocks
- * that free threads take one after another; what a block does depends on its number alone, so results don't depend on the
- * count of threads.
+ * that free threads take one after another; what a block does depends on its number alone, so results don't depend on which
+ * thread takes it.
  *
  * <p>Calls from several threads don't share the workers: while one has them, another does its blocks alone, and so does a
  * call from within a block.

@@ -13,7 +13,8 @@ import java.util.Map;
  * <p>Every thread that works counts for the part it is in, and for that part alone: a part that begins within another
  * interrupts it. While the {@link KernelThreads} work together each of their threads counts with its share, 1/threads; time
  * when a thread of theirs waits counts for no part. Outside of that the thread that called {@link #start} counts in full,
- * whatever libtorch's threads do in its operators; other threads do not count. So the parts and the waiting together are the time by the wall clock.
+ * whatever libtorch's threads do in its operators; other threads do not count. So the parts and the waiting together are the
+ * time by the wall clock.
  */
 public final class PartClock {
     /** What work may be part of. */

@@ -104,16 +104,17 @@ final class RowNorm {
     private float inverseDeviation(float[] x, int at, float mean, float[] scratch) {
         FloatVector squares = FloatVector.zero(Lanes.FLOATS);
         FloatVector shift = FloatVector.broadcast(Lanes.FLOATS, mean);
-        for (int i = 0; i < width; i += Lanes.COUNT) {
+        int whole = width / Lanes.COUNT * Lanes.COUNT;
+        for (int i = 0; i < whole; i += Lanes.COUNT) {
             FloatVector d = Lanes.load(x, at + i).sub(shift);
             squares = d.fma(d, squares);
         }
-        double sum = Lanes.sum(squares, scratch);
-        if (centred) {
-            // The padding of the last vector counted as -mean each.
-            int padding = Math.ceilDiv(width, Lanes.COUNT) * Lanes.COUNT - width;
-            sum -= (double) padding * mean * mean;
+        if (whole < width) {
+            FloatVector d = Lanes.load(x, at + whole)
+                    .sub(shift)
+                    .blend(0f, Lanes.FLOATS.indexInRange(whole, width).not());
+            squares = d.fma(d, squares);
         }
-        return (float) (1 / Math.sqrt(sum / width + eps));
+        return (float) (1 / Math.sqrt(Lanes.sum(squares, scratch) / width + eps));
     }
 }

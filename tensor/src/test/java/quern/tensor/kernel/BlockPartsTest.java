@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -25,8 +26,8 @@ import quern.tensor.Tensor;
 @Tag("each-path")
 class BlockPartsTest {
     /**
-     * Of the largest element of a tensor, or of 1: fp32 sums of some hundred terms in another order. Worst measured: 9e-7 (attention), 5e-7
-     * (norms), 3e-7 (activations).
+     * Of the largest element of a tensor, or of 1: fp32 sums of some hundred terms in another order. Worst measured: 9e-7
+     * (attention), 5e-7 (norms), 3e-7 (activations).
      */
     private static final double FP32 = 4e-6;
 
@@ -113,6 +114,34 @@ class BlockPartsTest {
         assertNear(weight.grad(), dWeight, stride, "dWeight");
         if (centred) {
             assertNear(bias.grad(), dBias, stride, "dBias");
+        }
+    }
+
+    /** Rows far from zero beside their spread, where a variance by differences of squares would be noise. */
+    @ParameterizedTest
+    @CsvSource({"20", "33", "64"})
+    void aLargeMeanLeavesTheVariance(int width) {
+        int stride = Gemm.padColumns(width);
+        float[] x = new float[stride];
+        for (int i = 0; i < width; i++) {
+            // Whole multiples of the spacing of floats around 1000.
+            x[i] = 1000 + (i % 5 - 2) / 64f;
+        }
+        double mean = 0;
+        double square = 0;
+        for (int i = 0; i < width; i++) {
+            mean += x[i] / (double) width;
+        }
+        for (int i = 0; i < width; i++) {
+            square += (x[i] - mean) * (x[i] - mean) / width;
+        }
+        float[] weight = new float[stride];
+        Arrays.fill(weight, 0, width, 1);
+        float[] y = new float[stride];
+        new RowNorm(true, width, 0, weight, null).forward(x, y, 1, stride, new float[Lanes.COUNT]);
+        for (int i = 0; i < width; i++) {
+            // The mean itself is rounded to 6e-5 of a deviation of 0.02.
+            assertEquals((x[i] - mean) / Math.sqrt(square), y[i], 5e-3, "element " + i);
         }
     }
 
