@@ -40,7 +40,7 @@ FLAGS = re.compile(r"^(avx|amx|f16c|fma|sse4)")
 
 
 class Broken(Exception):
-    """An engine that ended, said nothing for too long or printed no JSON."""
+    """An engine that ended, said nothing for too long or printed no JSON; or engines that do not do the same work."""
 
 
 @dataclass
@@ -58,6 +58,13 @@ class Options:
     data: Path
     work: Path
 
+    def short(self, argument: str) -> str:
+        """An argument without the folders of this machine."""
+        names = {self.data: self.data.name, self.work: "OUT", HERE: "bench/python", HERE.parent: "bench"}
+        for path, name in names.items():
+            argument = argument.replace(str(path), name)
+        return argument
+
 
 @dataclass
 class Engine:
@@ -66,13 +73,9 @@ class Engine:
     name: str
     command: list[str]
 
-    def shown(self) -> str:
+    def shown(self, options: Options) -> str:
         """The command without the folders of this machine."""
-        return shlex.join(["quern" if self.name == "quern" else "python", *map(self.short, self.command[1:])])
-
-    @staticmethod
-    def short(argument: str) -> str:
-        return argument.replace(str(HERE), "bench/python").replace(str(HERE.parent), "bench")
+        return shlex.join(["quern" if self.name == "quern" else "python", *map(options.short, self.command[1:])])
 
 
 @dataclass
@@ -82,6 +85,8 @@ class Workload:
     engines: Callable[[Options], list[Engine]]
     rate: str = "tokens_per_sec"
     prepare: Callable[[Options], None] = lambda options: None
+    # Turns are groups of training steps, not calls.
+    steps: bool = True
 
 
 def quern(options: Options, *arguments: str) -> Engine:
@@ -166,8 +171,8 @@ WORKLOADS = {
     "30m": Workload(gpt("30m")),
     "124m": Workload(gpt("124m")),
     "llama60m": Workload(llama),
-    "generate-1": Workload(generation(1)),
-    "generate-8": Workload(generation(8)),
+    "generate-1": Workload(generation(1), steps=False),
+    "generate-8": Workload(generation(8), steps=False),
     "sft": Workload(instructions, "counted_tokens_per_sec", train_tokenizer),
 }
 
@@ -251,7 +256,15 @@ def spread(values: list[float]) -> dict:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
-def run(workload: Workload, engines: list[Engine], pairs: int, timeout: float, log) -> dict:
+def check_rows(running: list[Running]) -> None:
+    """Both sides of a training on rows must have the same ones."""
+    rows = {side.engine.name: side.subject["rows"] for side in running if side.subject.get("rows") is not None}
+    if len(set(rows.values())) > 1:
+        found = ", ".join(f"{name} {count}" for name, count in rows.items())
+        raise Broken(f"the engines train on different rows: {found}")
+
+
+def run(workload: Workload, options: Options, engines: list[Engine], pairs: int, timeout: float, log) -> dict:
     """The turns of one workload, and what they come to."""
     running: list[Running] = []
     turns: dict[str, list[dict]] = {engine.name: [] for engine in engines}
@@ -259,6 +272,7 @@ def run(workload: Workload, engines: list[Engine], pairs: int, timeout: float, l
         for engine in engines:
             print(f"  {engine.name}: starting", file=sys.stderr, flush=True)
             running.append(Running(engine, timeout, log))
+        check_rows(running)
         for pair in range(pairs):
             for side in running if pair % 2 == 0 else reversed(running):
                 time.sleep(PAUSE)
@@ -273,11 +287,12 @@ def run(workload: Workload, engines: list[Engine], pairs: int, timeout: float, l
         for side in running:
             side.kill()
         raise
-    return summarize(workload.rate, engines, turns, peaks, results)
+    return summarize(workload.rate, options, engines, turns, peaks, results)
 
 
 def summarize(
     rate: str,
+    options: Options,
     engines: list[Engine],
     turns: dict[str, list[dict]],
     peaks: dict[str, float],
@@ -287,7 +302,7 @@ def summarize(
     for engine in engines:
         lines, result = turns[engine.name], results[engine.name]
         summary["engines"][engine.name] = {
-            "command": engine.shown(),
+            "command": engine.shown(options),
             rate: spread([line[rate] for line in lines]),
             "peak_rss_mb": peaks[engine.name],
             "first_loss": result.get("first_loss"),
@@ -399,15 +414,27 @@ def ceilings(summaries: dict[str, dict]) -> list[str]:
     return lines
 
 
+def chosen(arguments: argparse.Namespace) -> list[str]:
+    """The arguments that make the same record again, without folders."""
+    words = [*arguments.workloads, "--pairs", arguments.pairs, "--warmup", arguments.warmup]
+    words += ["--precision", arguments.precision, "--threads", arguments.threads]
+    if any(WORKLOADS[w].steps for w in arguments.workloads):
+        words += ["--group", arguments.group, "--ceiling", arguments.ceiling, "--parts", arguments.parts]
+    if arguments.peers is not None:
+        words += ["--peers", arguments.peers]
+    if "sft" in arguments.workloads:
+        words += ["--data", arguments.data.name]
+    return [str(word) for word in words]
+
+
 def readme(summaries: dict[str, dict], facts: dict, arguments: argparse.Namespace) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in facts["packages"].items() if number)
     lines = [
         "# Training and generation beside the Python peers",
         "",
-        f"Made by `bench/compare {' '.join(arguments.workloads)} --pairs {arguments.pairs} --group {arguments.group}"
-        f" --warmup {arguments.warmup} --precision {arguments.precision} --threads {arguments.threads}`:"
-        f" {arguments.pairs} turns, in each a group from every engine; a ratio is Quern's rate over the peer's in the"
-        " same turn. Memory is the peak of resident memory of each process.",
+        f"Made by `bench/compare {' '.join(chosen(arguments))}`: {arguments.pairs} turns, in each a group of steps or a"
+        " call from every engine; a ratio is Quern's rate over the peer's in the same turn. Memory is the peak of"
+        " resident memory of each process.",
         "",
         *table(summaries),
         "",
@@ -439,21 +466,32 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quern", default="./quern", help="the launcher")
     parser.add_argument("--peers", help="only these peers, separated by commas")
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--group", type=int, default=3, help="steps (or calls) an engine takes in a turn")
+    parser.add_argument("--group", type=int, help="training steps an engine takes in a turn; 3 unless given")
     parser.add_argument("--warmup", type=int, default=5, help="steps of every engine before the first turn")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--precision", choices=["bf16", "fp32"], default="bf16")
-    parser.add_argument("--ceiling", type=int, default=6, help="rounds of measuring the ceiling; 0 for none")
-    parser.add_argument("--parts", type=int, default=3, help="steps that Quern divides into parts at the end")
-    parser.add_argument("--data", type=Path, default=Path("instructions.json"), help="instruction rows, for sft")
+    parser.add_argument("--ceiling", type=int, help="rounds of measuring the ceiling; 6 unless given, 0 for none")
+    parser.add_argument("--parts", type=int, help="steps that Quern divides into parts at the end; 3 unless given")
+    parser.add_argument("--data", type=Path, help="instruction rows, for sft; instructions.json unless given")
     parser.add_argument("--timeout", type=float, default=1800.0, help="seconds that an answer may take")
     parser.add_argument("--out", type=Path, required=True, help="the record's folder; must not be there")
     arguments = parser.parse_args()
     unknown = [w for w in arguments.workloads if w not in WORKLOADS]
     if unknown:
         parser.error(f"no workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
-    if min(arguments.pairs, arguments.group, arguments.threads) < 1 or min(arguments.warmup, arguments.ceiling) < 0:
-        parser.error("--pairs, --group and --threads must be at least 1, --warmup and --ceiling at least 0")
+    if not any(WORKLOADS[w].steps for w in arguments.workloads):
+        for name in ("group", "ceiling", "parts"):
+            if getattr(arguments, name) is not None:
+                parser.error(f"--{name} is for training steps; a turn of {', '.join(arguments.workloads)} is one call")
+    if arguments.data is not None and "sft" not in arguments.workloads:
+        parser.error(f"--data is for the workload sft, not for {', '.join(arguments.workloads)}")
+    for name, usual in (("group", 3), ("ceiling", 6), ("parts", 3), ("data", Path("instructions.json"))):
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, usual)
+    if min(arguments.pairs, arguments.group, arguments.threads) < 1:
+        parser.error("--pairs, --group and --threads must be at least 1")
+    if min(arguments.warmup, arguments.ceiling, arguments.parts) < 0 or arguments.timeout <= 0:
+        parser.error("--warmup, --ceiling and --parts must be at least 0, --timeout more than 0")
     if "sft" in arguments.workloads and not arguments.data.is_file():
         parser.error(f"--data {arguments.data}: no such file; the workload sft needs instruction rows in Alpaca's form")
     if arguments.out.exists():
@@ -461,9 +499,21 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
+def engines_of(arguments: argparse.Namespace, options: Options) -> dict[str, list[Engine]]:
+    """The engines of each workload, Quern first, without the peers that are left out."""
+    engines = {workload: WORKLOADS[workload].engines(options) for workload in arguments.workloads}
+    if arguments.peers is None:
+        return engines
+    wanted = arguments.peers.split(",")
+    there = {engine.name: None for all_of in engines.values() for engine in all_of[1:]}
+    unknown = [peer for peer in wanted if peer not in there]
+    if unknown:
+        raise ValueError(f"--peers: no peer '{', '.join(unknown)}'; {', '.join(engines)} has {', '.join(there)}")
+    return {w: [all_of[0], *(e for e in all_of[1:] if e.name in wanted)] for w, all_of in engines.items()}
+
+
 def main() -> int:
     arguments = parse()
-    arguments.out.mkdir(parents=True)
     options = Options(
         quern=arguments.quern,
         python=sys.executable,
@@ -476,19 +526,23 @@ def main() -> int:
         data=arguments.data.resolve(),
         work=arguments.out.resolve(),
     )
+    try:
+        engines = engines_of(arguments, options)
+    except ValueError as failure:
+        print(failure, file=sys.stderr)
+        return 2
+    arguments.out.mkdir(parents=True)
     facts = machine(options)
     (arguments.out / "machine.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    wanted = None if arguments.peers is None else arguments.peers.split(",")
     summaries: dict[str, dict] = {}
     for workload in arguments.workloads:
-        engines = WORKLOADS[workload].engines(options)
-        if wanted is not None:
-            engines = engines[:1] + [engine for engine in engines[1:] if engine.name in wanted]
         print(workload, file=sys.stderr, flush=True)
         try:
             WORKLOADS[workload].prepare(options)
             with (arguments.out / f"{workload}.jsonl").open("w", encoding="utf-8") as log:
-                summaries[workload] = run(WORKLOADS[workload], engines, arguments.pairs, arguments.timeout, log)
+                summaries[workload] = run(
+                    WORKLOADS[workload], options, engines[workload], arguments.pairs, arguments.timeout, log
+                )
         except Broken as failure:
             print(f"{workload}: {failure}", file=sys.stderr)
             return 1

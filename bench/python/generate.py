@@ -21,7 +21,7 @@ from step_time import token_stream
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
-def llama(positions: int) -> LlamaForCausalLM:
+def llama60m(positions: int) -> LlamaForCausalLM:
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=32000,
@@ -38,10 +38,10 @@ def llama(positions: int) -> LlamaForCausalLM:
     )
 
 
-def gpt2(layers: int, heads: int, width: int, positions: int) -> GPT2LMHeadModel:
+def gpt2(layers: int, heads: int, width: int, vocabulary: int, positions: int) -> GPT2LMHeadModel:
     return GPT2LMHeadModel(
         GPT2Config(
-            vocab_size=50304,
+            vocab_size=vocabulary,
             n_positions=positions,
             n_embd=width,
             n_layer=layers,
@@ -53,15 +53,16 @@ def gpt2(layers: int, heads: int, width: int, positions: int) -> GPT2LMHeadModel
 
 
 MODELS = {
-    "llama-56m": llama,
-    "30m": lambda positions: gpt2(6, 6, 384, positions),
-    "124m": lambda positions: gpt2(12, 12, 768, positions),
+    "char": lambda positions: gpt2(4, 4, 128, 65, positions),
+    "30m": lambda positions: gpt2(6, 6, 384, 50304, positions),
+    "124m": lambda positions: gpt2(12, 12, 768, 50304, positions),
+    "llama60m": llama60m,
 }
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=MODELS, default="llama-56m")
+    parser.add_argument("--model", choices=MODELS, default="llama60m")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--prompt", type=int, default=32, help="tokens of each prompt")
     parser.add_argument("--new", type=int, default=64, help="tokens made for each prompt")

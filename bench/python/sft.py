@@ -44,7 +44,7 @@ MAX_LENGTH = 512
 
 
 class Rows(torch.utils.data.Dataset):
-    """Prompt and answer as ids and labels; rows that are too long are left out."""
+    """Prompt and answer as ids and labels; rows with more than MAX_LENGTH tokens before the last are left out."""
 
     def __init__(self, file: Path, tokenizer: tokenizers.Tokenizer, end: int):
         self.rows = []
@@ -53,7 +53,7 @@ class Rows(torch.utils.data.Dataset):
             template = WITH_INPUT if row["input"] else WITHOUT_INPUT
             prompt = tokenizer.encode(template.format(**row), add_special_tokens=False).ids
             answer = [*tokenizer.encode(row["output"], add_special_tokens=False).ids, end]
-            if len(prompt) + len(answer) <= MAX_LENGTH:
+            if len(prompt) + len(answer) - 1 <= MAX_LENGTH:
                 labels = [NOT_COUNTED] * len(prompt) + answer
                 self.rows.append({"input_ids": prompt + answer, "labels": labels})
 

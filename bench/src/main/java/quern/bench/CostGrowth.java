@@ -14,6 +14,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import quern.evaluate.plot.CurvePng;
 import quern.evaluate.plot.Series;
+import quern.recipe.QuernException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -81,7 +82,15 @@ public final class CostGrowth implements Runnable {
 
     /** Runs the command. */
     public static void main(String[] arguments) {
-        System.exit(new CommandLine(new CostGrowth()).execute(arguments));
+        CommandLine command = new CommandLine(new CostGrowth());
+        command.setExecutionExceptionHandler((failure, line, parsed) -> {
+            if (failure instanceof QuernException e) {
+                line.getErr().println(e.getMessage());
+                return e.exitCode().code();
+            }
+            throw failure;
+        });
+        System.exit(command.execute(arguments));
     }
 
     /** What changes from point to point. */
@@ -108,8 +117,7 @@ public final class CostGrowth implements Runnable {
     @Override
     public void run() {
         try {
-            Files.createDirectories(folder.toAbsolutePath().getParent());
-            Files.createDirectory(folder);
+            newFolder();
             StringBuilder page = new StringBuilder("# How the cost of a step grows\n\n");
             page.append("`bench/growth`: ")
                     .append(workload)
@@ -128,6 +136,17 @@ public final class CostGrowth implements Runnable {
             Files.writeString(folder.resolve("README.md"), page);
         } catch (IOException e) {
             throw new IllegalStateException(e.getMessage(), e);
+        }
+    }
+
+    private void newFolder() {
+        if (Files.exists(folder)) {
+            throw QuernException.badInput("%s: is there already; name another FOLDER", folder);
+        }
+        try {
+            Files.createDirectories(folder);
+        } catch (IOException e) {
+            throw QuernException.badInput("%s: no folder can be made there: %s; name another FOLDER", folder, e);
         }
     }
 

@@ -23,10 +23,10 @@ import quern.tensor.kernel.SmallProducts;
  */
 final class ChunkedCrossEntropy implements HandWritten {
     /** Rows a chunk at most: the products of fewer are slower, more bring nothing. */
-    private static final long ROWS = 512;
+    private static final int ROWS = 512;
 
     /** Rows a chunk at least, however large the vocabulary. */
-    private static final long FEWEST_ROWS = 64;
+    private static final int FEWEST_ROWS = 64;
 
     /** Weights up to this many elements are multiplied in arrays: a library's calls cost more than the products. */
     private static final long SMALL = 1 << 16;
@@ -43,6 +43,11 @@ final class ChunkedCrossEntropy implements HandWritten {
         this.output = output;
         this.transform = transform;
         this.regularization = regularization;
+    }
+
+    /** Rows of a chunk at most, with logits in the dtype of the products. */
+    static int rows(long vocabulary, DType dtype, Device device) {
+        return device.isCuda() ? ROWS : Math.clamp(CHUNK_BYTES / (vocabulary * dtype.bytes()), FEWEST_ROWS, ROWS);
     }
 
     @Override
@@ -194,9 +199,7 @@ final class ChunkedCrossEntropy implements HandWritten {
                     Autograd.Mode mode = Autograd.noGrad()) {
                 Tensor w_VD = output.weight().value().to(dtype);
                 long vocabulary = w_VD.size(0);
-                long most = device.isCuda()
-                        ? ROWS
-                        : Math.clamp(CHUNK_BYTES / (vocabulary * dtype.bytes()), FEWEST_ROWS, ROWS);
+                long most = rows(vocabulary, dtype, device);
                 Tensor buffer = Tensor.empty(dtype, device, Math.min(most, rows), vocabulary);
                 Tensor product = weights != null && dWeight_VD != null && dtype != DType.FP32
                         ? Tensor.empty(dtype, device, w_VD.shape())

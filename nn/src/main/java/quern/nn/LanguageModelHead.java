@@ -3,7 +3,10 @@ package quern.nn;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import quern.tensor.DType;
+import quern.tensor.Device;
 import quern.tensor.Parameter;
+import quern.tensor.Products;
 import quern.tensor.Tensor;
 
 /**
@@ -38,6 +41,15 @@ public final class LanguageModelHead extends Segment {
     /** Logits become {@code cap · tanh(logit / cap)} (Gemma 2), after any factor. */
     public LanguageModelHead withSoftCap(double cap) {
         return new LanguageModelHead(name(), output, new LogitTransform(transform.factor(), cap));
+    }
+
+    /**
+     * How many rows a loss multiplies by the head's matrix at once, at most.
+     *
+     * @param dtype of the hidden states
+     */
+    public static int rowsAtOnce(long vocabulary, DType dtype, Device device) {
+        return ChunkedCrossEntropy.rows(vocabulary, Products.dtype(dtype, device), device);
     }
 
     /** The dense slot whose results are the logits as they are, or {@code null}. */

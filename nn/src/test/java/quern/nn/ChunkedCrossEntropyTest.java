@@ -209,6 +209,14 @@ class ChunkedCrossEntropyTest extends ScopedTest {
         }
     }
 
+    /** 64 MB of logits of four bytes, but 64 to 512 rows. */
+    @Test
+    void rowsOfAChunkFollowTheVocabulary() {
+        assertEquals(512, LanguageModelHead.rowsAtOnce(65, DType.FP32, Device.CPU));
+        assertEquals(333, LanguageModelHead.rowsAtOnce(50_304, DType.FP32, Device.CPU));
+        assertEquals(64, LanguageModelHead.rowsAtOnce(1_000_000, DType.FP32, Device.CPU));
+    }
+
     @Test
     void noTargetCounted() {
         try (Network network = head(DType.FP32, true)) {

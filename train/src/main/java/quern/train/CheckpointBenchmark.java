@@ -158,7 +158,8 @@ public final class CheckpointBenchmark {
         try {
             return Files.createTempDirectory(folder, "checkpoints");
         } catch (IOException e) {
-            throw QuernException.badInput("%s: no folder can be made there: %s", folder, e.getMessage());
+            throw QuernException.badInput(
+                    "%s: no folder can be made there: %s; name another --folder", folder, e.getMessage());
         }
     }
 
@@ -225,7 +226,6 @@ public final class CheckpointBenchmark {
     }
 
     private static double median(List<Pair> pairs, ToDoubleFunction<Pair> of) {
-        double[] sorted = pairs.stream().mapToDouble(of).sorted().toArray();
-        return (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
+        return Median.of(pairs.stream().mapToDouble(of).toArray());
     }
 }

@@ -1,18 +1,15 @@
 package quern.train;
 
-import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import quern.models.GenerationConfig;
 import quern.models.Generator;
 import quern.models.LanguageModel;
 import quern.models.ModelSpec;
-import quern.models.SpecialTokens;
 import quern.recipe.Block;
 import quern.recipe.Position;
 import quern.recipe.Precision;
-import quern.recipe.QuernException;
 import quern.tensor.Device;
 
 /**
@@ -20,70 +17,17 @@ import quern.tensor.Device;
  * token for token. Every text runs to its full length.
  */
 public final class GenerationBenchmark implements AutoCloseable {
-    /** The models that can be named. */
-    public enum Model {
-        /** 8 layers of width 512, grouped queries 8/4, 32,000 tokens, a head of its own. */
-        LLAMA_56M(32000),
-        /** GPT-2, 6 layers of width 384. */
-        GPT_30M(50304),
-        /** GPT-2, 12 layers of width 768. */
-        GPT_124M(50304);
-
-        final int vocabulary;
-
-        Model(int vocabulary) {
-            this.vocabulary = vocabulary;
-        }
-
-        /** The name on the command line: {@code llama-56m}, {@code 30m}, {@code 124m}. */
-        public String label() {
-            return name().replace("GPT_", "").replace('_', '-').toLowerCase(Locale.ROOT);
-        }
-
-        /** The model of that name. */
-        public static Model of(String label) {
-            return Arrays.stream(values())
-                    .filter(m -> m.label().equals(label))
-                    .findFirst()
-                    .orElseThrow(() -> QuernException.badInput(
-                            "model: found '%s', expected one of %s",
-                            label,
-                            String.join(
-                                    ", ",
-                                    Arrays.stream(values()).map(Model::label).toList())));
-        }
-
-        private Block settings(int positions) {
-            Block block = Block.empty(Position.of("the benchmark"))
-                    .with("vocab_size", vocabulary)
-                    .with("max_position_embeddings", positions);
-            if (this == LLAMA_56M) {
-                return block.with("family", "llama")
-                        .with("hidden_size", 512)
-                        .with("intermediate_size", 1408)
-                        .with("num_hidden_layers", 8)
-                        .with("num_attention_heads", 8)
-                        .with("num_key_value_heads", 4)
-                        .with("tie_word_embeddings", false);
-            }
-            boolean small = this == GPT_30M;
-            return block.with("family", "gpt2")
-                    .with("hidden_size", small ? 384 : 768)
-                    .with("num_hidden_layers", small ? 6 : 12)
-                    .with("num_attention_heads", small ? 6 : 12);
-        }
-    }
-
     /**
      * What is timed.
      *
+     * @param workload whose model it is, with positions enough; its batch and length are for training
      * @param batch texts at once
      * @param promptTokens of each text
      * @param newTokens made for each text
      * @param sampled tokens are drawn at temperature 0.8, top-k 50, top-p 0.95; otherwise the most likely one is taken
      */
     public record Settings(
-            Model model,
+            Workload workload,
             Precision precision,
             int batch,
             int promptTokens,
@@ -104,8 +48,7 @@ public final class GenerationBenchmark implements AutoCloseable {
         this.settings = settings;
         ComputeThreads.use(settings.threads());
         int positions = Math.max(FEWEST_POSITIONS, settings.promptTokens() + settings.newTokens());
-        ModelSpec spec = ModelSpec.fromRecipe(
-                settings.model().settings(positions), settings.model().vocabulary, SpecialTokens.NONE);
+        ModelSpec spec = settings.workload().sized(0, positions, 0).spec();
         Block block = Block.empty(Position.of("the benchmark")).with("max_new_tokens", settings.newTokens());
         if (settings.sampled()) {
             block = block.with("do_sample", true)
@@ -116,18 +59,12 @@ public final class GenerationBenchmark implements AutoCloseable {
         GenerationConfig config = block.bind(GenerationConfig.class);
         model = LanguageModel.create(spec, Preparation.dtype(settings.precision()), Device.CPU, settings.seed());
         generator = new Generator(model, config, null);
-        long[] state = {settings.seed()};
-        prompts = Stream.generate(() -> prompt(state)).limit(settings.batch()).toList();
-    }
-
-    private long[] prompt(long[] state) {
-        long[] ids = new long[settings.promptTokens()];
-        for (int i = 0; i < ids.length; i++) {
-            state[0] = 6364136223846793005L * state[0] + 1442695040888963407L;
-            double u = (state[0] >>> 11) * 0x1p-53;
-            ids[i] = (long) Math.pow(settings.model().vocabulary, u) - 1;
-        }
-        return ids;
+        SyntheticTokens tokens = new SyntheticTokens(settings.workload().vocabulary(), settings.seed());
+        prompts = Stream.generate(() -> LongStream.generate(tokens::next)
+                        .limit(settings.promptTokens())
+                        .toArray())
+                .limit(settings.batch())
+                .toList();
     }
 
     /** The model's weights. */
@@ -141,11 +78,6 @@ public final class GenerationBenchmark implements AutoCloseable {
         List<Generator.Generated> made = generator.generate(prompts);
         double seconds = (System.nanoTime() - start) / 1e9;
         return made.stream().mapToInt(g -> g.tokens().length).sum() / seconds;
-    }
-
-    /** The most memory the process had resident so far. */
-    public static double peakResidentMegabytes() {
-        return ProcessMemory.read().peak() / 1e6;
     }
 
     @Override

@@ -1,8 +1,10 @@
 package quern.train;
 
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.TreeMap;
+import quern.data.Batch;
 import quern.recipe.GradientNoiseScale;
 
 /**
@@ -36,6 +38,13 @@ final class GradientNoise implements Resumable {
     /** Whether a step, counted from 0, is measured. */
     boolean due(long step) {
         return step % config.every() == 0;
+    }
+
+    /** A step's batches, a single one in halves where the step is measured: the scale needs a small and a large batch. */
+    List<Batch> divided(long step, List<Batch> batches) {
+        return due(step) && batches.size() == 1 && batches.getFirst().rows() > 1
+                ? MicroBatches.ofRows(batches, (batches.getFirst().rows() + 1) / 2)
+                : batches;
     }
 
     /** Forgets the micro-batches of a step that was begun. */

@@ -25,6 +25,11 @@ public record ProcessMemory(long now, long peak) {
         return new ProcessMemory(field(STATUS, "VmRSS:"), field(STATUS, "VmHWM:"));
     }
 
+    /** The {@link #peak} as it is now, in megabytes. */
+    public static double peakMegabytes() {
+        return read().peak() / 1e6;
+    }
+
     /** Bytes of the machine that can be had without swapping. */
     public static long available() {
         return field(MACHINE, "MemAvailable:");

@@ -7,9 +7,12 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import quern.data.BatchSource;
+import quern.nn.LanguageModelHead;
 import quern.recipe.Block;
 import quern.recipe.Precision;
-import quern.recipe.QuernException;
+import quern.tensor.DType;
+import quern.tensor.Device;
 import quern.tensor.OperatorParts;
 import quern.tensor.kernel.PartClock;
 
@@ -26,6 +29,7 @@ public final class StepBenchmark {
      * @param group steps a reported rate covers
      * @param partSteps steps after them that are divided into parts; 0 for none
      * @param ceilingRounds rounds in which the ceiling is measured at the end; 0 for none
+     * @param threads 0 for those of the recipe, or one a processor
      */
     public record Settings(int steps, int warmup, int group, int partSteps, int ceilingRounds, int threads) {}
 
@@ -51,6 +55,7 @@ public final class StepBenchmark {
      *
      * @param batch rows a step
      * @param length tokens a row, at most
+     * @param rows of a recipe's training data
      */
     public record Subject(
             String engine,
@@ -59,6 +64,7 @@ public final class StepBenchmark {
             int batch,
             int length,
             int vocabulary,
+            Optional<Long> rows,
             String precision,
             int threads) {}
 
@@ -94,7 +100,7 @@ public final class StepBenchmark {
         /** After the steps of warming up. */
         default void begins(Subject subject) {}
 
-        /** Before a group of steps: false to end here, however many steps were asked for. */
+        /** Before a group of steps: false to end here, however many steps were asked for, but not before the first. */
         default boolean goesOn() {
             return true;
         }
@@ -104,8 +110,6 @@ public final class StepBenchmark {
     }
 
     private static final long SEED = 1337;
-    /** Rows that the head takes at a time. */
-    private static final int HEAD_ROWS = 512;
 
     private final Settings settings;
     private final Listener listener;
@@ -117,14 +121,11 @@ public final class StepBenchmark {
         this.steps = steps;
     }
 
-    private static void useThreads(Settings s) {
-        ComputeThreads.use(s.threads());
-    }
-
     /** Times a workload. */
     public static Result run(Workload work, Precision precision, Settings s, Listener listener) {
-        useThreads(s);
-        try (TimedSteps steps = TimedSteps.of(work, Preparation.dtype(precision), SEED)) {
+        ComputeThreads.use(s.threads());
+        DType dtype = Preparation.dtype(precision);
+        try (TimedSteps steps = TimedSteps.of(work, dtype, SEED)) {
             long parameters = steps.model().parameterCount();
             Subject subject = new Subject(
                     "quern",
@@ -133,14 +134,17 @@ public final class StepBenchmark {
                     work.batch(),
                     work.length(),
                     work.vocabulary(),
+                    Optional.empty(),
                     precision.name().toLowerCase(Locale.ROOT),
-                    s.threads());
+                    ComputeThreads.count(s.threads()));
             Result timed = new StepBenchmark(s, listener, steps).run(subject);
             double gflop = work.flops(parameters) / 1e9;
             Optional<GemmCeiling> ceiling = s.ceilingRounds() == 0
                     ? Optional.empty()
                     : Optional.of(GemmCeiling.measure(
-                            work.products(HEAD_ROWS), Preparation.dtype(precision), s.ceilingRounds()));
+                            work.products(LanguageModelHead.rowsAtOnce(work.vocabulary(), dtype, Device.CPU)),
+                            dtype,
+                            s.ceilingRounds()));
             return new Result(
                     subject,
                     timed.tokensPerSec,
@@ -166,7 +170,9 @@ public final class StepBenchmark {
      */
     public static Result run(String label, Block recipe, Settings s, Consumer<String> notes, Listener listener) {
         Preparation preparation = Preparation.of(recipe, notes);
-        useThreads(s);
+        int threads = ComputeThreads.count(
+                s.threads() > 0 ? s.threads() : preparation.recipe().threads());
+        ComputeThreads.use(threads);
         try (TimedSteps steps = TimedSteps.of(preparation)) {
             Subject subject = new Subject(
                     "quern",
@@ -176,10 +182,18 @@ public final class StepBenchmark {
                             * preparation.recipe().gradientAccumulationSteps(),
                     preparation.data().maxLength(),
                     preparation.tokenizer().vocabularySize(),
+                    Optional.of(rows(preparation.batches())),
                     preparation.recipe().precision().name().toLowerCase(Locale.ROOT),
-                    s.threads());
+                    threads);
             return new StepBenchmark(s, listener, steps).run(subject);
         }
+    }
+
+    /** Those of an epoch, whose last batch may have fewer. */
+    private static long rows(BatchSource batches) {
+        long last = batches.batchesPerEpoch() - 1;
+        long whole = last == 0 ? 0 : last * batches.batch(0).rows();
+        return whole + batches.batch(last).rows();
     }
 
     private Result run(Subject subject) {
@@ -187,12 +201,15 @@ public final class StepBenchmark {
         listener.begins(subject);
         List<Double> rates = new ArrayList<>();
         List<Double> countedRates = new ArrayList<>();
-        ProcessUse before = ProcessUse.read();
         double seconds = 0;
+        double processorSeconds = 0;
+        long faults = 0;
         int taken = 0;
         while (taken < settings.steps() && listener.goesOn()) {
             TimedSteps.Taken group = steps.take(Math.min(settings.group(), settings.steps() - taken));
             seconds += group.seconds();
+            processorSeconds += group.used().seconds();
+            faults += group.used().faults();
             taken += group.steps();
             rates.add(group.tokens() / group.seconds());
             countedRates.add(group.counted() / group.seconds());
@@ -202,13 +219,12 @@ public final class StepBenchmark {
                     countedRates.getLast(),
                     group.seconds() / group.steps(),
                     steps.last(),
-                    peakResidentMegabytes()));
+                    ProcessMemory.peakMegabytes()));
         }
         if (taken == 0) {
-            throw QuernException.badInput("no step was asked for on standard input");
+            throw new IllegalStateException("the listener ended it before the first group");
         }
-        ProcessUse used = ProcessUse.read().minus(before);
-        double peak = peakResidentMegabytes();
+        double peak = ProcessMemory.peakMegabytes();
         double first = steps.first();
         double last = steps.last();
         return new Result(
@@ -220,8 +236,8 @@ public final class StepBenchmark {
                 first,
                 last,
                 peak,
-                used.seconds() / seconds / settings.threads(),
-                (double) used.faults() / taken,
+                processorSeconds / seconds / subject.threads(),
+                (double) faults / taken,
                 settings.partSteps() == 0 ? Optional.empty() : Optional.of(parts()),
                 Optional.empty(),
                 Optional.empty(),
@@ -229,9 +245,7 @@ public final class StepBenchmark {
     }
 
     private static double median(List<Double> values) {
-        double[] sorted =
-                values.stream().mapToDouble(Double::doubleValue).sorted().toArray();
-        return (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
+        return Median.of(values.stream().mapToDouble(Double::doubleValue).toArray());
     }
 
     private Parts parts() {
@@ -248,9 +262,9 @@ public final class StepBenchmark {
         StepParts hook = new StepParts();
         steps.model().network().addHook(hook);
         try (OperatorParts operators = OperatorParts.listen()) {
-            var batches = steps.batches(count);
+            steps.ready(count);
             PartClock.start();
-            steps.take(batches);
+            steps.take(count);
             return PartClock.stop();
         } finally {
             steps.model().network().removeHook(hook);
@@ -269,9 +283,5 @@ public final class StepBenchmark {
             divided(divided);
         }
         steps.take(settings.warmup() - before - divided);
-    }
-
-    private static double peakResidentMegabytes() {
-        return ProcessMemory.read().peak() / 1e6;
     }
 }

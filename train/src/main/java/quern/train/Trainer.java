@@ -151,16 +151,9 @@ final class Trainer {
 
     /** The batches of a step as they go through the model. */
     private List<Batch> microBatches(long step) {
-        List<Batch> all = parts.prefetch().of(step);
-        if (parts.microBatch().isPresent()) {
-            all = parts.microBatch().get().divide(all);
-        }
-        boolean measured = parts.safeguards().noise().filter(n -> n.due(step)).isPresent();
-        if (measured && all.size() == 1 && all.getFirst().rows() > 1) {
-            // The noise scale needs a small and a large batch.
-            all = MicroBatches.ofRows(all, (all.getFirst().rows() + 1) / 2);
-        }
-        return all;
+        List<Batch> made = parts.prefetch().of(step);
+        List<Batch> all = parts.microBatch().map(m -> m.divide(made)).orElse(made);
+        return parts.safeguards().noise().map(n -> n.divided(step, all)).orElse(all);
     }
 
     private void findMicroBatch() {

@@ -9,7 +9,8 @@ import quern.recipe.Position;
 import quern.recipe.QuernException;
 
 /**
- * A model and a batch whose training steps are timed; {@code bench/python/step_time.py} has the same under the same names.
+ * A model and a batch whose training steps are timed, and the model its generation; {@code bench/python/step_time.py} and
+ * {@code generate.py} have the same under the same names.
  *
  * @param label the name on the command line
  * @param keyValueHeads 0 for a GPT-2 shaped model, which has as many as heads
@@ -124,7 +125,7 @@ public record Workload(
                 new LinearMap("attention output", width, width, tokens(), layers),
                 new LinearMap("feed-forward up", width, isLlama() ? 2 * inner : inner, tokens(), layers),
                 new LinearMap("feed-forward down", inner, width, tokens(), layers),
-                new LinearMap("head", width, vocabulary, rows, Math.ceilDiv(tokens(), rows)));
+                new LinearMap("head", width, vocabulary, rows, Math.round((float) tokens() / rows)));
         List<GemmCeiling.Product> products = new ArrayList<>();
         for (LinearMap map : maps) {
             products.add(new GemmCeiling.Product(map.name, map.rows, map.out, map.in, map.count));

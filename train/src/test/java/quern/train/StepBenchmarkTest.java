@@ -1,5 +1,6 @@
 package quern.train;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -8,13 +9,17 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import quern.data.Batch;
+import quern.data.BatchSource;
+import quern.recipe.Block;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
 import quern.recipe.RecipeFile;
-import quern.tensor.DType;
 
 class StepBenchmarkTest {
     private static final Workload SMALL = Workload.of("char").sized(2, 16, 0);
@@ -74,7 +79,7 @@ class StepBenchmarkTest {
         };
         StepBenchmark.run(SMALL, Precision.BF16, settings(0, 0), once);
         assertEquals(1, groups.size());
-        assertThrows(QuernException.class, () -> StepBenchmark.run(SMALL, Precision.BF16, settings(0, 0), once));
+        assertThrows(IllegalStateException.class, () -> StepBenchmark.run(SMALL, Precision.BF16, settings(0, 0), once));
     }
 
     /** As nanoGPT counts: 6·N·tokens without positions, 12·L·d·T·tokens. */
@@ -89,11 +94,9 @@ class StepBenchmarkTest {
     /** The first tokens of bench/python/step_time.py's stream for this vocabulary and seed. */
     @Test
     void theStreamIsThePeers() {
-        try (TimedSteps steps = TimedSteps.of(Workload.of("char").sized(1, 8, 0), DType.FP32, 1337)) {
-            Batch batch = steps.batches(1).getFirst().getFirst();
-            assertEquals(
-                    List.of(STREAM), Arrays.stream(batch.inputIds()).boxed().toList());
-        }
+        Batch batch = new SyntheticTokens(Workload.of("char").vocabulary(), 1337).batch(1, 8);
+        assertEquals(List.of(STREAM), Arrays.stream(batch.inputIds()).boxed().toList());
+        assertArrayEquals(Arrays.copyOfRange(batch.inputIds(), 1, 8), Arrays.copyOf(batch.labels(), 7));
     }
 
     private static final Integer[] STREAM = {3, 1, 0, 35, 61, 37, 45, 37};
@@ -111,6 +114,56 @@ class StepBenchmarkTest {
         assertEquals(2, groups.size());
         assertTrue(result.parts().isPresent() && result.ceiling().isEmpty(), result.toString());
         assertTrue(result.countedTokensPerSec() <= result.tokensPerSec(), result.toString());
+        assertTrue(result.parts().get().shares().get("data") > 0, result.toString());
+    }
+
+    @Test
+    void aRecipeSaysItsThreadsAndRows() {
+        Block recipe = TinyRuns.block(folder, "threads=1");
+        StepBenchmark.Settings settings = new StepBenchmark.Settings(1, 0, 1, 0, 0, 0);
+        StepBenchmark.Subject subject = StepBenchmark.run("tiny", recipe, settings, note -> {}, group -> {})
+                .subject();
+        assertEquals(1, subject.threads());
+        BatchSource batches = Preparation.of(recipe, note -> {}).batches();
+        long rows = LongStream.range(0, batches.batchesPerEpoch())
+                .map(i -> batches.batch(i).rows())
+                .sum();
+        assertEquals(rows, subject.rows().orElseThrow());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "gradient_accumulation_steps=3;batch_size_warmup={start: 4, steps: 3}",
+                "gradient_noise_scale={every: 2}"
+            })
+    void aRecipesStepsAreThoseOfItsTraining(String settings) {
+        List<String> overrides = new ArrayList<>(List.of(settings.split(";")));
+        overrides.add("max_steps=5");
+        Block recipe = TinyRuns.block(folder, overrides.toArray(String[]::new));
+        List<Double> trained = TinyRuns.metrics(TinyRuns.train(recipe).folder()).stream()
+                .filter(m -> m.containsKey("loss"))
+                .map(m -> m.get("loss"))
+                .toList();
+        List<Double> timed = new ArrayList<>();
+        try (TimedSteps steps = TimedSteps.of(Preparation.of(recipe, note -> {}))) {
+            for (int i = 0; i < 5; i++) {
+                steps.take(1);
+                timed.add(steps.last());
+            }
+        }
+        assertEquals(trained, timed);
+    }
+
+    @Test
+    void textsRunToTheirFullLength() {
+        GenerationBenchmark.Settings settings =
+                new GenerationBenchmark.Settings(Workload.of("char"), Precision.FP32, 2, 5, 3, true, 1, 7);
+        try (GenerationBenchmark benchmark = new GenerationBenchmark(settings)) {
+            assertTrue(benchmark.tokensPerSecond() > 0);
+            // Blocks of 12·d² weights and 13·d of norms and biases, the last norm, 65 tokens, 512 positions.
+            assertEquals(4 * (12 * 128 * 128 + 13 * 128) + 2 * 128 + (65 + 512) * 128, benchmark.parameters());
+        }
     }
 
     @Test

@@ -23,7 +23,6 @@ import quern.recipe.ExitCode;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
 import quern.recipe.RecipeFile;
-import quern.train.ComputeThreads;
 import quern.train.StepBenchmark;
 import quern.train.Workload;
 
@@ -87,7 +86,7 @@ public final class Bench implements Verb {
             description = "bf16 (unless said otherwise) or fp32; of a recipe, what it says itself.")
     private String precision;
 
-    @Option(names = "--threads", defaultValue = "0", description = "CPU threads; 0 for all.")
+    @Option(names = "--threads", defaultValue = "0", description = "CPU threads; 0 for those of the recipe, or all.")
     private int threads;
 
     @Option(
@@ -115,10 +114,12 @@ public final class Bench implements Verb {
         if (batch < 0 || length < 0 || vocabulary < 0 || vocabulary == 1) {
             throw QuernException.badInput("--batch and --length take 1 or more, --vocab-size 2 or more");
         }
-        int n = ComputeThreads.count(threads);
+        if (paced) {
+            refuseBesidePaced(spec, "--steps", "--json");
+        }
         PrintWriter out = spec.commandLine().getOut();
         StepBenchmark.Settings timing = new StepBenchmark.Settings(
-                paced ? Integer.MAX_VALUE : steps, warmup, group, partSteps, ceilingRounds, n);
+                paced ? Integer.MAX_VALUE : steps, warmup, group, partSteps, ceilingRounds, threads);
         StepBenchmark.Listener listener = paced ? new Paced(out) : new Shown(out, json.wanted());
         StepBenchmark.Result result = isRecipe() ? ofRecipe(timing, listener) : ofWorkload(timing, listener);
         if (paced || json.wanted()) {
@@ -176,9 +177,14 @@ public final class Bench implements Verb {
     }
 
     /** Takes a group for every line of standard input. */
-    private record Paced(PrintWriter out, BufferedReader turns) implements StepBenchmark.Listener {
+    private static final class Paced implements StepBenchmark.Listener {
+        private final PrintWriter out;
+        private final BufferedReader turns =
+                new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        private boolean asked;
+
         Paced(PrintWriter out) {
-            this(out, new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8)));
+            this.out = out;
         }
 
         @Override
@@ -189,7 +195,13 @@ public final class Bench implements Verb {
         @Override
         public boolean goesOn() {
             try {
-                return turns.readLine() != null;
+                boolean asks = turns.readLine() != null;
+                if (!asks && !asked) {
+                    throw QuernException.badInput(
+                            "--paced: standard input ended before the first line; give a line for each group of steps");
+                }
+                asked = true;
+                return asks;
             } catch (IOException e) {
                 throw new UncheckedIOException("standard input can't be read", e);
             }
@@ -233,6 +245,17 @@ public final class Bench implements Verb {
                     "ceiling %.1f GFLOP/s; the step reaches %.1f%% of it%n",
                     c.gflops(), 100 * r.shareOfCeiling().orElseThrow());
         });
+    }
+
+    /** Refuses options that have no effect beside {@code --paced}. */
+    static void refuseBesidePaced(CommandSpec spec, String... options) {
+        for (String option : options) {
+            if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
+                throw QuernException.badInput(
+                        "%s: has no effect beside --paced, which takes what standard input asks for and prints JSON; leave it out",
+                        option);
+            }
+        }
     }
 
     /** The precision of that name, of those that are timed. */

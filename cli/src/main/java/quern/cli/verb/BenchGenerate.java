@@ -16,8 +16,11 @@ import quern.cli.JsonOption;
 import quern.cli.Verb;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
+import quern.search.Statistics;
 import quern.train.ComputeThreads;
 import quern.train.GenerationBenchmark;
+import quern.train.ProcessMemory;
+import quern.train.Workload;
 
 /** {@code quern bench generate}: times generation. */
 @Command(
@@ -29,10 +32,10 @@ import quern.train.GenerationBenchmark;
 public final class BenchGenerate implements Verb {
     @Parameters(
             arity = "0..1",
-            paramLabel = "MODEL",
-            defaultValue = "llama-56m",
-            description = "llama-56m, 30m or 124m.")
-    private String model;
+            paramLabel = "WORKLOAD",
+            defaultValue = "llama60m",
+            description = "The model's shape: char, 30m, 124m or llama60m, as in quern bench.")
+    private String workload;
 
     @Option(names = "--batch", defaultValue = "1", description = "Texts at once.")
     private int batch;
@@ -109,22 +112,18 @@ public final class BenchGenerate implements Verb {
             throw QuernException.badInput(
                     "--batch, --prompt, --new and --rounds take 1 or more, --warmup and --threads 0 or more");
         }
+        if (paced) {
+            Bench.refuseBesidePaced(spec, "--rounds", "--json");
+        }
         int n = ComputeThreads.count(threads);
         PrintWriter out = spec.commandLine().getOut();
         try (GenerationBenchmark benchmark = new GenerationBenchmark(new GenerationBenchmark.Settings(
-                GenerationBenchmark.Model.of(model),
-                Bench.precision(precision),
-                batch,
-                prompt,
-                made,
-                sample,
-                n,
-                1337))) {
+                Workload.of(workload), Bench.precision(precision), batch, prompt, made, sample, n, 1337))) {
             for (int i = 0; i < warmup; i++) {
                 benchmark.tokensPerSecond();
             }
             Subject subject =
-                    new Subject("quern", model, benchmark.parameters(), batch, prompt, made, precision, sample, n);
+                    new Subject("quern", workload, benchmark.parameters(), batch, prompt, made, precision, sample, n);
             if (paced) {
                 JsonOption.print(out, subject);
                 BufferedReader turns = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
@@ -143,7 +142,6 @@ public final class BenchGenerate implements Verb {
     }
 
     private void print(PrintWriter out, Subject s, double[] rates) {
-        Arrays.sort(rates);
         Result result = new Result(
                 s.engine(),
                 s.model(),
@@ -154,10 +152,10 @@ public final class BenchGenerate implements Verb {
                 s.precision(),
                 s.sampled(),
                 s.threads(),
-                (rates[(rates.length - 1) / 2] + rates[rates.length / 2]) / 2,
-                rates[0],
-                rates[rates.length - 1],
-                GenerationBenchmark.peakResidentMegabytes());
+                Statistics.median(rates),
+                Arrays.stream(rates).min().orElseThrow(),
+                Arrays.stream(rates).max().orElseThrow(),
+                ProcessMemory.peakMegabytes());
         if (json.wanted()) {
             JsonOption.print(out, result);
         } else {

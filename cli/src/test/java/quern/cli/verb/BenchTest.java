@@ -48,12 +48,36 @@ class BenchTest {
     }
 
     @Test
+    void standardInputMustAskForAGroup() {
+        Cli run = Cli.withInput("", small("--paced"));
+        assertEquals(2, run.code(), run.out());
+        assertTrue(run.error().contains("standard input"), run.err());
+    }
+
+    @Test
+    void generationIsTimed() {
+        String[] call = {"bench", "generate", "char", "--prompt=3", "--new=2", "--rounds=2", "--warmup=0", "--json"};
+        Cli run = Cli.run(call);
+        assertEquals(0, run.code(), run.err());
+        JsonNode result = run.json();
+        assertEquals("char", result.path("model").asString());
+        double median = result.path("tokens_per_sec").asDouble();
+        assertTrue(result.path("tokens_per_sec_min").asDouble() <= median, run.out());
+        assertTrue(median <= result.path("tokens_per_sec_max").asDouble(), run.out());
+    }
+
+    @Test
     void badInputIsOneLine() {
         refused("llama60m", "bench", "60m");
         refused("--steps", "bench", "char", "--steps=0");
         refused("--vocab-size", "bench", "char", "--vocab-size=1");
         refused("recipes", "bench", "char", "data.path=text.txt");
         refused("workloads", "bench", "recipe.yaml", "--batch=2");
+        refused("--steps", "bench", "char", "--paced", "--steps=2");
+        refused("--json", "bench", "char", "--paced", "--json");
+        refused("--rounds", "bench", "generate", "char", "--paced", "--rounds=2");
+        refused("--json", "bench", "generate", "char", "--paced", "--json");
+        refused("--folder", "bench", "checkpoint", "char", "--folder=missing");
     }
 
     private static void refused(String expected, String... arguments) {
