@@ -138,7 +138,8 @@ final class CausalAttentionRows {
                 width,
                 false);
         for (int row = 0; row < rows; row++) {
-            softmaxBackward(row * scoreStride, Gemm.padColumns(limit));
+            // As far as the product above has written.
+            softmaxBackward(row * scoreStride, Math.ceilDiv(limit, Gemm.PANEL) * Gemm.PANEL);
         }
         mix(scoreGradient, rows, limit);
         copy(head, dQkv, queries, stride, rows);

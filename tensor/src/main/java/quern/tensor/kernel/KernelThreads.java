@@ -74,6 +74,7 @@ public final class KernelThreads {
                 job.work();
                 PartClock.idle();
                 job.await();
+                job.ended = System.nanoTime();
             } finally {
                 PartClock.part(before);
             }
@@ -133,6 +134,7 @@ public final class KernelThreads {
         private final int blocks;
         private final Thread caller;
         private final PartClock.Part part = PartClock.current();
+        private volatile long ended = Long.MAX_VALUE;
         private final AtomicInteger next = new AtomicInteger();
         private final AtomicInteger done = new AtomicInteger();
         private final AtomicReference<Throwable> failure = new AtomicReference<>();
@@ -211,7 +213,8 @@ public final class KernelThreads {
                 if (current != last) {
                     PartClock.join(current.part);
                     current.work();
-                    PartClock.idle();
+                    // A thread that is held up here does not count once the caller has gone on alone.
+                    PartClock.idleSince(Math.min(System.nanoTime(), current.ended));
                     last = current;
                     spin = 0;
                 } else if (spin++ < SPINS) {

@@ -54,10 +54,13 @@ public final class PartClock {
         long since;
 
         Part to(Part next) {
-            long now = System.nanoTime();
+            return to(next, System.nanoTime());
+        }
+
+        Part to(Part next, long now) {
             Part before = current;
             if (before != null && (joined || starter)) {
-                (joined ? shared : alone)[before.ordinal()] += now - since;
+                (joined ? shared : alone)[before.ordinal()] += Math.max(0, now - since);
             }
             current = next;
             since = now;
@@ -148,6 +151,13 @@ public final class PartClock {
     static void idle() {
         if (running != 0) {
             mine().to(null);
+        }
+    }
+
+    /** As above, at a moment that may have gone by: from then on the others counted for all of the time. */
+    static void idleSince(long moment) {
+        if (running != 0) {
+            mine().to(null, moment);
         }
     }
 
