@@ -31,6 +31,9 @@ final class ChunkedCrossEntropy implements HandWritten {
     /** Weights up to this many elements are multiplied in arrays: a library's calls cost more than the products. */
     private static final long SMALL = 1 << 16;
 
+    /** With fewer rows the loops of such products stay cold. */
+    private static final long SMALL_ROWS = 256;
+
     /** What the logits of a chunk may take. */
     private static final long CHUNK_BYTES = 64 << 20;
 
@@ -246,6 +249,7 @@ final class ChunkedCrossEntropy implements HandWritten {
 
         private static boolean isSmall(Tensor x, Tensor w_VD) {
             return w_VD.numel() <= SMALL
+                    && x.size(0) >= SMALL_ROWS
                     && x.dtype() == DType.FP32
                     && !x.device().isCuda()
                     && x.isContiguous()
