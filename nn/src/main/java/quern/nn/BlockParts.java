@@ -11,11 +11,14 @@ import quern.tensor.Parameter;
 import quern.tensor.kernel.BlockActivation;
 import quern.tensor.kernel.DecoderBlockKernel;
 
-/** The norms and dense slots of a decoder block in the kernels' order. */
+/** A decoder block as the kernels take it: its plain attention and feed-forward part, its norms and its dense slots in order. */
 record BlockParts(
+        SelfAttention attention,
+        SelfAttention.Plain plain,
         Norm attentionNorm,
         List<DenseLinear> inputs,
         DenseLinear output,
+        FeedForward feedForward,
         Norm feedForwardNorm,
         List<DenseLinear> ups,
         DenseLinear down) {
@@ -24,37 +27,53 @@ record BlockParts(
             Activation.SILU, BlockActivation.SILU,
             Activation.RELU, BlockActivation.RELU);
 
-    /** Those of a block, if all its slots are dense and its norms learned and of one kind. */
-    static Optional<BlockParts> of(
-            Norm attentionNorm, SelfAttention attention, Norm feedForwardNorm, FeedForward feedForward) {
-        List<Linear> linears = attention.linears();
-        Optional<List<DenseLinear>> inputs = dense(linears.subList(0, linears.size() - 1));
-        Optional<List<DenseLinear>> output = dense(List.of(linears.getLast()));
-        List<Linear> forward = feedForward.linears();
-        Optional<List<DenseLinear>> ups = dense(forward.subList(0, forward.size() - 1));
-        Optional<List<DenseLinear>> down = dense(List.of(forward.getLast()));
-        if (inputs.isEmpty()
-                || output.isEmpty()
-                || ups.isEmpty()
-                || down.isEmpty()
-                || !isLearned(attentionNorm)
-                || !isLearned(feedForwardNorm)
-                || attentionNorm.getClass() != feedForwardNorm.getClass()) {
+    /** Those of two pre-norm steps, attention and a feed-forward part, that are plain in this pass, dense and of one norm. */
+    static Optional<BlockParts> of(List<Residual> steps, Pass pass) {
+        if (steps.size() != 2
+                || !(steps.get(0).plainPreNorm(pass) instanceof Residual.PreNorm first)
+                || !(steps.get(1).plainPreNorm(pass) instanceof Residual.PreNorm second)
+                || !(first.branch() instanceof SelfAttention attention)
+                || !(second.branch() instanceof FeedForward feedForward)
+                || !(attention.plain(pass) instanceof SelfAttention.Plain plain)
+                || !feedForward.isPlain(pass)
+                || !ACTIVATIONS.containsKey(feedForward.activation())
+                || !isLearned(first.norm())
+                || !isLearned(second.norm())
+                || first.norm().getClass() != second.norm().getClass()) {
             return Optional.empty();
         }
-        BlockParts parts = new BlockParts(
-                attentionNorm,
-                inputs.get(),
-                output.get().getFirst(),
-                feedForwardNorm,
-                ups.get(),
-                down.get().getFirst());
-        List<Parameter> all = parts.parameters();
-        // A weight in two slots has one gradient, and the kernels write one for each.
-        return all.size() == Set.copyOf(all).size() ? Optional.of(parts) : Optional.empty();
+        List<DenseLinear> inner = dense(attention.linears());
+        List<DenseLinear> outer = dense(feedForward.linears());
+        if (inner.isEmpty() || outer.isEmpty()) {
+            return Optional.empty();
+        }
+        return Optional.of(new BlockParts(
+                attention,
+                plain,
+                first.norm(),
+                inner.subList(0, inner.size() - 1),
+                inner.getLast(),
+                feedForward,
+                second.norm(),
+                outer.subList(0, outer.size() - 1),
+                outer.getLast()));
     }
 
-    private static boolean isLearned(Norm norm) {
+    /**
+     * Whether slots of one input agree on having biases, and no parameter stands in two slots: it has one gradient, and the
+     * kernels write one for each slot.
+     */
+    boolean isUniform() {
+        List<Parameter> all = parameters();
+        return agree(inputs) && agree(ups) && all.size() == Set.copyOf(all).size();
+    }
+
+    private static boolean agree(List<DenseLinear> slots) {
+        return slots.stream().map(slot -> slot.bias() == null).distinct().count() == 1;
+    }
+
+    /** Whether a norm has a weight of one dimension. */
+    static boolean isLearned(Norm norm) {
         return switch (norm) {
             case Norm.LayerNorm n -> n.weight() != null && n.weight().value().dim() == 1;
             case Norm.RmsNorm n -> true;
@@ -62,44 +81,38 @@ record BlockParts(
         };
     }
 
-    /** The slots' forms, if all are dense and agree on having biases. */
-    private static Optional<List<DenseLinear>> dense(List<Linear> slots) {
+    /** The slots' forms, or an empty list when one isn't dense. */
+    private static List<DenseLinear> dense(List<Linear> slots) {
         List<DenseLinear> result = new ArrayList<>();
         for (Linear slot : slots) {
-            if (!(slot.form() instanceof DenseLinear form)
-                    || !result.isEmpty()
-                            && (form.bias() == null) != (result.getFirst().bias() == null)) {
-                return Optional.empty();
+            if (!(slot.form() instanceof DenseLinear form)) {
+                return List.of();
             }
             result.add(form);
         }
-        return Optional.of(result);
-    }
-
-    /** Whether the kernels have this activation. */
-    static boolean knows(Activation activation) {
-        return ACTIVATIONS.containsKey(activation);
+        return result;
     }
 
     /** What the block is, for the kernels. */
-    DecoderBlockKernel.Shape shape(SelfAttention.Shape attention, FeedForward feedForward) {
-        int inner = (int) down.inFeatures();
+    DecoderBlockKernel.Shape shape() {
+        SelfAttention.Shape heads = plain.shape();
         return new DecoderBlockKernel.Shape(
                 (int) output.outFeatures(),
-                attention.heads(),
-                attention.keyValueHeads(),
-                attention.headWidth(),
-                attention.scale(),
-                attention.rotary(),
+                heads.heads(),
+                heads.keyValueHeads(),
+                heads.headWidth(),
+                heads.scale(),
+                heads.rotary(),
                 attentionNorm instanceof Norm.LayerNorm,
                 eps(attentionNorm),
                 eps(feedForwardNorm),
-                inner,
+                (int) down.inFeatures(),
                 feedForward.isGated(),
                 ACTIVATIONS.get(feedForward.activation()));
     }
 
-    private static double eps(Norm norm) {
+    /** The small number that a learned norm adds to the variance. */
+    static double eps(Norm norm) {
         return switch (norm) {
             case Norm.LayerNorm n -> n.eps();
             case Norm.RmsNorm n -> n.eps();
@@ -129,13 +142,15 @@ record BlockParts(
                 slot(down, memory));
     }
 
-    private static DecoderBlockKernel.Slot slot(DenseLinear form, Function<Parameter, MemorySegment> memory) {
+    /** A slot's memory, or that of something that its parameters have. */
+    static DecoderBlockKernel.Slot slot(DenseLinear form, Function<Parameter, MemorySegment> memory) {
         return new DecoderBlockKernel.Slot(
                 memory.apply(form.weight()), form.bias() == null ? null : memory.apply(form.bias()), (int)
                         form.outFeatures());
     }
 
-    private static DecoderBlockKernel.NormSlot norm(Norm norm, Function<Parameter, MemorySegment> memory) {
+    /** Likewise a norm's. */
+    static DecoderBlockKernel.NormSlot norm(Norm norm, Function<Parameter, MemorySegment> memory) {
         List<Parameter> p = norm.parameters();
         return new DecoderBlockKernel.NormSlot(memory.apply(p.get(0)), p.size() == 1 ? null : memory.apply(p.get(1)));
     }

@@ -70,25 +70,14 @@ final class FusedBlock implements HandWritten {
     /** As above, however small; {@code by} asks for certain products. */
     static Optional<HandWritten> ofAnySize(List<Residual> steps, Flow flow, Pass pass, Optional<By> by) {
         Tensor x = flow.get("hidden_states");
-        if (!Kernels.available()
-                || pass.cache() != null
-                || steps.size() != 2
-                || x.device().isCuda()
-                || !isFusible(x)
-                || !(steps.get(0).plainPreNorm(pass) instanceof Residual.PreNorm first)
-                || !(steps.get(1).plainPreNorm(pass) instanceof Residual.PreNorm second)
-                || !(first.branch() instanceof SelfAttention attention)
-                || !(second.branch() instanceof FeedForward feedForward)
-                || !(attention.plain(pass) instanceof SelfAttention.Plain plain)
-                || !feedForward.isPlain(pass)
-                || !BlockParts.knows(feedForward.activation())) {
+        if (!Kernels.available() || pass.cache() != null || x.device().isCuda() || !isFusible(x)) {
             return Optional.empty();
         }
-        Optional<BlockParts> parts = BlockParts.of(first.norm(), attention, second.norm(), feedForward);
+        Optional<BlockParts> parts = BlockParts.of(steps, pass).filter(BlockParts::isUniform);
         if (parts.isEmpty()) {
             return Optional.empty();
         }
-        DecoderBlockKernel.Shape shape = parts.get().shape(plain.shape(), feedForward);
+        DecoderBlockKernel.Shape shape = parts.get().shape();
         boolean rotaryFits = !shape.rotary()
                 || isWholeRotary(flow.get("rotary_cos"), x, shape.headWidth())
                         && isWholeRotary(flow.get("rotary_sin"), x, shape.headWidth());
@@ -99,7 +88,7 @@ final class FusedBlock implements HandWritten {
                 && (documents == null || documents.starts()[documents.starts().length - 1] == x.size(1))
                 && parts.get().parameters().stream().allMatch(p -> fits(p, x.dtype()))
                 // Last, since it reads all of the mask.
-                && isCausal(flow.get(plain.mask()), longest);
+                && isCausal(flow.get(parts.get().plain().mask()), longest);
         return fits
                 ? Optional.of(new FusedBlock(shape, parts.get(), by.orElseGet(() -> faster(x, parts.get(), longest))))
                 : Optional.empty();

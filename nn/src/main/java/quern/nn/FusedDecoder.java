@@ -3,13 +3,10 @@ package quern.nn;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import quern.tensor.DType;
 import quern.tensor.Parameter;
 import quern.tensor.Scope;
-import quern.tensor.kernel.BlockActivation;
-import quern.tensor.kernel.DecoderBlockKernel;
 import quern.tensor.kernel.DecodingKernel;
 import quern.tensor.kernel.ElementType;
 import quern.tensor.kernel.Kernels;
@@ -20,11 +17,6 @@ import quern.tensor.kernel.Kernels;
  * and reads too. The plain form, {@link Network#infer}, is its oracle and serves every other network. For one thread.
  */
 public final class FusedDecoder {
-    private static final Map<Activation, BlockActivation> ACTIVATIONS = Map.of(
-            Activation.GELU_TANH, BlockActivation.GELU_TANH,
-            Activation.SILU, BlockActivation.SILU,
-            Activation.RELU, BlockActivation.RELU);
-
     /** With more texts a step is products of matrices, which libtorch does better. */
     private static final int MOST_ROWS = 16;
 
@@ -46,7 +38,8 @@ public final class FusedDecoder {
     /**
      * The step for a network, if it has one: on the CPU, all weights fp32 or all bf16, dense and contiguous; plain pre-norm
      * blocks of one width whose attention sees every earlier key, behind token vectors and before a norm and a dense head; no
-     * hooks; 16 rows at most; and not where {@code QUERN_FUSED_BLOCKS} says never. The weights must stay where they are for as long as it is used.
+     * hooks; 16 rows at most; and not where {@code QUERN_FUSED_BLOCKS} says never. The weights must stay where they are for as
+     * long as it is used.
      *
      * @param rows the texts that grow together
      */
@@ -64,7 +57,7 @@ public final class FusedDecoder {
                 || !(visits.get(1) instanceof TokenEmbedding tokens)
                 || !(tokens.plain() instanceof TokenEmbedding.Plain embedding)
                 || !(visits.get(2 + blocks) instanceof FinalNorm finalNorm)
-                || !isLearned(finalNorm.norm())
+                || !BlockParts.isLearned(finalNorm.norm())
                 || !(visits.get(3 + blocks) instanceof LanguageModelHead head)
                 || !(head.plain() instanceof DenseLinear slot)
                 || !isUniform(network.parameters())) {
@@ -84,8 +77,12 @@ public final class FusedDecoder {
         if (embedding.tokens().value().size(1) != slot.inFeatures()) {
             return Optional.empty();
         }
+        Norm norm = finalNorm.norm();
         DecodingKernel.Head last = new DecodingKernel.Head(
-                norm(finalNorm.norm()), finalNorm.norm() instanceof Norm.LayerNorm, eps(finalNorm.norm()), slot(slot));
+                BlockParts.norm(norm, FusedDecoder::memory),
+                norm instanceof Norm.LayerNorm,
+                BlockParts.eps(norm),
+                BlockParts.slot(slot, FusedDecoder::memory));
         if (!DecodingKernel.fits(last)) {
             return Optional.empty();
         }
@@ -104,93 +101,17 @@ public final class FusedDecoder {
     }
 
     private static Optional<DecodingKernel.Block> block(Segment segment, int layer) {
-        Pass pass = Pass.evaluation();
-        if (!(segment instanceof TransformerBlock block)
-                || block.steps().size() != 2
-                || !(block.steps().get(0).plainPreNorm(pass) instanceof Residual.PreNorm first)
-                || !(block.steps().get(1).plainPreNorm(pass) instanceof Residual.PreNorm second)
-                || !(first.branch() instanceof SelfAttention attention)
-                || !(second.branch() instanceof FeedForward feedForward)
-                || !(attention.plain(pass) instanceof SelfAttention.Plain plain)
-                || !plain.mask().equals(Positions.MASK)
-                || attention.layer() != layer
-                || !feedForward.isPlain(pass)
-                || !ACTIVATIONS.containsKey(feedForward.activation())
-                || !isLearned(first.norm())
-                || !isLearned(second.norm())
-                || first.norm().getClass() != second.norm().getClass()) {
+        if (!(segment instanceof TransformerBlock block)) {
             return Optional.empty();
         }
-        List<DecoderBlockKernel.Slot> inner = slots(attention.linears());
-        List<DecoderBlockKernel.Slot> outer = slots(feedForward.linears());
-        if (inner.isEmpty() || outer.isEmpty()) {
-            return Optional.empty();
-        }
-        DenseLinear down = (DenseLinear) feedForward.linears().getLast().form();
-        SelfAttention.Shape shape = plain.shape();
-        return Optional.of(new DecodingKernel.Block(
-                new DecoderBlockKernel.Shape(
-                        (int) down.outFeatures(),
-                        shape.heads(),
-                        shape.keyValueHeads(),
-                        shape.headWidth(),
-                        shape.scale(),
-                        shape.rotary(),
-                        first.norm() instanceof Norm.LayerNorm,
-                        eps(first.norm()),
-                        eps(second.norm()),
-                        (int) down.inFeatures(),
-                        feedForward.isGated(),
-                        ACTIVATIONS.get(feedForward.activation())),
-                new DecoderBlockKernel.Weights(
-                        norm(first.norm()),
-                        inner.subList(0, inner.size() - 1),
-                        inner.getLast(),
-                        norm(second.norm()),
-                        outer.subList(0, outer.size() - 1),
-                        outer.getLast())));
+        return BlockParts.of(block.steps(), Pass.evaluation())
+                .filter(p ->
+                        p.plain().mask().equals(Positions.MASK) && p.attention().layer() == layer)
+                .map(p -> new DecodingKernel.Block(p.shape(), p.weights(FusedDecoder::memory)));
     }
 
-    /** The slots' memory, or an empty list when one isn't dense. */
-    private static List<DecoderBlockKernel.Slot> slots(List<Linear> linears) {
-        List<DecoderBlockKernel.Slot> result = new ArrayList<>();
-        for (Linear linear : linears) {
-            if (!(linear.form() instanceof DenseLinear dense)) {
-                return List.of();
-            }
-            result.add(slot(dense));
-        }
-        return result;
-    }
-
-    private static DecoderBlockKernel.Slot slot(DenseLinear form) {
-        return new DecoderBlockKernel.Slot(
-                form.weight().value().memory(),
-                form.bias() == null ? null : form.bias().value().memory(),
-                (int) form.outFeatures());
-    }
-
-    private static boolean isLearned(Norm norm) {
-        return switch (norm) {
-            case Norm.LayerNorm n -> n.weight() != null && n.weight().value().dim() == 1;
-            case Norm.RmsNorm n -> true;
-            default -> false;
-        };
-    }
-
-    private static double eps(Norm norm) {
-        return switch (norm) {
-            case Norm.LayerNorm n -> n.eps();
-            case Norm.RmsNorm n -> n.eps();
-            default -> throw new IllegalArgumentException("not a norm of this decoder");
-        };
-    }
-
-    private static DecoderBlockKernel.NormSlot norm(Norm norm) {
-        List<Parameter> p = norm.parameters();
-        return new DecoderBlockKernel.NormSlot(
-                p.get(0).value().memory(),
-                p.size() == 1 ? null : p.get(1).value().memory());
+    private static MemorySegment memory(Parameter p) {
+        return p.value().memory();
     }
 
     /** Whether a step can go on from this cache: the plain form has filled every layer. */

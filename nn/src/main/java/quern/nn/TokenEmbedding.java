@@ -134,11 +134,12 @@ public final class TokenEmbedding extends Segment {
 
     /** The plain form, or {@code null} where there is more to do outside training. */
     Plain plain() {
-        boolean usual = options.projection == null
-                && options.norm == null
-                && options.types.isEmpty()
-                && options.ids.equals("input_ids");
+        boolean usual = looksUpOnly() && options.ids.equals("input_ids");
         return usual ? new Plain(tokens_VD, options.factor, positions_PD, options.positionOffset) : null;
+    }
+
+    private boolean looksUpOnly() {
+        return options.projection == null && options.norm == null && options.types.isEmpty();
     }
 
     @Override
@@ -187,12 +188,9 @@ public final class TokenEmbedding extends Segment {
     /** Where nothing but lookups and sums stands between the tables and the result, on the CPU. */
     @Override
     public Optional<HandWritten> handWritten(Flow flow, Pass pass) {
-        boolean looksUpOnly = options.projection == null
-                && options.norm == null
-                && options.types.isEmpty()
-                && pass.regularization().embeddingNoise() == 0
-                && pass.dropout(Regularization.Place.EMBEDDING, dropout) == 0;
-        if (!looksUpOnly
+        if (!looksUpOnly()
+                || pass.regularization().embeddingNoise() != 0
+                || pass.dropout(Regularization.Place.EMBEDDING, dropout) != 0
                 || !Kernels.available()
                 || flow.get(options.ids).dim() != 2
                 || !parameters().stream().allMatch(TokenEmbedding::isPlain)) {
@@ -224,7 +222,7 @@ public final class TokenEmbedding extends Segment {
     public void forward(Flow flow, Pass pass) {
         Tensor weight = pass.value(tokens_VD);
         Tensor ids = flow.get(options.ids);
-        Tensor x = withNoise(lookup(weight, ids, paddingRow), DocumentBorders.of(flow), pass);
+        Tensor x = withNoise(lookup(weight, ids, paddingRow), flow, pass);
         if (options.factor != 1) {
             x = x.mul(options.factor);
         }
@@ -247,12 +245,13 @@ public final class TokenEmbedding extends Segment {
     }
 
     /** Its size follows the length of the sequence, or of each document. */
-    private Tensor withNoise(Tensor x_BTD, DocumentBorders documents, Pass pass) {
+    private Tensor withNoise(Tensor x_BTD, Flow flow, Pass pass) {
         double alpha = pass.regularization().embeddingNoise();
         if (alpha == 0) {
             return x_BTD;
         }
         long width = x_BTD.size(-1);
+        DocumentBorders documents = DocumentBorders.of(flow);
         if (documents != null) {
             float[] most = new float[(int) x_BTD.size(-2)];
             for (int i = 0; i < documents.count(); i++) {

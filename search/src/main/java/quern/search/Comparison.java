@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.Function;
 import java.util.stream.IntStream;
+import quern.train.Median;
 
 /**
  * Finished runs compared: every arm against the first one, run by run with the same seed.
@@ -136,7 +137,7 @@ public record Comparison(
 
     private static <T> Optional<Double> median(List<T> all, Function<T, Optional<Double>> figure) {
         double[] values = values(all, figure);
-        return values.length == 0 ? Optional.empty() : Optional.of(Statistics.median(values));
+        return values.length == 0 ? Optional.empty() : Optional.of(Median.of(values));
     }
 
     private static <T> Optional<Double> mean(List<T> all, Function<T, Optional<Double>> figure) {

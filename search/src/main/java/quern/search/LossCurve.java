@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import quern.train.Median;
 import quern.train.TrainingRun;
 
 /**
@@ -54,7 +55,7 @@ public record LossCurve(List<Point> training, List<Point> validation, Optional<D
         }
         Optional<Double> median = speeds.isEmpty()
                 ? Optional.empty()
-                : Optional.of(Statistics.median(
+                : Optional.of(Median.of(
                         speeds.stream().mapToDouble(Double::doubleValue).toArray()));
         return new LossCurve(List.copyOf(training), List.copyOf(validation), median);
     }

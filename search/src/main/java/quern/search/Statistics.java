@@ -116,14 +116,6 @@ public final class Statistics {
         return corrected;
     }
 
-    /** The middle one of some values, in any order, or the mean of the two in the middle. */
-    public static double median(double[] values) {
-        double[] sorted = values.clone();
-        Arrays.sort(sorted);
-        int half = sorted.length / 2;
-        return sorted.length % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-    }
-
     private static double mean(double[] values) {
         return Arrays.stream(values).sum() / values.length;
     }

@@ -13,6 +13,7 @@ import java.util.stream.IntStream;
 import quern.evaluate.plot.Series;
 import quern.recipe.Recipe;
 import quern.recipe.RecipeFile;
+import quern.train.Median;
 import quern.train.RunFolder;
 
 /**
@@ -92,7 +93,7 @@ public record SweepResult(
                 ends.stream().findFirst().map(LossCurve.Point::tokens),
                 ends.isEmpty()
                         ? Optional.empty()
-                        : Optional.of(Statistics.median(ends.stream()
+                        : Optional.of(Median.of(ends.stream()
                                 .mapToDouble(LossCurve.Point::seconds)
                                 .toArray())));
     }

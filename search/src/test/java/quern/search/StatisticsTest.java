@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.Arrays;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import quern.train.Median;
 
 /** Against scipy 1.17.1: {@code stats.t.ppf}, {@code ttest_rel}, {@code permutation_test(permutation_type='samples')}. */
 class StatisticsTest {
@@ -86,7 +87,7 @@ class StatisticsTest {
 
     @Test
     void mediansOfOddAndEvenCounts() {
-        assertEquals(3, Statistics.median(new double[] {9, 3, 1}));
-        assertEquals(2.5, Statistics.median(new double[] {4, 1, 2, 3}));
+        assertEquals(3, Median.of(new double[] {9, 3, 1}));
+        assertEquals(2.5, Median.of(new double[] {4, 1, 2, 3}));
     }
 }

@@ -13,7 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
 import java.util.function.Supplier;
@@ -53,7 +53,7 @@ final class Checkpoints {
     private final boolean async;
     private final Companions companions;
     private FutureTask<Path> pending;
-    private CountDownLatch copied = new CountDownLatch(0);
+    private Future<Void> copied = CompletableFuture.completedFuture(null);
 
     /**
      * @param limit how many to keep besides the best; 0 keeps all
@@ -124,7 +124,7 @@ final class Checkpoints {
     void saveBeside(long bytes, Supplier<Snapshot> copies) {
         await();
         requireSpace(bytes);
-        CountDownLatch made = new CountDownLatch(1);
+        CompletableFuture<Void> made = new CompletableFuture<>();
         copied = made;
         begin(
                 () -> {
@@ -132,7 +132,7 @@ final class Checkpoints {
                     try {
                         snapshot = copies.get();
                     } finally {
-                        made.countDown();
+                        made.complete(null);
                     }
                     try (snapshot) {
                         return write(snapshot);
@@ -143,18 +143,7 @@ final class Checkpoints {
 
     /** Waits until no copies are being made: from here on weights and optimizer may change. */
     void awaitCopies() {
-        boolean interrupted = false;
-        while (true) {
-            try {
-                copied.await();
-                break;
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        Awaited.get(copied);
     }
 
     private void begin(Callable<Path> save, boolean beside) {

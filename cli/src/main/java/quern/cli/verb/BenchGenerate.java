@@ -16,9 +16,9 @@ import quern.cli.JsonOption;
 import quern.cli.Verb;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
-import quern.search.Statistics;
 import quern.train.ComputeThreads;
 import quern.train.GenerationBenchmark;
+import quern.train.Median;
 import quern.train.ProcessMemory;
 import quern.train.Workload;
 
@@ -152,7 +152,7 @@ public final class BenchGenerate implements Verb {
                 s.precision(),
                 s.sampled(),
                 s.threads(),
-                Statistics.median(rates),
+                Median.of(rates),
                 Arrays.stream(rates).min().orElseThrow(),
                 Arrays.stream(rates).max().orElseThrow(),
                 ProcessMemory.peakMegabytes());

@@ -22,8 +22,8 @@ import quern.recipe.ExitCode;
 import quern.recipe.Position;
 import quern.recipe.QuernException;
 import quern.recipe.RecipeFile;
-import quern.search.Statistics;
 import quern.train.ComputeThreads;
+import quern.train.Median;
 import quern.train.OptimizerBenchmark;
 
 /** {@code quern bench optim}: times the steps of an optimizer alone. */
@@ -118,7 +118,7 @@ public final class BenchOptim implements Verb {
 
     private void print(PrintWriter out, Subject subject, double[] times) {
         Arrays.sort(times);
-        double median = Statistics.median(times);
+        double median = Median.of(times);
         if (json.wanted()) {
             JsonOption.print(
                     out,

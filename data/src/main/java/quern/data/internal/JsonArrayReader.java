@@ -9,8 +9,6 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
-import tools.jackson.core.StreamReadConstraints;
-import tools.jackson.core.json.JsonFactory;
 
 /** A JSON file that is one list of {@link InstructionRow instruction rows}, read one at a time. */
 final class JsonArrayReader implements DocumentReader {
@@ -28,11 +26,7 @@ final class JsonArrayReader implements DocumentReader {
         this.file = file;
         // The parser of bytes would refuse invalid ones; this reader replaces and counts them.
         this.in = new Utf8Reader(file, in);
-        JsonFactory json = JsonFactory.builder()
-                .streamReadConstraints(
-                        StreamReadConstraints.builder().maxStringLength(limit).build())
-                .build();
-        this.parser = json.createParser(ObjectReadContext.empty(), this.in);
+        this.parser = JsonTokens.factory(limit).createParser(ObjectReadContext.empty(), this.in);
     }
 
     @Override

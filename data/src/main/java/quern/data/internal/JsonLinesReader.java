@@ -16,7 +16,6 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
-import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.json.JsonFactory;
 
 /**
@@ -47,10 +46,7 @@ final class JsonLinesReader implements DocumentReader {
         this.in = in;
         this.field = field;
         this.limit = limit;
-        this.json = JsonFactory.builder()
-                .streamReadConstraints(
-                        StreamReadConstraints.builder().maxStringLength(limit).build())
-                .build();
+        this.json = JsonTokens.factory(limit);
     }
 
     @Override

@@ -5,12 +5,22 @@ import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonToken;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.json.JsonFactory;
 
-/** JSON in words, for errors. */
+/** Parsers of JSON, and what they find in words, for errors. */
 final class JsonTokens {
     private static final int SHOWN = 160;
 
     private JsonTokens() {}
+
+    /** Makes parsers that refuse a string of more than {@code limit} characters. */
+    static JsonFactory factory(int limit) {
+        return JsonFactory.builder()
+                .streamReadConstraints(
+                        StreamReadConstraints.builder().maxStringLength(limit).build())
+                .build();
+    }
 
     static String describe(JsonToken token) {
         return switch (token) {

@@ -1,12 +1,10 @@
 package quern.tensor.kernel;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
 import quern.tensor.kernel.DecoderBlockKernel.Activations;
-import quern.tensor.kernel.DecoderBlockKernel.NormSlot;
 import quern.tensor.kernel.DecoderBlockKernel.Scratch;
 import quern.tensor.kernel.DecoderBlockKernel.Shape;
 import quern.tensor.kernel.DecoderBlockKernel.Slot;
@@ -31,17 +29,12 @@ final class BlockWorkspace implements AutoCloseable {
     private final HeapMap ups;
     private final HeapMap down;
     private final Lane[] lanes;
-    private final float[] attentionWeight;
-    private final float[] attentionBias;
-    private final float[] feedForwardWeight;
-    private final float[] feedForwardBias;
     private RowNorm attentionNorm;
     private RowNorm feedForwardNorm;
     final BlockAttention attention;
 
     /** A thread's own arrays. */
     private final class Lane {
-        final int number;
         final float[] x = tile(inputs.inStride);
         final float[] normal = tile(inputs.inStride);
         final float[] dx = tile(inputs.inStride);
@@ -55,20 +48,9 @@ final class BlockWorkspace implements AutoCloseable {
         final float[] dFeedForwardWeight = new float[inputs.inStride];
         final float[] dFeedForwardBias = new float[inputs.inStride];
 
-        Lane(int number) {
-            this.number = number;
-        }
-
         private float[] tile(int stride) {
             return new float[DecoderBlockKernel.TILE * stride];
         }
-    }
-
-    /** Work on rows [first, first + rows), a tile at most. */
-    @FunctionalInterface
-    interface TileTask {
-        /** Does it with the arrays of a lane. */
-        void run(int lane, int first, int rows);
     }
 
     private BlockWorkspace(Key key) {
@@ -81,13 +63,9 @@ final class BlockWorkspace implements AutoCloseable {
         ups = new HeapMap(d, s.up(), key.biased.get(2), n);
         down = new HeapMap(s.inner(), d, key.biased.get(3), n);
         attention = new BlockAttention(s, n);
-        attentionWeight = new float[inputs.inStride];
-        attentionBias = new float[inputs.inStride];
-        feedForwardWeight = new float[inputs.inStride];
-        feedForwardBias = new float[inputs.inStride];
         lanes = new Lane[n];
         for (int i = 0; i < n; i++) {
-            lanes[i] = new Lane(i);
+            lanes[i] = new Lane();
         }
     }
 
@@ -105,7 +83,7 @@ final class BlockWorkspace implements AutoCloseable {
      * some short ones together, one group after another while they are in its cache; otherwise all lanes share the rows, the
      * heads and the rows.
      */
-    void run(Activations a, TileTask before, BlockAttention.Task middle, TileTask after) {
+    void run(Activations a, KernelThreads.TileTask before, BlockAttention.Task middle, KernelThreads.TileTask after) {
         int[] own = shares(a);
         attention.prepare(a, own != null);
         if (own != null) {
@@ -146,13 +124,13 @@ final class BlockWorkspace implements AutoCloseable {
         return most * lanes.length <= MOST_UNEVEN * a.tokens() ? own : null;
     }
 
-    private static void tiles(int lane, int first, int rows, TileTask task) {
+    private static void tiles(int lane, int first, int rows, KernelThreads.TileTask task) {
         for (int row = 0; row < rows; row += DecoderBlockKernel.TILE) {
             task.run(lane, first + row, Math.min(DecoderBlockKernel.TILE, rows - row));
         }
     }
 
-    private static void tile(int lane, int tile, int total, TileTask task) {
+    private static void tile(int lane, int tile, int total, KernelThreads.TileTask task) {
         int first = tile * DecoderBlockKernel.TILE;
         task.run(lane, first, Math.min(DecoderBlockKernel.TILE, total - first));
     }
@@ -206,16 +184,8 @@ final class BlockWorkspace implements AutoCloseable {
             load.part(ups, upSlots, part);
             load.part(down, downSlots, part);
         });
-        attentionNorm = norm(w.attentionNorm(), a.type(), s.attentionEps(), attentionWeight, attentionBias);
-        feedForwardNorm = norm(w.feedForwardNorm(), a.type(), s.feedForwardEps(), feedForwardWeight, feedForwardBias);
-    }
-
-    private RowNorm norm(NormSlot slot, ElementType type, double eps, float[] weight, float[] bias) {
-        HeapRows.load(slot.weight(), type, 0, weight, 0, s.width());
-        if (slot.bias() != null) {
-            HeapRows.load(slot.bias(), type, 0, bias, 0, s.width());
-        }
-        return new RowNorm(s.centred(), s.width(), eps, weight, slot.bias() == null ? null : bias);
+        attentionNorm = RowNorm.of(w.attentionNorm(), a.type(), s.centred(), s.width(), s.attentionEps());
+        feedForwardNorm = RowNorm.of(w.feedForwardNorm(), a.type(), s.centred(), s.width(), s.feedForwardEps());
     }
 
     /** Queries, keys and values of a tile. */
@@ -233,14 +203,14 @@ final class BlockWorkspace implements AutoCloseable {
         HeapRows.load(a.attended(), a.type(), first, l.attended, rows, s.queries(), output.inStride);
         output.forward(l.attended, l.dx, rows);
         HeapRows.load(a.x(), a.type(), first, l.x, rows, s.width(), inputs.inStride);
-        addTo(l.x, l.dx, rows * inputs.inStride);
+        HeapRows.add(l.x, l.dx, rows * inputs.inStride);
         HeapRows.store(l.x, a.middle(), a.type(), first, rows, s.width(), inputs.inStride);
         feedForwardNorm.forward(l.x, l.normal, rows, inputs.inStride, l.scratch);
         ups.forward(l.normal, l.up, rows);
         HeapRows.store(l.up, a.inner(), a.type(), first, rows, s.up(), ups.outStride);
         activate(l, rows);
         down.forward(l.hidden, l.dx, rows);
-        addTo(l.x, l.dx, rows * inputs.inStride);
+        HeapRows.add(l.x, l.dx, rows * inputs.inStride);
         HeapRows.store(l.x, y, a.type(), first, rows, s.width(), inputs.inStride);
     }
 
@@ -320,25 +290,6 @@ final class BlockWorkspace implements AutoCloseable {
     }
 
     private void sum(MemorySegment target, boolean added, Function<Lane, float[]> sums) {
-        if (target == null) {
-            return;
-        }
-        for (int i = 0; i < s.width(); i++) {
-            float sum = 0;
-            for (Lane l : lanes) {
-                sum += sums.apply(l)[i];
-            }
-            long at = (long) i * Float.BYTES;
-            if (added) {
-                sum += target.get(ValueLayout.JAVA_FLOAT_UNALIGNED, at);
-            }
-            target.set(ValueLayout.JAVA_FLOAT_UNALIGNED, at, sum);
-        }
-    }
-
-    private static void addTo(float[] x, float[] y, int n) {
-        for (int i = 0; i < n; i += Lanes.COUNT) {
-            Lanes.load(x, i).add(Lanes.load(y, i)).intoArray(x, i);
-        }
+        HeapRows.storeSums(Arrays.stream(lanes).map(sums).toArray(float[][]::new), 0, target, s.width(), added);
     }
 }

@@ -1,7 +1,6 @@
 package quern.tensor.kernel;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
@@ -83,28 +82,11 @@ public final class DecoderBlockRows implements AutoCloseable {
     }
 
     private void tiles(int tokens, TileTask task) {
-        KernelThreads.run(lanes.length, lane -> {
-            int from = (int) ((long) tokens * lane / lanes.length);
-            int to = (int) ((long) tokens * (lane + 1) / lanes.length);
-            for (int row = from; row < to; row += TILE) {
-                task.run(lanes[lane], row, Math.min(TILE, to - row));
-            }
-        });
+        KernelThreads.tiles(tokens, lanes.length, TILE, (lane, first, rows) -> task.run(lanes[lane], first, rows));
     }
 
     private RowNorm norm(NormSlot slot, ElementType type, double eps) {
-        return new RowNorm(
-                s.centred(),
-                s.width(),
-                eps,
-                vector(slot.weight(), type),
-                slot.bias() == null ? null : vector(slot.bias(), type));
-    }
-
-    private float[] vector(MemorySegment values, ElementType type) {
-        float[] array = new float[stride];
-        HeapRows.load(values, type, 0, array, 0, s.width());
-        return array;
+        return RowNorm.of(slot, type, s.centred(), s.width(), eps);
     }
 
     /** The slots' biases side by side, or null when there are none. */
@@ -127,12 +109,6 @@ public final class DecoderBlockRows implements AutoCloseable {
             for (int i = 0; i < bias.length; i += Lanes.COUNT) {
                 Lanes.load(rows, row * stride + i).add(Lanes.load(bias, i)).intoArray(rows, row * stride + i);
             }
-        }
-    }
-
-    private static void add(float[] to, float[] what, int n) {
-        for (int i = 0; i < n; i += Lanes.COUNT) {
-            Lanes.load(to, i).add(Lanes.load(what, i)).intoArray(to, i);
         }
     }
 
@@ -214,7 +190,7 @@ public final class DecoderBlockRows implements AutoCloseable {
         HeapRows.load(x, a.type(), first, l.x, rows, s.width(), stride);
         HeapRows.load(y, a.type(), first, l.d, rows, s.width(), stride);
         addBias(l.d, bias, rows, stride);
-        add(l.x, l.d, rows * stride);
+        HeapRows.add(l.x, l.d, rows * stride);
     }
 
     /**
@@ -362,19 +338,6 @@ public final class DecoderBlockRows implements AutoCloseable {
     }
 
     private void store(MemorySegment target, int from, int count, boolean added, Function<Lane, float[]> sums) {
-        if (target == null) {
-            return;
-        }
-        for (int i = 0; i < count; i++) {
-            long at = (long) i * Float.BYTES;
-            float sum = 0;
-            for (Lane l : lanes) {
-                sum += sums.apply(l)[from + i];
-            }
-            target.set(
-                    ValueLayout.JAVA_FLOAT_UNALIGNED,
-                    at,
-                    added ? target.get(ValueLayout.JAVA_FLOAT_UNALIGNED, at) + sum : sum);
-        }
+        HeapRows.storeSums(Arrays.stream(lanes).map(sums).toArray(float[][]::new), from, target, count, added);
     }
 }

@@ -101,8 +101,9 @@ public final class DecodingKernel {
         Layer(ElementType type, Block block) {
             shape = block.shape;
             DecoderBlockKernel.Weights w = block.weights;
-            attentionNorm = norm(type, shape.centred(), shape.width(), shape.attentionEps(), w.attentionNorm());
-            feedForwardNorm = norm(type, shape.centred(), shape.width(), shape.feedForwardEps(), w.feedForwardNorm());
+            attentionNorm = RowNorm.of(w.attentionNorm(), type, shape.centred(), shape.width(), shape.attentionEps());
+            feedForwardNorm =
+                    RowNorm.of(w.feedForwardNorm(), type, shape.centred(), shape.width(), shape.feedForwardEps());
             inputs = new Product(type, shape.width(), w.inputs());
             output = new Product(type, shape.queries(), List.of(w.output()));
             ups = new Product(type, shape.width(), w.ups());
@@ -142,7 +143,7 @@ public final class DecodingKernel {
         this.rows = rows;
         width = blocks.getFirst().shape.width();
         layers = blocks.stream().map(b -> new Layer(type, b)).toList();
-        headNorm = norm(type, head.centred, width, head.eps, head.norm);
+        headNorm = RowNorm.of(head.norm, type, head.centred, width, head.eps);
         this.head = new Product(type, width, List.of(head.slot));
         int room = FewRows.padRows(rows);
         x = new float[rows * width];
@@ -173,18 +174,6 @@ public final class DecodingKernel {
     /** Whether the kernel takes a head of this size. */
     public static boolean fits(Head head) {
         return head.slot.out() >= FewRows.OUTPUTS;
-    }
-
-    private static RowNorm norm(
-            ElementType type, boolean centred, int width, double eps, DecoderBlockKernel.NormSlot slot) {
-        float[] weight = new float[width];
-        HeapRows.load(slot.weight(), type, 0, weight, 0, width);
-        float[] bias = null;
-        if (slot.bias() != null) {
-            bias = new float[width];
-            HeapRows.load(slot.bias(), type, 0, bias, 0, width);
-        }
-        return new RowNorm(centred, width, eps, weight, bias);
     }
 
     /** Sets the vector of a row's token to {@code factor} times a row of a table [.., D] of the weights' type. */
@@ -234,7 +223,7 @@ public final class DecodingKernel {
             attend(shape, cache, row, item % shape.keyValueHeads(), firsts[row], cos, sin, scores[item]);
         });
         l.output.run(attended, rows, added);
-        addToStream();
+        HeapRows.add(x, added, x.length);
         l.feedForwardNorm.forward(x, normed, rows, width, normScratch);
         l.ups.run(normed, rows, inner);
         int f = shape.inner();
@@ -247,13 +236,7 @@ public final class DecodingKernel {
             }
         }
         l.down.run(hidden, rows, added);
-        addToStream();
-    }
-
-    private void addToStream() {
-        for (int i = 0; i < x.length; i += Lanes.COUNT) {
-            Lanes.load(x, i).add(Lanes.load(added, i)).intoArray(x, i);
-        }
+        HeapRows.add(x, added, x.length);
     }
 
     /** Attention of the query heads that share a key-value head. */

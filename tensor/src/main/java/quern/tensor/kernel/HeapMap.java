@@ -209,19 +209,8 @@ final class HeapMap {
                     storeRow(total, row * inStride, slot.weight(), (long) (row - first) * in * Float.BYTES, added);
                 }
             }
-            if (slot.bias() != null && part == 0) {
-                float[] sums = biasSums[0];
-                for (int i = first; i < first + slot.out(); i++) {
-                    float sum = sums[i];
-                    for (int lane = 1; lane < biasSums.length; lane++) {
-                        sum += biasSums[lane][i];
-                    }
-                    long at = (long) (i - first) * Float.BYTES;
-                    if (added) {
-                        sum += slot.bias().get(ValueLayout.JAVA_FLOAT_UNALIGNED, at);
-                    }
-                    slot.bias().set(ValueLayout.JAVA_FLOAT_UNALIGNED, at, sum);
-                }
+            if (part == 0) {
+                HeapRows.storeSums(biasSums, first, slot.bias(), slot.out(), added);
             }
             first += slot.out();
         }

@@ -65,4 +65,34 @@ final class HeapRows {
             store(source, row * stride, target, type, (firstRow + row) * width, width);
         }
     }
+
+    /** {@code to += what} for the first {@code n} elements, which are whole vectors. */
+    static void add(float[] to, float[] what, int n) {
+        for (int i = 0; i < n; i += Lanes.COUNT) {
+            Lanes.load(to, i).add(Lanes.load(what, i)).intoArray(to, i);
+        }
+    }
+
+    /**
+     * Adds up the lanes' sums in order, {@code count} of them from {@code from} on, and writes them in fp32.
+     *
+     * @param target may be null where they are not wanted
+     * @param added whether they are added to what is there
+     */
+    static void storeSums(float[][] lanes, int from, MemorySegment target, int count, boolean added) {
+        if (target == null) {
+            return;
+        }
+        for (int i = 0; i < count; i++) {
+            float sum = 0;
+            for (float[] lane : lanes) {
+                sum += lane[from + i];
+            }
+            long at = (long) i * Float.BYTES;
+            if (added) {
+                sum += target.get(ValueLayout.JAVA_FLOAT_UNALIGNED, at);
+            }
+            target.set(ValueLayout.JAVA_FLOAT_UNALIGNED, at, sum);
+        }
+    }
 }

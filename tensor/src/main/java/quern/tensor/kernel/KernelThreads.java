@@ -108,6 +108,23 @@ public final class KernelThreads {
         return shares;
     }
 
+    /** Work on rows [first, first + rows), a tile at most. */
+    @FunctionalInterface
+    interface TileTask {
+        /** Does it with the arrays of a lane. */
+        void run(int lane, int first, int rows);
+    }
+
+    /** Rows in equal shares of neighbours a lane, each done in tiles of at most {@code tile}. */
+    static void tiles(int rows, int lanes, int tile, TileTask task) {
+        run(lanes, lane -> {
+            int to = (int) ((long) rows * (lane + 1) / lanes);
+            for (int row = (int) ((long) rows * lane / lanes); row < to; row += tile) {
+                task.run(lane, row, Math.min(tile, to - row));
+            }
+        });
+    }
+
     private static void startWorkers() {
         if (workers.length == count - 1) {
             return;

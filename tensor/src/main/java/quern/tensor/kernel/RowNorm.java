@@ -1,6 +1,8 @@
 package quern.tensor.kernel;
 
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
+import quern.tensor.kernel.DecoderBlockKernel.NormSlot;
 
 /**
  * Layer norm (Ba et al. 2016, arXiv:1607.06450) and root-mean-square norm (Zhang and Sennrich 2019, arXiv:1910.07467) of
@@ -27,6 +29,20 @@ final class RowNorm {
         this.eps = (float) eps;
         this.weight = weight;
         this.bias = bias;
+    }
+
+    /** The norm of a slot, whose vectors are copied. */
+    static RowNorm of(NormSlot slot, ElementType type, boolean centred, int width, double eps) {
+        return new RowNorm(centred, width, eps, vector(slot.weight(), type, width), vector(slot.bias(), type, width));
+    }
+
+    private static float[] vector(MemorySegment values, ElementType type, int width) {
+        if (values == null) {
+            return null;
+        }
+        float[] array = new float[Gemm.padColumns(width)];
+        HeapRows.load(values, type, 0, array, 0, width);
+        return array;
     }
 
     /**

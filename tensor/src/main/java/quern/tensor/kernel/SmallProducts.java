@@ -31,11 +31,6 @@ public final class SmallProducts {
     }
 
     @FunctionalInterface
-    private interface TileTask {
-        void run(int lane, int first, int rows);
-    }
-
-    @FunctionalInterface
     private interface Call {
         void on(SmallProducts products);
     }
@@ -56,14 +51,8 @@ public final class SmallProducts {
         FREE.give(key, products);
     }
 
-    private void tiles(int total, TileTask task) {
-        KernelThreads.run(lanes.length, lane -> {
-            int from = (int) ((long) total * lane / lanes.length);
-            int to = (int) ((long) total * (lane + 1) / lanes.length);
-            for (int row = from; row < to; row += DecoderBlockKernel.TILE) {
-                task.run(lane, row, Math.min(DecoderBlockKernel.TILE, to - row));
-            }
-        });
+    private void tiles(int total, KernelThreads.TileTask task) {
+        KernelThreads.tiles(total, lanes.length, DecoderBlockKernel.TILE, task);
     }
 
     /**
