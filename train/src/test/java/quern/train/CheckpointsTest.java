@@ -186,6 +186,7 @@ class CheckpointsTest {
                 "no copies",
                 assertThrows(QuernException.class, checkpoints::await).getMessage());
         checkpoints.save(snapshot(2));
+        checkpoints.await();
     }
 
     @Test
