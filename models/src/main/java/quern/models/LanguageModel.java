@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import quern.models.internal.Checkpoint;
 import quern.models.internal.CheckpointWeights;
+import quern.models.internal.ConvertedWeights;
 import quern.models.internal.Json;
 import quern.models.internal.NewWeights;
 import quern.models.internal.ShapesOnly;
@@ -100,6 +101,18 @@ public final class LanguageModel implements AutoCloseable {
             }
             return model;
         }
+    }
+
+    /**
+     * A copy as a model of a family that more tools know, which gives the same logits: a composed model that is a Llama, say.
+     * Empty where there is no such family.
+     */
+    public Optional<LanguageModel> asKnownFamily() {
+        return spec.knownForm().map(form -> {
+            ModelSpec known = spec.as(form);
+            Network copy = known.build(new ConvertedWeights(form.conversion(), parameters(), dtype, device));
+            return new LanguageModel(known, copy, dtype, device, new LinkedHashMap<>(generationFields));
+        });
     }
 
     /** What the model is. */

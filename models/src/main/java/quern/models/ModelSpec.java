@@ -345,6 +345,27 @@ public final class ModelSpec {
         return json;
     }
 
+    /** What this model is as one of another family that more tools know, with how its parameters are made. */
+    Optional<KnownForm> knownForm() {
+        return knownForm(family);
+    }
+
+    private <C extends Record & ModelConfig> Optional<KnownForm> knownForm(ModelFamily<C> family) {
+        return family.knownForm(family.config().cast(config), task());
+    }
+
+    /** The spec of a {@link #knownForm}, for the same task. */
+    ModelSpec as(KnownForm form) {
+        Position here = Position.of(form.family());
+        ModelFamily<?> other = Techniques.find(ModelFamily.class, ModelFamily.KIND, form.family(), here);
+        Architecture own = other.architectures()
+                .forTask(task())
+                .orElseThrow(() -> new IllegalStateException(form.family() + " has no head for " + task()));
+        Map<String, Object> fields = new LinkedHashMap<>(otherFields);
+        keys(other.config()).forEach(fields::remove);
+        return new ModelSpec(other, own, bind(other, Block.empty(here), form.settings(), here.toString()), fields);
+    }
+
     /** The network with the parameters that {@code weights} gives. */
     public Network build(Weights weights) {
         return build(family, weights);
