@@ -15,14 +15,14 @@ import quern.tensor.Tensor;
 /**
  * A feed-forward part of E experts of which a router picks k for each token (Shazeer et al. 2017, arXiv:1701.06538; Jiang et
  * al. 2024, arXiv:2401.04088): {@code Σ p_e · expert_e(x)}, where p is the router's softmax, made to sum to 1 over the picked
- * experts. Writes {@code router_logits.LAYER} [B, T, E] for {@link RouterLoss}.
+ * experts. Writes {@code router_logits.PLACE} [B, T, E] for {@link RouterLoss}.
  *
  * <p>As built it is Mixtral's; the {@code with…} methods give variants, such as Switch (Fedus et al. 2021, arXiv:2101.03961): one
  * expert a token, the router's probability as it is, and a limit on the tokens of an expert.
  *
- * <p>A training call reports of each layer {@code router_share.LAYER.EXPERT}, the share of all picks that an expert got;
- * {@code router_dropped.LAYER}, the share of picks that found an expert full; {@code router_entropy.LAYER}, the mean entropy
- * of the router's probabilities in nats; and {@code router_z.LAYER}, the mean square of the logarithm of its softmax's
+ * <p>A training call reports of each layer {@code router_share.PLACE.EXPERT}, the share of all picks that an expert got;
+ * {@code router_dropped.PLACE}, the share of picks that found an expert full; {@code router_entropy.PLACE}, the mean entropy
+ * of the router's probabilities in nats; and {@code router_z.PLACE}, the mean square of the logarithm of its softmax's
  * denominator.
  */
 public final class MixtureOfExperts implements Branch {
@@ -55,28 +55,28 @@ public final class MixtureOfExperts implements Branch {
     }
 
     private final String owner;
-    private final int layer;
+    private final String place;
     private final Linear router;
     private final Experts experts;
     private final int topK;
     private final Options options;
 
     /**
-     * @param layer which layer's router logits it writes
+     * @param place where the layer stands in its model, which its router logits and reports are called by: its number
      * @param router the slot from D to E
      * @param topK k, experts a token; at most E
      */
-    public MixtureOfExperts(String owner, int layer, Linear router, Experts experts, int topK) {
-        this(owner, layer, router, experts, topK, new Options());
+    public MixtureOfExperts(String owner, String place, Linear router, Experts experts, int topK) {
+        this(owner, place, router, experts, topK, new Options());
     }
 
-    private MixtureOfExperts(String owner, int layer, Linear router, Experts experts, int topK, Options options) {
+    private MixtureOfExperts(String owner, String place, Linear router, Experts experts, int topK, Options options) {
         if (topK < 1 || topK > experts.input().value().size(0)) {
             throw new IllegalArgumentException("%d of %d experts a token"
                     .formatted(topK, experts.input().value().size(0)));
         }
         this.owner = owner;
-        this.layer = layer;
+        this.place = place;
         this.router = router;
         this.experts = experts;
         this.topK = topK;
@@ -86,7 +86,7 @@ public final class MixtureOfExperts implements Branch {
     private MixtureOfExperts with(Consumer<Options> change) {
         Options changed = new Options(options);
         change.accept(changed);
-        return new MixtureOfExperts(owner, layer, router, experts, topK, changed);
+        return new MixtureOfExperts(owner, place, router, experts, topK, changed);
     }
 
     /** While training, what router and experts read is multiplied by numbers from [1 - jitter, 1 + jitter] (Mixtral). */
@@ -137,13 +137,13 @@ public final class MixtureOfExperts implements Branch {
     }
 
     /** Where this layer's router logits stand in the flow. */
-    static String routerLogits(int layer) {
-        return "router_logits." + layer;
+    static String routerLogits(String place) {
+        return "router_logits." + place;
     }
 
     @Override
     public List<String> writes() {
-        return List.of(routerLogits(layer));
+        return List.of(routerLogits(place));
     }
 
     @Override
@@ -154,7 +154,7 @@ public final class MixtureOfExperts implements Branch {
         Tensor x_ND = x.reshape(-1, width);
         Tensor logits_NE = router.forward(forRouter.reshape(-1, width), pass);
         int count = (int) logits_NE.size(-1);
-        flow.put(routerLogits(layer), logits_NE.view(x.size(0), x.size(1), count));
+        flow.put(routerLogits(place), logits_NE.view(x.size(0), x.size(1), count));
         Tensor probabilities_NE = Functional.softmax(logits_NE.to(DType.FP32), -1);
         Tensor.Ranked picked = probabilities_NE.topk(topK, -1);
         Tensor shares_NK = options.ownProbabilities
@@ -227,16 +227,16 @@ public final class MixtureOfExperts implements Branch {
             counts[(int) e]++;
         }
         for (int e = 0; e < counts.length; e++) {
-            pass.report("router_share." + layer + "." + e, (double) counts[e] / picks.length);
+            pass.report("router_share." + place + "." + e, (double) counts[e] / picks.length);
         }
-        pass.report("router_dropped." + layer, (double) dropped / picks.length);
+        pass.report("router_dropped." + place, (double) dropped / picks.length);
         try (Autograd.Mode mode = Autograd.noGrad()) {
             Tensor logProbabilities = Functional.logSoftmax(logits_NE.to(DType.FP32), -1);
             Tensor entropy_N =
                     probabilities_NE.mul(logProbabilities).sum(false, -1).neg();
-            pass.report("router_entropy." + layer, entropy_N.mean().item());
+            pass.report("router_entropy." + place, entropy_N.mean().item());
             Tensor z_N = logits_NE.to(DType.FP32).logSumExp(false, -1).square();
-            pass.report("router_z." + layer, z_N.mean().item());
+            pass.report("router_z." + place, z_N.mean().item());
         }
     }
 

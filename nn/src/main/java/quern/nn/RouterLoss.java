@@ -20,28 +20,28 @@ public final class RouterLoss extends Segment {
     private final double z;
     private final boolean together;
 
-    private RouterLoss(String name, List<Integer> layers, int topK, double balance, double z, boolean together) {
+    private RouterLoss(String name, List<String> places, int topK, double balance, double z, boolean together) {
         super(name);
-        this.logits = layers.stream().map(MixtureOfExperts::routerLogits).toList();
+        this.logits = places.stream().map(MixtureOfExperts::routerLogits).toList();
         this.topK = topK;
         this.balance = balance;
         this.z = z;
         this.together = together;
     }
 
-    /** The balance of the tokens of all these layers together, as transformers has it for Mixtral. */
-    public static RouterLoss ofAllTogether(String name, List<Integer> layers, int topK, double balance) {
-        return new RouterLoss(name, layers, topK, balance, 0, true);
+    /** The balance of the tokens of all layers at these places together, as transformers has it for Mixtral. */
+    public static RouterLoss ofAllTogether(String name, List<String> places, int topK, double balance) {
+        return new RouterLoss(name, places, topK, balance, 0, true);
     }
 
     /**
-     * The sum over these layers of each one's losses, as the papers have it.
+     * The sum over the layers at these places of each one's losses, as the papers have it.
      *
      * @param balance the coefficient of the balance
      * @param z the coefficient of the z-loss
      */
-    public static RouterLoss ofEach(String name, List<Integer> layers, int topK, double balance, double z) {
-        return new RouterLoss(name, layers, topK, balance, z, false);
+    public static RouterLoss ofEach(String name, List<String> places, int topK, double balance, double z) {
+        return new RouterLoss(name, places, topK, balance, z, false);
     }
 
     @Override

@@ -32,7 +32,7 @@ class MixtureOfExpertsTest extends ScopedTest {
     private MixtureOfExperts experts(double jitter) {
         return new MixtureOfExperts(
                         "block",
-                        0,
+                        "0",
                         new Linear("gate", new DenseLinear(router, null)),
                         new MixtureOfExperts.Experts(gateUp, down, Activation.SILU, true),
                         TOP_K)
@@ -95,7 +95,7 @@ class MixtureOfExpertsTest extends ScopedTest {
         if (mask != null) {
             flow.put("attention_mask", Tensor.of(mask, 1, mask.length));
         }
-        RouterLoss.ofAllTogether("router_loss", List.of(0), 1, 0.5).forward(flow, Pass.evaluation());
+        RouterLoss.ofAllTogether("router_loss", List.of("0"), 1, 0.5).forward(flow, Pass.evaluation());
         return flow.get("loss").item() - 10;
     }
 
@@ -116,7 +116,7 @@ class MixtureOfExpertsTest extends ScopedTest {
     @Test
     void withoutALossNothingIsAdded() {
         Flow flow = new Flow().put("router_logits.0", Tensor.of(new float[] {1, 2}, 1, 1, 2));
-        RouterLoss.ofAllTogether("router_loss", List.of(0), 1, 0.5).forward(flow, Pass.evaluation());
+        RouterLoss.ofAllTogether("router_loss", List.of("0"), 1, 0.5).forward(flow, Pass.evaluation());
         assertFalse(flow.has("loss"));
     }
 
@@ -127,7 +127,7 @@ class MixtureOfExpertsTest extends ScopedTest {
     private static MixtureOfExperts one(boolean gated, Parameter input, Parameter output) {
         return new MixtureOfExperts(
                 "block",
-                0,
+                "0",
                 new Linear("gate", new DenseLinear(ToyModel.parameter(1, "one.weight", 1, 1, WIDTH), null)),
                 new MixtureOfExperts.Experts(input, output, Activation.GELU, gated),
                 1);
@@ -309,7 +309,7 @@ class MixtureOfExpertsTest extends ScopedTest {
                 .put("router_logits.2", Tensor.of(logits[1], 1, tokens, EXPERTS))
                 .put("loss", Tensor.of(new float[] {2}, 1))
                 .put("weights", Tensor.of(new float[] {0.25f, 0.25f, 0, 0, 0}, 1, tokens));
-        RouterLoss.ofEach("router_loss", List.of(0, 2), 1, 0.01, 0.001).forward(flow, Pass.evaluation());
+        RouterLoss.ofEach("router_loss", List.of("0", "2"), 1, 0.01, 0.001).forward(flow, Pass.evaluation());
         assertEquals(2 + 0.5 * expected, flow.get("loss").item(), 1e-6);
     }
 
@@ -323,7 +323,7 @@ class MixtureOfExpertsTest extends ScopedTest {
                 new TokenEmbedding("embed", tokens, null, 0),
                 new TransformerBlock("block", Residual.preNorm(new Norm.RmsNorm(norm, 1e-5), experts)),
                 new LanguageModelHead("lm_head", new Linear("lm_head", new DenseLinear(head, null))),
-                RouterLoss.ofEach("router_loss", List.of(0), TOP_K, 0.1, 0.01)))) {
+                RouterLoss.ofEach("router_loss", List.of("0"), TOP_K, 0.1, 0.01)))) {
             Flow batch = ToyModel.batch(5, 2, 7);
             var whole = Gradients.whole(network, batch, Pass.training(3), Gradients.seedLoss());
             var byTape = Gradients.segmentWise(network, batch, Pass.training(3), Gradients.seedLoss());

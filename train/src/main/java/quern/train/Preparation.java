@@ -128,12 +128,12 @@ public final class Preparation {
                     "%s: the model knows %d tokens, but the tokenizer has %d; use the model's own tokenizer",
                     recipe.model().position(), spec.config().vocabSize(), tokenizer.vocabularySize());
         }
-        if (data.maxLength() > spec.config().contextLength()) {
+        if (data.maxLength() > spec.config().longestPass()) {
             throw QuernException.badInput(
                     "%s: max_length: %d is more than the %d positions the model is made for; lower it or give the model more positions",
                     recipe.data().position("max_length"),
                     data.maxLength(),
-                    spec.config().contextLength());
+                    spec.config().longestPass());
         }
         RecipeRegularization.checkLayers(block, recipe, spec);
         boolean remembers;

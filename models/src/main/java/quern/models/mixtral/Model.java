@@ -105,7 +105,7 @@ public final class Model implements DecoderFamily<Config> {
         Initialization init = Initialization.normal(c.initializerRange());
         return new MixtureOfExperts(
                         parts.name(layer),
-                        layer,
+                        String.valueOf(layer),
                         parts.linear(name + ".gate", d, c.numLocalExperts(), false),
                         new MixtureOfExperts.Experts(
                                 w.parameter(name + ".experts.gate_up_proj", init, c.numLocalExperts(), 2L * inner, d),
@@ -122,7 +122,9 @@ public final class Model implements DecoderFamily<Config> {
         if (c.outputRouterLogits() && settings.task() == Task.CAUSAL_LM) {
             segments.add(RouterLoss.ofAllTogether(
                     "router_loss",
-                    IntStream.range(0, c.numHiddenLayers()).boxed().toList(),
+                    IntStream.range(0, c.numHiddenLayers())
+                            .mapToObj(String::valueOf)
+                            .toList(),
                     c.numExpertsPerTok(),
                     c.routerAuxLossCoef()));
         }
