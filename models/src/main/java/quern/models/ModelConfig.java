@@ -31,6 +31,11 @@ public interface ModelConfig {
         return contextLength();
     }
 
+    /** What a row of whole documents in training has to be a multiple of tokens of, where a memory compresses them. */
+    default int passMultiple() {
+        return 1;
+    }
+
     /** Refuses an activation that Quern doesn't have, in the form that names the key's place. */
     static void checkActivation(String key, String name) {
         try {

@@ -133,7 +133,11 @@ class RecurrentAttentionTest extends ScopedTest {
             Tensor ids = ids(2, 5);
             float[] whole = logits(network, new Flow().put("input_ids", ids)).toFloats();
             for (int[] lengths : List.of(
-                    new int[] {6, 6, 6, 6, 6, 6}, new int[] {12, 12, 12}, new int[] {3, 24, 9}, new int[] {30, 6})) {
+                    new int[] {6, 6, 6, 6, 6, 6},
+                    new int[] {12, 12, 12},
+                    new int[] {3, 24, 9},
+                    new int[] {5, 1, 10, 7, 13},
+                    new int[] {30, 6})) {
                 float[] passes = carried(network, ids, lengths).toFloats();
                 Gradients.assertClose(whole, passes, SAME, Arrays.toString(lengths));
             }

@@ -256,6 +256,12 @@ public final class Preparation {
                     "%s: objective %s has no rows that go on from batch to batch, which a model with recurrence needs; use objective: causal_lm",
                     recipe.objective().position("type"), objective.id());
         }
+        int multiple = spec.config().passMultiple();
+        if (!data.packing() && data.maxLength() % multiple != 0) {
+            throw QuernException.badInput(
+                    "%s: max_length: %d is no multiple of compression_rate %d, so a document that begins beside others would be compressed out of step; change one, or set packing: true",
+                    recipe.data().position("max_length"), data.maxLength(), multiple);
+        }
         String divides = recipe.autoFindBatchSize()
                 ? "auto_find_batch_size"
                 : recipe.gradientNoiseScale().isPresent() ? "gradient_noise_scale" : null;

@@ -263,6 +263,12 @@ public record Config(
     }
 
     @Override
+    public int passMultiple() {
+        return Parts.chosen(RecurrencePart.KIND, RecurrencePart.class, recurrence)
+                .passMultiple();
+    }
+
+    @Override
     public int longestPass() {
         return maxPositionEmbeddings;
     }

@@ -19,6 +19,11 @@ public interface RecurrencePart extends ComposedPart {
         return Optional.empty();
     }
 
+    /** What a row of whole documents in training has to be a multiple of tokens of. */
+    default int passMultiple() {
+        return 1;
+    }
+
     /** Whether texts of any length are read and written. */
     default boolean isEndless() {
         return false;

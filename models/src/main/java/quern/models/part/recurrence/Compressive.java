@@ -107,6 +107,11 @@ public final class Compressive implements PartTechnique {
         }
 
         @Override
+        public int passMultiple() {
+            return compressionRate;
+        }
+
+        @Override
         public boolean isEndless() {
             return true;
         }
