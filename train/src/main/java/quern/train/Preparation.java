@@ -23,6 +23,7 @@ import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.models.Task;
 import quern.nn.Network;
+import quern.nn.Positions;
 import quern.nn.Regularization;
 import quern.optim.GradientClipping;
 import quern.optim.MetricSchedule;
@@ -139,6 +140,7 @@ public final class Preparation {
         boolean remembers;
         try (Network outline = spec.outline()) {
             optimizer.check(outline);
+            checkPrefixes(objective, outline);
             this.regularization = RecipeRegularization.of(block, recipe, spec, outline);
             remembers = !outline.carries().isEmpty();
         }
@@ -233,6 +235,20 @@ public final class Preparation {
             throw QuernException.badInput(
                     "%s: mode takes %s values for better, but %s is better the other way; turn mode round",
                     place, follower.higherIsBetter() ? "larger" : "smaller", recipe.metricForBestModel());
+        }
+    }
+
+    /** A model that sees prefixes whole learns from batches that say where they end, and no other does. */
+    private void checkPrefixes(Objective objective, Network network) {
+        boolean reads = network.segments().stream()
+                .anyMatch(s -> s instanceof Positions positions && positions.readsPrefixes());
+        if (reads != objective.givesPrefixes()) {
+            throw QuernException.badInput(
+                    reads
+                            ? "%s: objective %s names no prefixes, but the model sees them whole; choose objective: prefix_lm, or structure: decoder"
+                            : "%s: objective %s names prefixes, but the model would not see them whole; choose structure: prefix_lm of family custom, or objective: causal_lm",
+                    recipe.objective().position("type"),
+                    objective.id());
         }
     }
 
