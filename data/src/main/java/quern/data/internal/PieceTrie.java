@@ -4,15 +4,24 @@ import java.util.Arrays;
 
 /**
  * Pieces as a tree of symbols, its nodes numbered level by level, so that a node's children lie side by side in order of
- * their symbols.
+ * their symbols. A node with many children has a table of them by symbol, unless their symbols are far apart.
  */
 final class PieceTrie {
-    private static final int FEW = 8;
+    private static final int FEW = 4;
+
+    /** Table entries for each child at most. */
+    private static final int WIDEST = 16;
+
+    private static final int NO_TABLE = Integer.MIN_VALUE;
 
     private int[] symbol = new int[1 << 10];
     private int[] firstChild = new int[1 << 10];
     private int[] piece = new int[1 << 10];
     private final int[] rootChild;
+    /** Where a node's table begins, less its first symbol; {@link #NO_TABLE} where it has none. */
+    private final int[] tableAt;
+
+    private int[] table = new int[1 << 10];
     private int size = 1;
 
     /**
@@ -70,6 +79,33 @@ final class PieceTrie {
         for (int child = firstChild[0]; child < firstChild[1]; child++) {
             rootChild[symbol[child]] = child;
         }
+        tableAt = new int[size];
+        Arrays.fill(tableAt, NO_TABLE);
+        int used = 0;
+        for (int n = 1; n < size; n++) {
+            used = tabulate(n, used);
+        }
+    }
+
+    private int tabulate(int node, int used) {
+        int low = firstChild[node];
+        int high = firstChild[node + 1];
+        if (high - low <= FEW) {
+            return used;
+        }
+        int first = symbol[low];
+        int width = symbol[high - 1] - first + 1;
+        if (width > WIDEST * (high - low)) {
+            return used;
+        }
+        if (used + width > table.length) {
+            table = Arrays.copyOf(table, Math.max(used + width, table.length * 2));
+        }
+        tableAt[node] = used - first;
+        for (int child = low; child < high; child++) {
+            table[used + symbol[child] - first] = child;
+        }
+        return used + width;
     }
 
     private void reserve() {
@@ -96,6 +132,9 @@ final class PieceTrie {
                 }
             }
             return 0;
+        }
+        if (tableAt[node] != NO_TABLE) {
+            return label < symbol[low] || label > symbol[high - 1] ? 0 : table[tableAt[node] + label];
         }
         while (low < high) {
             int middle = (low + high) >>> 1;

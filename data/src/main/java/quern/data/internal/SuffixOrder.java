@@ -1,8 +1,9 @@
 package quern.data.internal;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.RecursiveAction;
-import java.util.concurrent.TimeUnit;
 
 /**
  * Suffixes of a text's words in order of their first symbols, as many as matter (a suffix array, Manber and Myers 1993, cut
@@ -49,14 +50,29 @@ final class SuffixOrder {
         }
         SuffixOrder order = new SuffixOrder(symbols, depth, places);
         try (ForkJoinPool pool = new ForkJoinPool(threads)) {
-            for (int s = 1; s + 1 < ends.length; s++) {
-                int from = ends[s];
-                int to = ends[s + 1];
-                pool.execute(order.new Range(from, to, 1));
-            }
-            pool.awaitQuiescence(Long.MAX_VALUE, TimeUnit.NANOSECONDS);
+            pool.invoke(order.new Symbols(ends));
         }
         return places;
+    }
+
+    /** Sorts the suffixes of each first symbol. */
+    private final class Symbols extends RecursiveAction {
+        private static final long serialVersionUID = 1;
+
+        private final int[] ends;
+
+        Symbols(int[] ends) {
+            this.ends = ends;
+        }
+
+        @Override
+        protected void compute() {
+            List<Range> all = new ArrayList<>();
+            for (int s = 1; s + 1 < ends.length; s++) {
+                all.add(new Range(ends[s], ends[s + 1], 1));
+            }
+            invokeAll(all);
+        }
     }
 
     private final class Range extends RecursiveAction {
@@ -74,7 +90,21 @@ final class SuffixOrder {
 
         @Override
         protected void compute() {
-            sort(from, to, at);
+            if (to - from <= ALONE) {
+                sort(from, to, at);
+            } else if (at < depth) {
+                int pivot = median(from, to, at);
+                long parts = partition(from, to, at, pivot);
+                int less = (int) (parts >>> 32);
+                int more = (int) parts;
+                Range before = new Range(from, less, at);
+                Range after = new Range(more, to, at);
+                if (pivot == 0) {
+                    invokeAll(before, after);
+                } else {
+                    invokeAll(before, new Range(less, more, at + 1), after);
+                }
+            }
         }
     }
 
@@ -87,36 +117,36 @@ final class SuffixOrder {
                 return;
             }
             int pivot = median(from, to, at);
-            int less = from;
-            int more = to - 1;
-            for (int i = from; i <= more; ) {
-                int symbol = symbols[places[i] + at];
-                if (symbol < pivot) {
-                    swap(less++, i++);
-                } else if (symbol > pivot) {
-                    swap(i, more--);
-                } else {
-                    i++;
-                }
-            }
-            fork(from, less, at);
-            fork(more + 1, to, at);
+            long parts = partition(from, to, at, pivot);
+            int less = (int) (parts >>> 32);
+            int more = (int) parts;
+            sort(from, less, at);
+            sort(more, to, at);
             if (pivot == 0) {
                 return;
             }
             from = less;
-            to = more + 1;
+            to = more;
             at++;
         }
         insert(from, to, at);
     }
 
-    private void fork(int from, int to, int at) {
-        if (to - from > ALONE) {
-            new Range(from, to, at).fork();
-        } else {
-            sort(from, to, at);
+    /** Smaller symbols first, greater ones last; where those equal to the pivot begin (upper half) and end (lower half). */
+    private long partition(int from, int to, int at, int pivot) {
+        int less = from;
+        int more = to - 1;
+        for (int i = from; i <= more; ) {
+            int symbol = symbols[places[i] + at];
+            if (symbol < pivot) {
+                swap(less++, i++);
+            } else if (symbol > pivot) {
+                swap(i, more--);
+            } else {
+                i++;
+            }
         }
+        return (long) less << 32 | (more + 1);
     }
 
     private int median(int from, int to, int at) {
