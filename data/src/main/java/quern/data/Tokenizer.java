@@ -41,6 +41,7 @@ public final class Tokenizer {
     private final Map<SpecialToken, Integer> special;
     private final Set<Integer> specialIds;
     private final String fingerprint;
+    private final String modelType;
 
     private Tokenizer(String source, JsonNode root, String json, String configJson, JsonNode config) {
         this.library = NativeTokenizers.parse(source, json);
@@ -52,6 +53,8 @@ public final class Tokenizer {
         this.special = special(config);
         this.specialIds = specialIds(root, special);
         this.fingerprint = new Hash().add(json).hex();
+        // Older files of byte-pair encodings leave the type out.
+        this.modelType = root.path("model").path("type").asString("BPE");
     }
 
     /**
@@ -254,6 +257,11 @@ public final class Tokenizer {
     /** A decoder for ids that arrive one by one. */
     public StreamingDecoder streamingDecoder() {
         return new StreamingDecoder(this);
+    }
+
+    /** What the {@code tokenizer.json} calls its model: {@code BPE}, {@code WordPiece}, {@code Unigram}, {@code WordLevel}. */
+    public String modelType() {
+        return modelType;
     }
 
     /** One more than the largest id. */

@@ -32,8 +32,10 @@ import quern.recipe.Techniques;
  *
  * @param tokenizer with the added tokens
  * @param pieces ids of the added tokens, with those that their texts had before
+ * @param initialization what a model's vectors for them start as
+ * @param place the block, for messages
  */
-record RecipeTokenizer(
+public record RecipeTokenizer(
         Tokenizer tokenizer, Map<Integer, int[]> pieces, EmbeddingInitialization initialization, Block place) {
     private static final String SPECIAL_TOKENS = "special_tokens";
     private static final Set<String> ADDITIONS = Arrays.stream(Additions.class.getRecordComponents())
@@ -60,6 +62,20 @@ record RecipeTokenizer(
         boolean isEmpty() {
             return addedTokens.isEmpty() && addedSpecialTokens.isEmpty();
         }
+    }
+
+    /** The tokenizer of a recipe, by itself: trained or loaded, with what is added to it. */
+    public static RecipeTokenizer of(Block block, Consumer<String> notes) {
+        Recipe recipe = Recipe.from(block);
+        Objective objective = Techniques.find(
+                Objective.class,
+                "objective",
+                recipe.objective().text("type"),
+                recipe.objective().position("type"));
+        Optional<Path> startFolder =
+                recipe.model().has("path") ? Optional.of(Path.of(recipe.model().text("path"))) : Optional.empty();
+        DataConfig data = recipe.data().bind(DataConfig.class);
+        return of(block, recipe, data, objective, startFolder, Optional.empty(), notes);
     }
 
     /** The recipe's tokenizer; for a run that goes on, the run's own instead. */
