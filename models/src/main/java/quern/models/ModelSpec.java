@@ -240,6 +240,14 @@ public final class ModelSpec {
         return component.getName().replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT);
     }
 
+    /** The same with another number of tokens. */
+    public ModelSpec withVocabulary(int size) {
+        Map<String, Object> settings = new LinkedHashMap<>(settings());
+        settings.put("vocab_size", (long) size);
+        Block none = Block.empty(Position.of("config.json"));
+        return new ModelSpec(family, architecture, bind(family, none, settings, "config.json"), otherFields);
+    }
+
     /** The family. */
     public ModelFamily<?> family() {
         return family;
