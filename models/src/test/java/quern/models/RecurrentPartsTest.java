@@ -14,6 +14,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
+import quern.models.part.attention.Mamba;
 import quern.models.part.attention.MultiHeadLatent;
 import quern.models.part.feedforward.SwitchExperts;
 import quern.models.part.feedforward.TopKExperts;
@@ -96,6 +97,13 @@ class RecurrentPartsTest {
         all.put(
                 "transformer_xl",
                 Map.of("recurrence", part(new TransformerXl().id(), "memory_length", 4), "position", "none"));
+        all.put(
+                "mamba",
+                Map.of(
+                        "attention",
+                        part(new Mamba().id(), "state_size", 4, "chunk_size", 5, "conv_kernel", 3),
+                        "position",
+                        "none"));
         all.put("compressive", Map.of("recurrence", COMPRESSIVE, "position", "none"));
         return all;
     }
@@ -203,6 +211,30 @@ class RecurrentPartsTest {
         return all;
     }
 
+    private static Map<String, Object> mamba(Object... keysAndValues) {
+        Map<String, Object> all = part("custom", keysAndValues);
+        all.remove("type");
+        all.put("attention", "mamba");
+        all.put("position", "none");
+        return all;
+    }
+
+    @Test
+    void decaysAndStepsOfANewMambaAreSpreadAsPublished() {
+        try (LanguageModel model = create(mamba())) {
+            for (Parameter p : model.parameters()) {
+                float[] x = p.value().toFloats();
+                if (p.name().endsWith("A_log")) {
+                    assertEquals(1, Math.exp(x[0]), 1e-6);
+                    assertEquals(16, Math.exp(x[x.length - 1]), 1e-4);
+                } else if (p.name().endsWith("dt_bias")) {
+                    assertEquals(0.001, Math.log1p(Math.exp(x[0])), 1e-8);
+                    assertEquals(0.1, Math.log1p(Math.exp(x[x.length - 1])), 1e-6);
+                }
+            }
+        }
+    }
+
     @Test
     void whatMakesNoSenseIsRefused() {
         refused(
@@ -227,6 +259,14 @@ class RecurrentPartsTest {
                 Map.of("attention", LATENT, "position", part("rotary", "partial_rotary_factor", 0.5)));
         refused("qk_norm", Map.of("attention", LATENT, "qk_norm", true));
         refused("recurrence: none", Map.of("attention", LATENT, "recurrence", "transformer_xl"));
+        refused("position: none", Map.of("attention", "mamba"));
+        refused("num_attention_heads", mamba("num_attention_heads", 7, "head_dim", 4));
+        refused("attention_dropout", mamba("attention_dropout", 0.1));
+        refused("attention_sinks", mamba("attention_sinks", true));
+        refused("num_key_value_heads", mamba("num_key_value_heads", 2));
+        refused("recurrence: none", mamba("recurrence", "transformer_xl"));
+        refused("head_dim", mamba("head_dim", 8));
+        refused("head_dim", Map.of("attention", LATENT, "head_dim", 8));
         refused("rotary turns 3", Map.of("attention", latentWith("qk_rope_head_dim", 3)));
     }
 }
