@@ -56,6 +56,11 @@ public final class MixtureOfExperts implements Branch {
         return "mlp";
     }
 
+    @Override
+    public List<Parameter> closing() {
+        return List.of(down_EDI);
+    }
+
     /** Where this layer's router logits stand in the flow. */
     static String routerLogits(int layer) {
         return "router_logits." + layer;
