@@ -43,6 +43,7 @@ public final class DepthGrowth {
         Map<String, List<TransformerBlock>> before = stacks(small);
         Map<String, List<TransformerBlock>> after = stacks(large);
         requireMoreBlocks(before, after);
+        requireBlocksOfTheirOwn(large);
         after.forEach((stack, blocks) -> {
             List<TransformerBlock> sources = before.get(stack);
             for (int i = 0; i < blocks.size(); i++) {
@@ -110,6 +111,20 @@ public final class DepthGrowth {
             throw QuernException.badInput(
                     "growing by layers adds none: both models have %s; raise their number, or leave grow out",
                     before.values().stream().map(List::size).toList());
+        }
+    }
+
+    private static void requireBlocksOfTheirOwn(Network network) {
+        Map<String, String> owners = new LinkedHashMap<>();
+        for (Segment s : network.segments()) {
+            for (Parameter p : s instanceof TransformerBlock ? s.parameters() : List.<Parameter>of()) {
+                String other = owners.putIfAbsent(p.name(), s.name());
+                if (other != null && !other.equals(s.name())) {
+                    throw QuernException.badInput(
+                            "blocks '%s' and '%s' share their weights, so more of them are more visits and no new layers; grow in width, or share nothing",
+                            other, s.name());
+                }
+            }
         }
     }
 
