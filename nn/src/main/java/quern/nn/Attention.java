@@ -174,7 +174,7 @@ public final class Attention {
     /** The mask as rows of scores, [1 or B·KV, H/KV·T, S]. */
     private static Tensor rows(Tensor mask, long batch, long heads, long kv, long t, long s) {
         if (mask.dim() == 2) {
-            Tensor rows = heads == kv ? mask : mask.repeat(heads / kv, 1);
+            Tensor rows = heads == kv || mask.size(0) == 1 ? mask : mask.repeat(heads / kv, 1);
             return rows.unsqueeze(0);
         }
         return mask.expand(batch, heads, t, s).reshape(batch * kv, heads / kv * t, s);

@@ -206,7 +206,8 @@ public final class Assembly {
         };
     }
 
-    private CrossAttention crossAttention(BlockSite site) {
+    /** Attention of a block to what an encoder gives; parameters under {@code BLOCK.cross_attn}. */
+    public CrossAttention crossAttention(BlockSite site) {
         String name = site.name() + ".cross_attn";
         long queries = (long) c.numAttentionHeads() * c.headWidth();
         long keys = (long) c.keyValueHeads() * c.headWidth();

@@ -10,6 +10,7 @@ import quern.models.part.InitializationPart.Role;
 import quern.models.part.PartTechnique;
 import quern.models.part.SharingPart;
 import quern.models.part.Stack;
+import quern.models.part.structure.PerceiverIo;
 import quern.nn.AdaptiveHalting;
 import quern.nn.DenseLinear;
 import quern.nn.Linear;
@@ -102,6 +103,11 @@ public final class Universal implements PartTechnique {
             if (halting.isPresent() && c.numHiddenLayers() < 2) {
                 throw new IllegalArgumentException(
                         "weight_sharing: halting: with one visit there is nothing to decide; raise num_hidden_layers, or leave it out");
+            }
+            if (c.parts().structure() instanceof PerceiverIo.Config && (halting.isPresent() || positionsEachStep)) {
+                throw new IllegalArgumentException(
+                        "weight_sharing: %s: latents of structure perceiver_io are no positions of a text; leave it out"
+                                .formatted(halting.isPresent() ? "halting" : "positions_each_step"));
             }
             if (halting.isPresent() && c.hasEncoder()) {
                 throw new IllegalArgumentException(
