@@ -138,7 +138,11 @@ public final class MixtureOfExperts implements Branch {
 
     @Override
     public List<Parameter> closing() {
-        return List.of(down_EDI);
+        List<Parameter> all = new ArrayList<>(List.of(experts.output()));
+        if (options.shared != null) {
+            all.addAll(options.shared.closing());
+        }
+        return all;
     }
 
     /** Where this layer's router logits stand in the flow. */

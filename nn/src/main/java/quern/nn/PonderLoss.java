@@ -8,7 +8,8 @@ import quern.tensor.Tensor;
 /**
  * What thinking longer costs: {@code coefficient} times the mean ponder cost ({@link AdaptiveHalting#COST}) of the unmasked
  * positions, added to {@code loss} and weighted by the sum of {@code weights}, the share of the whole batch that this pass
- * is. A flow without {@code loss} and {@code weights} is left alone.
+ * is. In training alone, which is told the mean under the cost's name; a validation loss is that of the task. A flow without
+ * {@code loss} and {@code weights} is left alone.
  */
 public final class PonderLoss extends Segment {
     private final double coefficient;
@@ -53,6 +54,9 @@ public final class PonderLoss extends Segment {
                 : cost_BT.mul(padding.to(DType.FP32))
                         .sum()
                         .div(padding.to(DType.FP32).sum());
+        if (pass.reports()) {
+            pass.report(AdaptiveHalting.COST, mean.detach().item());
+        }
         flow.put("loss", loss.add(mean.mul(coefficient).mul(weights.sum())));
     }
 }

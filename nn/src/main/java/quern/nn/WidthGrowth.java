@@ -114,6 +114,11 @@ public final class WidthGrowth {
         for (int i = 0; i < before.size(); i++) {
             segment(before.get(i), after.get(i), tied, i > 0 ? before.get(i - 1) : null, i == before.size() - 2);
         }
+        for (Parameter p : large.parameters()) {
+            if (!values.has(p)) {
+                throw QuernException.badInput("'%s' is of a kind that can't grow in width; use grow: stack", p.name());
+            }
+        }
     }
 
     /**

@@ -148,8 +148,7 @@ public final class Universal implements PartTechnique {
 
         @Override
         public List<Segment> losses() {
-            return halting.filter(h -> h.ponderLoss() > 0)
-                    .<List<Segment>>map(h -> List.of(new PonderLoss("ponder_loss", h.ponderLoss())))
+            return halting.<List<Segment>>map(h -> List.of(new PonderLoss("ponder_loss", h.ponderLoss())))
                     .orElse(List.of());
         }
     }
