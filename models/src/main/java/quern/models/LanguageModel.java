@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.Set;
 import quern.models.internal.Checkpoint;
 import quern.models.internal.CheckpointWeights;
+import quern.models.internal.ConvertedWeights;
 import quern.models.internal.ExtendedWeights;
 import quern.models.internal.Json;
 import quern.models.internal.NewWeights;
@@ -109,6 +110,18 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /**
+     * A copy as a model of a family that more tools know, which gives the same logits: a composed model that is a Llama, say.
+     * Empty where there is no such family.
+     */
+    public Optional<LanguageModel> asKnownFamily() {
+        return spec.knownForm().map(form -> {
+            ModelSpec known = spec.as(form);
+            Network copy = known.build(new ConvertedWeights(form.conversion(), parameters(), dtype, device));
+            return new LanguageModel(known, copy, dtype, device, new LinkedHashMap<>(generationFields));
+        });
+    }
+
+    /**
      * This model with more tokens, in memory of its own; this one stays as it is. Everything that has a row or a number for
      * each token, tied or not, is extended.
      *
@@ -142,6 +155,12 @@ public final class LanguageModel implements AutoCloseable {
             Network made = target.build(new ExtendedWeights(parameters(), byToken, extension, dtype, device));
             return new LanguageModel(target, made, dtype, device, new LinkedHashMap<>(generationFields));
         }
+    }
+
+    /** A model around a network that was built; takes it over. */
+    static LanguageModel of(
+            ModelSpec spec, Network network, DType dtype, Device device, Map<String, Object> generationFields) {
+        return new LanguageModel(spec, network, dtype, device, new LinkedHashMap<>(generationFields));
     }
 
     /** What the model is. */
