@@ -1,0 +1,48 @@
+package quern.data.template;
+
+/**
+ * What a rendering may use, so that a hostile template ends: steps, characters made on the way, and calls within calls.
+ */
+final class Budget {
+    private static final long STEPS = 20_000_000;
+    private static final long CHARACTERS = 1L << 28;
+    private static final int DEPTH = 600;
+    private static final int CHARACTERS_A_STEP = 256;
+
+    private long steps;
+    private long characters;
+    private int depth;
+
+    /** One step more. */
+    void step() {
+        if (++steps > STEPS) {
+            throw new TemplateException(
+                    TemplateException.Kind.LIMIT, 0, "more than %,d steps; the template runs too long".formatted(STEPS));
+        }
+    }
+
+    /** Characters or items about to be made. */
+    void characters(long count) {
+        characters += count;
+        steps += count / CHARACTERS_A_STEP;
+        if (characters > CHARACTERS) {
+            throw new TemplateException(
+                    TemplateException.Kind.LIMIT,
+                    0,
+                    "more than %,d characters of text; the template makes too much".formatted(CHARACTERS));
+        }
+        step();
+    }
+
+    /** One level deeper; {@link #leave} goes back. */
+    void enter() {
+        if (++depth > DEPTH) {
+            throw new TemplateException(
+                    TemplateException.Kind.LIMIT, 0, "calls and expressions nested more than %d deep".formatted(DEPTH));
+        }
+    }
+
+    void leave() {
+        depth--;
+    }
+}
