@@ -1,11 +1,14 @@
 package quern.data;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
+import quern.data.internal.Json;
 import quern.data.template.JinjaTemplate;
 import quern.data.template.JinjaTemplate.Rendered;
 import quern.data.template.JinjaTemplate.Span;
@@ -29,11 +32,13 @@ public final class ChatTemplate {
     private static final String CHATML_SOURCE =
             """
             {%- for message in messages %}
-            {%- if message.role == 'assistant' %}
-            {{- '<|im_start|>assistant\\n' }}{% generation %}{{ message.content ~ '<|im_end|>' }}{% endgeneration %}{{ '\\n' }}
-            {%- else %}
-            {{- '<|im_start|>' ~ message.role ~ '\\n' ~ message.content ~ '<|im_end|>\\n' }}
-            {%- endif %}
+            {%- if message.content is none %}{% set content = '' %}
+            {%- elif message.content is string %}{% set content = message.content %}
+            {%- else %}{% set content = message.content|selectattr('text', 'defined')|map(attribute='text')|join %}{% endif %}
+            {{- '<|im_start|>' ~ message.role ~ '\\n' }}
+            {%- if message.role == 'assistant' %}{% generation %}{{ content ~ '<|im_end|>' }}{% endgeneration %}
+            {%- else %}{{ content ~ '<|im_end|>' }}{% endif %}
+            {{- '\\n' }}
             {%- endfor %}
             {%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}
             """;
@@ -77,6 +82,24 @@ public final class ChatTemplate {
     /** The built-in template: ChatML, each turn between {@code <|im_start|>} and {@code <|im_end|>}. */
     public static ChatTemplate chatml(Map<String, String> tokens) {
         return of(CHATML, CHATML_SOURCE, tokens);
+    }
+
+    /**
+     * The template of this name.
+     *
+     * @param name {@code chatml}, or a file
+     * @throws QuernException where there is no such file or it is no template
+     */
+    public static ChatTemplate named(String name, Map<String, String> tokens) {
+        if (name.equals(CHATML)) {
+            return chatml(tokens);
+        }
+        Path file = Path.of(name);
+        if (!Files.isRegularFile(file)) {
+            throw QuernException.badInput(
+                    "data.chat_template: %s: no such file; expected a Jinja file, or %s", name, CHATML);
+        }
+        return of(name, Json.read(file), tokens);
     }
 
     /** The text of the template. */
