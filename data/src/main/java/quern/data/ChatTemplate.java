@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Supplier;
 import quern.data.internal.Json;
 import quern.data.template.JinjaTemplate;
@@ -123,6 +124,26 @@ public final class ChatTemplate {
             return rendered(conversation, addGenerationPrompt, LocalDateTime::now).text();
         } catch (TemplateException e) {
             throw failure(e);
+        }
+    }
+
+    /** The text that ends a message of the assistant, without white space at its ends; empty where there is none. */
+    public Optional<String> turnEnd() {
+        String mark = "quern-turn-end-mark";
+        try {
+            String text = rendered(
+                            ChatMessages.of(List.of(
+                                    ChatMessages.message("user", "?"),
+                                    ChatMessages.message(ChatMessages.ASSISTANT, mark))),
+                            false,
+                            LocalDateTime::now)
+                    .text();
+            int at = text.lastIndexOf(mark);
+            String end = at < 0 ? "" : text.substring(at + mark.length()).strip();
+            return end.isEmpty() ? Optional.empty() : Optional.of(end);
+        } catch (TemplateException e) {
+            // A template that takes no such conversation says what is wrong with the one it is given.
+            return Optional.empty();
         }
     }
 

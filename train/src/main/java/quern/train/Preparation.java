@@ -109,7 +109,11 @@ public final class Preparation {
                     recipe.model().text("family"),
                     recipe.model().position("family"));
         }
-        this.tokenizer = runTokenizer.map(Tokenizer::load).orElseGet(() -> tokenizer(objective, notes));
+        // A run that is resumed goes on with the template it began with, which lies in its checkpoint.
+        this.tokenizer = runTokenizer.map(Tokenizer::load).orElseGet(() -> {
+            Tokenizer found = tokenizer(objective, notes);
+            return data.chatTemplate().map(found::withChatTemplate).orElse(found);
+        });
         this.spec = startFolder
                 .map(folder -> ModelSpec.read(folder, recipe.model().without("path")))
                 .orElseGet(() -> ModelSpec.fromRecipe(
@@ -143,7 +147,7 @@ public final class Preparation {
         this.store = TokenStore.prepare(data, tokenizer, notes);
         if (store.train().hasPrompts() && !objective.readsInstructions()) {
             throw QuernException.badInput(
-                    "%s: objective %s learns from texts, but %s holds instruction rows; use objective: causal_lm with a decoder",
+                    "%s: objective %s learns from texts, but %s holds instruction rows or conversations; use objective: causal_lm with a decoder",
                     recipe.objective().position("type"), objective.id(), String.join(", ", data.path()));
         }
         boolean wholeDocuments = objective.readsInstructions() && (store.train().hasPrompts() || !data.packing());
@@ -366,7 +370,8 @@ public final class Preparation {
 
     /** What a person should know about how the data was arranged, such as rows cut short; a line each. */
     public List<String> notices() {
-        List<String> all = new ArrayList<>(batches.notices());
+        List<String> all = new ArrayList<>(store.report().rejections());
+        all.addAll(batches.notices());
         evaluationBatches.ifPresent(held -> held.notices().forEach(notice -> all.add("validation: " + notice)));
         return List.copyOf(all);
     }
