@@ -33,7 +33,7 @@ final class Access {
             throw u.refusal();
         }
         if (value instanceof Map<?, ?> map) {
-            if (map.containsKey(key)) {
+            if (Values.has(map, key)) {
                 return map.get(key);
             }
         } else if (Arithmetic.isWhole(key)) {

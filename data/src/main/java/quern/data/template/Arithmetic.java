@@ -113,7 +113,7 @@ final class Arithmetic {
     }
 
     private static List<Object> joined(List<Object> a, List<Object> b, Budget budget) {
-        budget.characters((long) a.size() + b.size());
+        budget.items((long) a.size() + b.size());
         List<Object> all = new ArrayList<>(a.size() + b.size());
         all.addAll(a);
         all.addAll(b);
@@ -135,7 +135,7 @@ final class Arithmetic {
     }
 
     private static List<Object> repeatedItems(List<Object> items, int count, Budget budget) {
-        budget.characters((long) items.size() * count);
+        budget.items((long) items.size() * count);
         List<Object> all = new ArrayList<>(items.size() * count);
         for (int i = 0; i < count && !items.isEmpty(); i++) {
             all.addAll(items);

@@ -114,7 +114,7 @@ final class Evaluator {
         Map<Object, Object> map = new LinkedHashMap<>();
         for (int i = 0; i < dict.keys().size(); i++) {
             Object key = value(dict.keys().get(i), scope);
-            if (key instanceof List || key instanceof Map) {
+            if (key != null && !(key instanceof String) && !Arithmetic.isNumber(key)) {
                 throw TemplateException.value("%s can't be a key", Values.type(key));
             }
             map.put(key, value(dict.values().get(i), scope));
@@ -129,11 +129,16 @@ final class Evaluator {
             Object to = optional(slice.to(), scope);
             Object step = optional(slice.step(), scope);
             line = index.line();
-            budget.characters(target instanceof Undefined || !(target instanceof String s) ? 1 : s.length());
+            if (target instanceof String s) {
+                budget.characters(s.length());
+            } else if (Values.iterable(target) && !(target instanceof Values.Lazy)) {
+                budget.items(Values.length(target));
+            }
             return Access.slice(target, from, to, step);
         }
         Object key = value(index.key(), scope);
         line = index.line();
+        budget.read(target instanceof String s ? s.length() : 1);
         return access.item(target, key);
     }
 
@@ -146,6 +151,7 @@ final class Evaluator {
         for (int i = 0; i < compare.operators().size(); i++) {
             Object right = value(compare.others().get(i), scope);
             line = compare.line();
+            budget.read(right instanceof String s ? s.length() : right instanceof List<?> l ? l.size() : 1);
             if (!holds(compare.operators().get(i), left, right)) {
                 return false;
             }

@@ -37,6 +37,7 @@ final class Filters {
 
     /** What the filter makes of the value. */
     Object apply(String name, Object value, Callable.Arguments a) {
+        budget.read(value instanceof String s ? s.length() : 1);
         return switch (name) {
             case "default", "d" -> {
                 Object[] v = a.bind("default_value", "boolean");
@@ -58,13 +59,12 @@ final class Filters {
             case "replace" -> {
                 Object[] v = a.require(2, "old", "new", "count");
                 Object count = or(v[2], null);
-                String made = PythonText.replace(
+                yield Methods.replaced(
                         Values.text(value),
                         Values.text(v[0]),
                         Values.text(v[1]),
-                        count == null ? -1 : Arithmetic.index(count));
-                budget.characters(made.length());
-                yield made;
+                        count == null ? -1 : Arithmetic.index(count),
+                        budget);
             }
             case "tojson" -> json(value, a);
             case "indent" -> indented(text(value, name), a);

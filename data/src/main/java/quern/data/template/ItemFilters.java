@@ -66,7 +66,7 @@ final class ItemFilters {
     }
 
     private List<Object> counted(List<Object> items) {
-        budget.characters(items.size());
+        budget.items(items.size());
         return items;
     }
 
@@ -210,7 +210,7 @@ final class ItemFilters {
         List<Object> seen = new ArrayList<>();
         return new Values.Lazy(GENERATOR, filtered(Values.iterate(value), item -> {
             Object key = folded(get.apply(item), caseSensitive);
-            budget.characters(seen.size() * 64L);
+            budget.steps(seen.size());
             boolean fresh = seen.stream().noneMatch(other -> Values.equal(other, key));
             if (fresh) {
                 seen.add(key);
@@ -328,7 +328,7 @@ final class ItemFilters {
 
     private void filled(List<Object> items, int size, Object fill) {
         if (fill != null) {
-            budget.characters(Math.max(0, size - items.size()));
+            budget.items(Math.max(0, size - items.size()));
             while (items.size() < size) {
                 items.add(fill);
             }
@@ -343,7 +343,7 @@ final class ItemFilters {
         if (count < 1) {
             throw TemplateException.value("|slice needs at least 1 slice, found %d", count);
         }
-        budget.characters(count);
+        budget.items(count);
         int each = all.size() / count;
         int longer = all.size() % count;
         List<Object> slices = new ArrayList<>();

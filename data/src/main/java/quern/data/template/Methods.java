@@ -79,7 +79,7 @@ final class Methods {
             case "get" ->
                 method(name, a -> {
                     Object[] v = a.require(1, "key", "default");
-                    return map.containsKey(v[0]) ? map.get(v[0]) : or(v[1], null);
+                    return Values.has(map, v[0]) ? map.get(v[0]) : or(v[1], null);
                 });
             case "items" ->
                 method(name, a -> {
@@ -118,7 +118,19 @@ final class Methods {
         Object of(Callable.Arguments arguments);
     }
 
+    /** Replaced parts of a text, which is made only where it may be that long. */
+    static String replaced(String text, String old, String with, int most, Budget budget) {
+        long found = 0;
+        for (int at = text.indexOf(old); !old.isEmpty() && at >= 0; at = text.indexOf(old, at + old.length())) {
+            found++;
+        }
+        long times = old.isEmpty() ? text.length() + 1L : found;
+        budget.characters(text.length() + (most < 0 ? times : Math.min(times, most)) * with.length());
+        return PythonText.replace(text, old, with, most);
+    }
+
     private Object ofString(String s, String name) {
+        budget.read(s.length());
         OnText body =
                 switch (name) {
                     case "strip" -> a -> PythonText.strip(s, characters(a), true, true);
@@ -145,10 +157,7 @@ final class Methods {
                     };
                     case "replace" -> a -> {
                         Object[] v = a.require(2, "old", "new", "count");
-                        String made = PythonText.replace(
-                                s, text(v[0], name), text(v[1], name), Arithmetic.index(or(v[2], -1L)));
-                        budget.characters(made.length());
-                        return made;
+                        return replaced(s, text(v[0], name), text(v[1], name), Arithmetic.index(or(v[2], -1L)), budget);
                     };
                     case "join" -> a -> join(s, a.require(1, "items")[0]);
                     case "format" ->
@@ -250,10 +259,11 @@ final class Methods {
         StringBuilder out = new StringBuilder();
         boolean first = true;
         for (Object item : Values.list(items)) {
-            out.append(first ? "" : separator).append(text(item, "join"));
+            String part = text(item, "join");
+            budget.characters(part.length() + (long) separator.length());
+            out.append(first ? "" : separator).append(part);
             first = false;
         }
-        budget.characters(out.length());
         return out.toString();
     }
 

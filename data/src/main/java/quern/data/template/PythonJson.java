@@ -28,6 +28,7 @@ record PythonJson(boolean ascii, String indent, String between, String afterKey,
             throw new TemplateException(
                     TemplateException.Kind.LIMIT, 0, "a value is nested more than %d deep".formatted(DEEPEST));
         }
+        Budget.check(out);
         switch (value) {
             case null -> out.append("null");
             case Boolean b -> out.append(b);
@@ -71,7 +72,11 @@ record PythonJson(boolean ascii, String indent, String between, String afterKey,
 
     private void newLine(StringBuilder out, int depth) {
         if (indent != null) {
-            out.append('\n').append(indent.repeat(depth));
+            out.append('\n');
+            for (int i = 0; i < depth; i++) {
+                out.append(indent);
+                Budget.check(out);
+            }
         }
     }
 

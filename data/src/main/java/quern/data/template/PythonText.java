@@ -216,6 +216,7 @@ final class PythonText {
             throw new TemplateException(
                     TemplateException.Kind.LIMIT, 0, "a value is nested more than %d deep".formatted(DEEPEST));
         }
+        Budget.check(out);
         switch (value) {
             case null -> out.append("None");
             case Boolean b -> out.append(b ? "True" : "False");

@@ -58,7 +58,7 @@ final class Renderer {
             case Statement.If choice -> {
                 return choose(choice, scope, out);
             }
-            case Statement.For loop -> loop(loop, Values.list(evaluator.value(loop.items(), scope)), scope, 0, out);
+            case Statement.For loop -> loop(loop, items(evaluator.value(loop.items(), scope)), scope, 0, out);
             case Statement.Set set -> assign(set.target(), evaluator.value(set.value(), scope), scope);
             case Statement.SetBlock set -> {
                 String text = text(set.body(), new Scope(scope));
@@ -127,14 +127,21 @@ final class Renderer {
         }
     }
 
+    private List<Object> items(Object value) {
+        if (value instanceof String s) {
+            budget.items(s.length());
+        }
+        return Values.sequence(value);
+    }
+
     private void loop(Statement.For loop, List<Object> all, Scope scope, int depth, StringBuilder out) {
         budget.enter();
-        budget.characters(all.size());
+        budget.steps(all.size());
         List<Object> items = loop.filter() == null ? all : chosen(loop, all, scope);
         Callable recursion = loop.recursive()
                 ? arguments -> {
                     StringBuilder inner = new StringBuilder();
-                    loop(loop, Values.list(arguments.require(1, "items")[0]), scope, depth + 1, inner);
+                    loop(loop, items(arguments.require(1, "items")[0]), scope, depth + 1, inner);
                     return inner.toString();
                 }
                 : null;

@@ -17,6 +17,7 @@ import java.util.Map;
  */
 final class Values {
     private static final int DEEPEST = 200;
+    private static final long MOST_COMPARED = 1_000_000;
 
     private Values() {}
 
@@ -180,6 +181,16 @@ final class Values {
         };
     }
 
+    /** The items to go through once, not to be changed. */
+    static List<Object> sequence(Object value) {
+        return switch (value) {
+            case List<?> l -> objects(l);
+            case Tuple t -> t.items();
+            case View v -> v.items();
+            case null, default -> list(value);
+        };
+    }
+
     static List<Object> list(Object value) {
         List<Object> items = new ArrayList<>();
         iterate(value).forEachRemaining(items::add);
@@ -208,37 +219,53 @@ final class Values {
         };
     }
 
+    /** Whether a mapping has a key; lists and the like are never keys. */
+    static boolean has(Map<?, ?> map, Object key) {
+        return (key == null || key instanceof String || Arithmetic.isNumber(key)) && map.containsKey(key);
+    }
+
     static boolean equal(Object a, Object b) {
+        return equal(a, b, new long[] {MOST_COMPARED});
+    }
+
+    private static boolean equal(Object a, Object b, long[] left) {
+        if (left[0]-- == 0) {
+            throw new TemplateException(
+                    TemplateException.Kind.LIMIT, 0, "values of more than %,d parts are compared".formatted(MOST_COMPARED));
+        }
+        if (a == b && !(a instanceof Double)) {
+            return true;
+        }
         if (Arithmetic.isNumber(a) && Arithmetic.isNumber(b)) {
             return Arithmetic.compare(a, b) == 0;
         }
         return switch (a) {
             case null -> b == null;
-            case Tuple t -> b instanceof Tuple other && equalItems(t.items(), other.items());
-            case List<?> l -> b instanceof List<?> other && equalItems(objects(l), objects(other));
-            case Map<?, ?> m -> b instanceof Map<?, ?> other && equalMaps(m, other);
+            case Tuple t -> b instanceof Tuple other && equalItems(t.items(), other.items(), left);
+            case List<?> l -> b instanceof List<?> other && equalItems(objects(l), objects(other), left);
+            case Map<?, ?> m -> b instanceof Map<?, ?> other && equalMaps(m, other, left);
             case Undefined u -> b instanceof Undefined;
             case String s -> s.equals(b);
             default -> a == b;
         };
     }
 
-    private static boolean equalItems(List<Object> a, List<Object> b) {
+    private static boolean equalItems(List<Object> a, List<Object> b, long[] left) {
         if (a.size() != b.size()) {
             return false;
         }
         for (int i = 0; i < a.size(); i++) {
-            if (!equal(a.get(i), b.get(i))) {
+            if (!equal(a.get(i), b.get(i), left)) {
                 return false;
             }
         }
         return true;
     }
 
-    private static boolean equalMaps(Map<?, ?> a, Map<?, ?> b) {
+    private static boolean equalMaps(Map<?, ?> a, Map<?, ?> b, long[] left) {
         return a.size() == b.size()
                 && a.entrySet().stream()
-                        .allMatch(e -> b.containsKey(e.getKey()) && equal(e.getValue(), b.get(e.getKey())));
+                        .allMatch(e -> b.containsKey(e.getKey()) && equal(e.getValue(), b.get(e.getKey()), left));
     }
 
     /** The order of two values, by {@code <} where Python has one. */
@@ -288,7 +315,7 @@ final class Values {
                 }
                 yield s.contains(part);
             }
-            case Map<?, ?> m -> m.containsKey(item);
+            case Map<?, ?> m -> has(m, item);
             case null, default -> {
                 Iterator<Object> items = iterate(container);
                 while (items.hasNext()) {
