@@ -30,8 +30,7 @@ public final class ChatTemplate {
     /** The name of the built-in template. */
     public static final String CHATML = "chatml";
 
-    private static final String CHATML_SOURCE =
-            """
+    private static final String CHATML_SOURCE = """
             {%- for message in messages %}
             {%- if message.content is none %}{% set content = '' %}
             {%- elif message.content is string %}{% set content = message.content %}
@@ -121,7 +120,8 @@ public final class ChatTemplate {
      */
     public String render(ChatMessages conversation, boolean addGenerationPrompt) {
         try {
-            return rendered(conversation, addGenerationPrompt, LocalDateTime::now).text();
+            return rendered(conversation, addGenerationPrompt, LocalDateTime::now)
+                    .text();
         } catch (TemplateException e) {
             throw failure(e);
         }
@@ -218,7 +218,9 @@ public final class ChatTemplate {
             return whole.generated();
         }
         // Marks carry no message's number, so those of the context are counted by rendering it alone.
-        int before = rendered(conversation.first(from), true, LocalDateTime::now).generated().size();
+        int before = rendered(conversation.first(from), true, LocalDateTime::now)
+                .generated()
+                .size();
         List<Span> spans = whole.generated();
         return spans.subList(Math.min(before, spans.size()), spans.size());
     }
@@ -230,10 +232,12 @@ public final class ChatTemplate {
             if (!conversation.isAssistant(i)) {
                 continue;
             }
-            String prompt = rendered(conversation.first(i), true, LocalDateTime::now).text();
+            String prompt =
+                    rendered(conversation.first(i), true, LocalDateTime::now).text();
             String answered = i + 1 == messages
                     ? whole
-                    : rendered(conversation.first(i + 1), false, LocalDateTime::now).text();
+                    : rendered(conversation.first(i + 1), false, LocalDateTime::now)
+                            .text();
             if (!answered.startsWith(prompt) || !whole.startsWith(answered)) {
                 throw new QuernException(
                         ExitCode.BAD_INPUT,

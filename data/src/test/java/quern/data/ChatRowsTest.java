@@ -93,8 +93,8 @@ class ChatRowsTest {
         for (boolean packing : new boolean[] {true, false}) {
             DataConfig data = config.withMaxLength(256).withPacking(packing);
             TokenStore store = prepare(data);
-            BatchSource batches = new CausalLm()
-                    .source(new Objective.Input(store.train(), bpe, data, 2, 1), new CausalLm.Config());
+            BatchSource batches =
+                    new CausalLm().source(new Objective.Input(store.train(), bpe, data, 2, 1), new CausalLm.Config());
             List<String> rows = new ArrayList<>();
             for (long b = 0; b < batches.batchesPerEpoch(); b++) {
                 Batch batch = batches.batch(b);
@@ -104,8 +104,8 @@ class ChatRowsTest {
                             .filter(label -> label != Batch.NOT_COUNTED)
                             .toArray();
                     for (int i = at; i + 1 < at + document; i++) {
-                        assertTrue(batch.labels()[i] == Batch.NOT_COUNTED
-                                || batch.labels()[i] == batch.inputIds()[i + 1]);
+                        assertTrue(
+                                batch.labels()[i] == Batch.NOT_COUNTED || batch.labels()[i] == batch.inputIds()[i + 1]);
                     }
                     rows.add(bpe.decode(counted));
                     at += document;
@@ -137,17 +137,21 @@ class ChatRowsTest {
                 "{\"id\": 1, \"system\": \"Be kind.\", \"conversations\": [{\"from\": \"human\", \"value\": \"Hi\"}, {\"from\": \"gpt\", \"value\": \"Hello.\"}]}";
         TokenStream told = prepare(file("b.jsonl", sharegpt)).train();
         assertEquals(List.of("Hello.<|im_end|>"), learned(told, 0));
-        assertTrue(text(told, 0, told.size()).startsWith("<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi"));
+        assertTrue(
+                text(told, 0, told.size()).startsWith("<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi"));
 
         String pair =
                 "{\"prompt\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\"}, {\"role\": \"user\", \"content\": \"c\"}], \"completion\": [{\"role\": \"assistant\", \"content\": \"d\"}]}";
-        assertEquals(List.of("d<|im_end|>"), learned(prepare(file("c.jsonl", pair)).train(), 0));
+        assertEquals(
+                List.of("d<|im_end|>"), learned(prepare(file("c.jsonl", pair)).train(), 0));
 
-        TokenStream plain = prepare(file("d.jsonl", "{\"prompt\": \"2 + 2 =\", \"completion\": \" 4\"}")).train();
+        TokenStream plain = prepare(file("d.jsonl", "{\"prompt\": \"2 + 2 =\", \"completion\": \" 4\"}"))
+                .train();
         assertEquals("2 + 2 =", text(plain, 0, plain.answerStart(0)));
         assertEquals(List.of(" 4<|endoftext|>"), learned(plain, 0));
 
-        TokenStream list = prepare(file("e.json", "[" + TURNS + ",\n" + TURNS + "]")).train();
+        TokenStream list =
+                prepare(file("e.json", "[" + TURNS + ",\n" + TURNS + "]")).train();
         assertEquals(2, list.documents());
         assertEquals(List.of("One 🙂.<|im_end|>", "Two.<|im_end|>"), learned(list, 1));
     }
@@ -206,43 +210,55 @@ class ChatRowsTest {
                 TokenStore.prepare(file("z.jsonl", TURNS, doubled), own, folder.resolve("cache"), line -> {});
         assertEquals(List.of("One 🙂.|", "Two.|"), learned(store.train(), 0));
         assertEquals(1, store.report().rejectedRows());
-        assertTrue(
-                store.report().rejections().getFirst().contains("strict.jinja:1: the template refuses it: turns must alternate"));
+        assertTrue(store.report()
+                .rejections()
+                .getFirst()
+                .contains("strict.jinja:1: the template refuses it: turns must alternate"));
 
         Files.writeString(strict, "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}");
         Tokenizer endless = bpe.withChatTemplate(strict.toString());
         QuernException e = assertThrows(
                 QuernException.class,
                 () -> TokenStore.prepare(file("z.jsonl", TURNS), endless, folder.resolve("cache"), line -> {}));
-        assertTrue(e.getMessage().contains("z.jsonl:1: ") && e.getMessage().contains("the template runs too long"), e.getMessage());
+        assertTrue(
+                e.getMessage().contains("z.jsonl:1: ") && e.getMessage().contains("the template runs too long"),
+                e.getMessage());
 
         Files.writeString(strict, "{% for m in messages %}{{ m.content|frobnicate }}{% endfor %}");
         Tokenizer unknown = bpe.withChatTemplate(strict.toString());
         QuernException filter = assertThrows(
                 QuernException.class,
                 () -> TokenStore.prepare(file("z.jsonl", TURNS), unknown, folder.resolve("cache"), line -> {}));
-        assertTrue(filter.getMessage().contains("strict.jinja:1: the template can't be applied: unknown filter 'frobnicate'"), filter.getMessage());
+        assertTrue(
+                filter.getMessage()
+                        .contains("strict.jinja:1: the template can't be applied: unknown filter 'frobnicate'"),
+                filter.getMessage());
 
-        Files.writeString(strict, "{% for m in messages %}{{ m.content if loop.last }}{% endfor %}{% if add_generation_prompt %}>{% endif %}");
+        Files.writeString(
+                strict,
+                "{% for m in messages %}{{ m.content if loop.last }}{% endfor %}{% if add_generation_prompt %}>{% endif %}");
         Tokenizer hides = bpe.withChatTemplate(strict.toString());
         QuernException hidden = assertThrows(
                 QuernException.class,
                 () -> TokenStore.prepare(file("z.jsonl", TURNS), hides, folder.resolve("cache"), line -> {}));
-        assertTrue(hidden.getMessage().contains("z.jsonl:1: ") && hidden.getMessage().contains("can't be told from its context"), hidden.getMessage());
+        assertTrue(
+                hidden.getMessage().contains("z.jsonl:1: ")
+                        && hidden.getMessage().contains("can't be told from its context"),
+                hidden.getMessage());
     }
 
     @Test
     void withoutATemplateOrWithOtherRowsTheJobIsRefused() throws IOException {
         Tokenizer bare = new CharacterTrainer()
-                .train(
-                        List.of("abc"),
-                        Block.empty(Position.of("test")).bind(CharacterTrainer.Config.class))
+                .train(List.of("abc"), Block.empty(Position.of("test")).bind(CharacterTrainer.Config.class))
                 .tokenizer();
         QuernException e = assertThrows(
                 QuernException.class,
                 () -> TokenStore.prepare(file("a.jsonl", TURNS), bare, folder.resolve("cache"), line -> {}));
         assertTrue(
-                e.getMessage().endsWith("a.jsonl:1: the row is a conversation, but the tokenizer has no chat template; name one by data.chat_template, a file or chatml"),
+                e.getMessage()
+                        .endsWith(
+                                "a.jsonl:1: the row is a conversation, but the tokenizer has no chat template; name one by data.chat_template, a file or chatml"),
                 e.getMessage());
         file("a.jsonl", TURNS);
         file("b.jsonl", "{\"text\": \"plain\"}");
@@ -253,7 +269,9 @@ class ChatRowsTest {
         assertEquals(
                 "t.txt: data.format: messages is read from .json and .jsonl files; leave format out or name other files",
                 refusal(Block.empty(Position.of("test"))
-                        .with("path", Files.writeString(folder.resolve("t.txt"), "x").toString())
+                        .with(
+                                "path",
+                                Files.writeString(folder.resolve("t.txt"), "x").toString())
                         .with("format", "messages")
                         .bind(DataConfig.class)));
     }
@@ -262,13 +280,15 @@ class ChatRowsTest {
     @Test
     void theTextIsEncodedAsAWhole() {
         String text = "the fox ran and the hen ran";
-        List<quern.data.template.JinjaTemplate.Span> parts =
-                List.of(new quern.data.template.JinjaTemplate.Span(5, 7), new quern.data.template.JinjaTemplate.Span(18, 27));
-        Tokenizer.Marked marked = bpe.encodeMarked(List.of(text), List.of(parts)).getFirst();
+        List<quern.data.template.JinjaTemplate.Span> parts = List.of(
+                new quern.data.template.JinjaTemplate.Span(5, 7), new quern.data.template.JinjaTemplate.Span(18, 27));
+        Tokenizer.Marked marked =
+                bpe.encodeMarked(List.of(text), List.of(parts)).getFirst();
         assertEquals(Arrays.toString(bpe.encode(text)), Arrays.toString(marked.ids()));
         for (int i = 0; i < parts.size(); i++) {
             int[] within = Arrays.copyOfRange(marked.ids(), marked.ranges()[2 * i], marked.ranges()[2 * i + 1]);
-            assertTrue(bpe.decode(within).contains(text.substring(parts.get(i).from(), parts.get(i).to())));
+            assertTrue(bpe.decode(within)
+                    .contains(text.substring(parts.get(i).from(), parts.get(i).to())));
         }
     }
 }

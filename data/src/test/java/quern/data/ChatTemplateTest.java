@@ -64,7 +64,8 @@ class ChatTemplateTest {
                 "\"expected\":\"<user>a</s>\",\"generated\":[[0,1]]}",
                 "\"refused\":true}")) {
             Files.writeString(folder.resolve("case.json"), start + messages + end);
-            boolean ok = Goldens.replayAll(Goldens.find(List.of(folder))).getFirst().ok();
+            boolean ok =
+                    Goldens.replayAll(Goldens.find(List.of(folder))).getFirst().ok();
             assertEquals(end.equals("\"expected\":\"<user>a</s>\"}"), ok, end);
         }
     }
@@ -92,8 +93,8 @@ class ChatTemplateTest {
         assertEquals(List.of("b<|im_end|>", "d<|im_end|>"), parts(made));
         assertEquals(List.of("d<|im_end|>"), parts(chatml.learned(turns, 3)));
         assertEquals(Optional.of("<|im_end|>"), chatml.turnEnd());
-        Map<String, Object> inParts =
-                Map.of("role", "user", "content", List.of(Map.of("type", "text", "text", "x"), Map.of("type", "image")));
+        Map<String, Object> inParts = Map.of(
+                "role", "user", "content", List.of(Map.of("type", "text", "text", "x"), Map.of("type", "image")));
         assertEquals(
                 "<|im_start|>user\nx<|im_end|>\n<|im_start|>assistant\n",
                 chatml.render(ChatMessages.of(List.of(inParts)), true));
@@ -124,8 +125,8 @@ class ChatTemplateTest {
 
     @Test
     void errorsNameTheFileAndTheLine() {
-        QuernException syntax = assertThrows(
-                QuernException.class, () -> ChatTemplate.of("t.jinja", "\n{% for %}", Map.of()));
+        QuernException syntax =
+                assertThrows(QuernException.class, () -> ChatTemplate.of("t.jinja", "\n{% for %}", Map.of()));
         assertEquals(
                 "t.jinja:2: not a usable chat template (expected a name, found end of statement block); repair it or name another by data.chat_template",
                 syntax.getMessage());
@@ -134,9 +135,9 @@ class ChatTemplateTest {
                 assertThrows(QuernException.class, () -> strict.render(ChatMessages.of(List.of(user("a"))), true));
         assertEquals("t.jinja:2: the template refuses the conversation (no tools)", raised.getMessage());
         assertEquals(Optional.empty(), strict.turnEnd());
-        QuernException missing =
-                assertThrows(QuernException.class, () -> ChatTemplate.named("no.jinja", Map.of()));
-        assertEquals("data.chat_template: no.jinja: no such file; expected a Jinja file, or chatml", missing.getMessage());
+        QuernException missing = assertThrows(QuernException.class, () -> ChatTemplate.named("no.jinja", Map.of()));
+        assertEquals(
+                "data.chat_template: no.jinja: no such file; expected a Jinja file, or chatml", missing.getMessage());
     }
 
     @Test
@@ -159,7 +160,8 @@ class ChatTemplateTest {
 
         Files.writeString(folder.resolve(ChatTemplate.FILE), "beside {{ messages[0].content }}");
         assertEquals(
-                "beside hello", Tokenizer.load(folder).chatTemplate().orElseThrow().render(hello, false));
+                "beside hello",
+                Tokenizer.load(folder).chatTemplate().orElseThrow().render(hello, false));
 
         Path out = folder.resolve("out");
         Tokenizer.load(folder).withChatTemplate(ChatTemplate.CHATML).save(out);

@@ -75,9 +75,8 @@ public final class Chat implements Verb {
             }
             TextGenerator generator = new TextGenerator(opened.model(), opened.tokenizer(), config);
             int context = opened.model().config().contextLength();
-            Conversation conversation =
-                    new Conversation(
-                            generator, template, config.seed(), context - Math.min(config.maxNewTokens(), context / 2));
+            Conversation conversation = new Conversation(
+                    generator, template, config.seed(), context - Math.min(config.maxNewTokens(), context / 2));
             if (Terminal.stdout().interactive() && Posix.isTerminal(Posix.STDIN)) {
                 talk(conversation);
             } else {

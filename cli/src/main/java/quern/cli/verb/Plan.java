@@ -63,7 +63,9 @@ public final class Plan implements Verb {
         Preparation preparation = Preparation.of(Train.load(recipe), notes.out()::println);
         notes.out().println("taking a few steps to measure memory and time");
         TrainingPlan plan = TrainingPlan.of(preparation, notes.out()::println);
-        Optional<List<ShownBatch.Row>> rows = showBatch ? Optional.of(ShownBatch.rows(preparation.batches().batch(0), preparation.tokenizer())) : Optional.empty();
+        Optional<List<ShownBatch.Row>> rows = showBatch
+                ? Optional.of(ShownBatch.rows(preparation.batches().batch(0), preparation.tokenizer()))
+                : Optional.empty();
         PrintWriter out = spec.commandLine().getOut();
         if (json.wanted()) {
             JsonOption.print(out, new Result(plan, rows));

@@ -30,8 +30,19 @@ final class ChatRow {
     private static final String CONTENT = "content";
 
     private static final Set<String> ROLES = Set.of(
-            "system", "developer", "user", "assistant", "tool", "function", "ipython", "environment", "observation",
-            "tool_response", "documents", "document", "context");
+            "system",
+            "developer",
+            "user",
+            "assistant",
+            "tool",
+            "function",
+            "ipython",
+            "environment",
+            "observation",
+            "tool_response",
+            "documents",
+            "document",
+            "context");
 
     private static final Map<String, String> SHAREGPT_ROLES = Map.ofEntries(
             Map.entry("human", "user"),
@@ -42,9 +53,8 @@ final class ChatRow {
             Map.entry("model", "assistant"),
             Map.entry("function_response", "tool"));
 
-    private static final ObjectReader READER = JsonMapper.shared()
-            .readerForMapOf(Object.class)
-            .without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+    private static final ObjectReader READER =
+            JsonMapper.shared().readerForMapOf(Object.class).without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
     private final DataFormat format;
     /** Null where there is none. */
@@ -102,8 +112,7 @@ final class ChatRow {
         }
     }
 
-    private List<Document> documents(Map<String, Object> row, String origin, long line, String place)
-            throws Unusable {
+    private List<Document> documents(Map<String, Object> row, String origin, long line, String place) throws Unusable {
         if (format == DataFormat.PROMPT_COMPLETION
                 && row.get(PROMPT) instanceof String prompt
                 && row.get(COMPLETION) instanceof String completion) {
@@ -150,13 +159,7 @@ final class ChatRow {
                 throw new Unusable("the template shows nothing that the assistant writes");
             }
             return new Document(
-                    origin,
-                    line,
-                    wellFormed(made.text()),
-                    true,
-                    true,
-                    Document.Part.CONVERSATION,
-                    made.generated());
+                    origin, line, wellFormed(made.text()), true, true, Document.Part.CONVERSATION, made.generated());
         } catch (TemplateException e) {
             if (e.problem() == TemplateException.Kind.LIMIT) {
                 throw new QuernException(

@@ -56,7 +56,8 @@ public final class ChatTemplateReplay implements GoldenReplay {
             return List.of(GoldenCheck.of("refused", 1, 0));
         }
         List<GoldenCheck> checks = new ArrayList<>();
-        checks.add(GoldenCheck.of("text", different(made.text(), json.path("expected").asString("")), 0));
+        checks.add(GoldenCheck.of(
+                "text", different(made.text(), json.path("expected").asString("")), 0));
         if (json.has("generated")) {
             checks.add(GoldenCheck.of("generated", differentSpans(made, json.path("generated")), 0));
         }
@@ -81,8 +82,10 @@ public final class ChatTemplateReplay implements GoldenReplay {
         int different = Math.abs(made.generated().size() - expected.size());
         for (int i = 0; i < Math.min(made.generated().size(), expected.size()); i++) {
             Span span = made.generated().get(i);
-            boolean same = made.text().codePointCount(0, span.from()) == expected.get(i).path(0).asInt(-1)
-                    && made.text().codePointCount(0, span.to()) == expected.get(i).path(1).asInt(-1);
+            boolean same = made.text().codePointCount(0, span.from())
+                            == expected.get(i).path(0).asInt(-1)
+                    && made.text().codePointCount(0, span.to())
+                            == expected.get(i).path(1).asInt(-1);
             different += same ? 0 : 1;
         }
         return different;

@@ -43,7 +43,8 @@ public interface DocumentReader extends AutoCloseable {
      */
     static DocumentReader open(Path file, DataConfig config, Optional<ChatTemplate> template) {
         SourceFiles.Kind kind = SourceFiles.kind(file);
-        boolean instructions = config.format().isPresent() && !config.format().get().equals(DataFormat.TEXT);
+        boolean instructions =
+                config.format().isPresent() && !config.format().get().equals(DataFormat.TEXT);
         boolean texts = config.format().equals(Optional.of(DataFormat.TEXT));
         if (kind == SourceFiles.Kind.TEXT && instructions || kind == SourceFiles.Kind.JSON && texts) {
             throw QuernException.badInput(

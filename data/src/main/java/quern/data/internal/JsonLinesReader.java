@@ -45,7 +45,13 @@ final class JsonLinesReader implements DocumentReader {
     private long invalid;
     private long empty;
 
-    JsonLinesReader(Path file, InputStream in, String field, Optional<DataFormat> format, Optional<ChatTemplate> template, int limit) {
+    JsonLinesReader(
+            Path file,
+            InputStream in,
+            String field,
+            Optional<DataFormat> format,
+            Optional<ChatTemplate> template,
+            int limit) {
         this.format = format;
         this.file = file;
         this.in = in;

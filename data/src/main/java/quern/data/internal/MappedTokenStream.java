@@ -61,7 +61,11 @@ final class MappedTokenStream implements TokenStream {
         long perShard = number(store, "documents_per_shard").longValue();
         this.turns = turned
                 ? ShardSequence.open(
-                        folder, split + "-turns", Long.BYTES, perShard, number(own, "turns").longValue())
+                        folder,
+                        split + "-turns",
+                        Long.BYTES,
+                        perShard,
+                        number(own, "turns").longValue())
                 : null;
         this.turnStarts = turned
                 ? ShardSequence.open(

@@ -136,12 +136,12 @@ public final class NativeTokenizers {
     }
 
     private static int[] ids(long encoding) {
-            long[] ids = TokenizersLibrary.LIB.getTokenIds(encoding);
-            int[] narrow = new int[ids.length];
-            for (int i = 0; i < ids.length; i++) {
-                narrow[i] = (int) ids[i];
-            }
-            return narrow;
+        long[] ids = TokenizersLibrary.LIB.getTokenIds(encoding);
+        int[] narrow = new int[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            narrow[i] = (int) ids[i];
+        }
+        return narrow;
     }
 
     /** The text of the ids, special tokens included. */

@@ -113,7 +113,8 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
                         report.path("bytes").asLong(0),
                         report.path("replaced_sequences").asLong(0),
                         report.path("rejected_rows").asLong(0),
-                        report.path("rejections").valueStream()
+                        report.path("rejections")
+                                .valueStream()
                                 .map(line -> line.asString(""))
                                 .toList()));
     }

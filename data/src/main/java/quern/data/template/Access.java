@@ -56,7 +56,8 @@ final class Access {
 
     private Object field(Object value, String name) {
         return switch (value) {
-            case Values.Namespace n -> n.fields().containsKey(name) ? new Present(n.fields().get(name)) : null;
+            case Values.Namespace n ->
+                n.fields().containsKey(name) ? new Present(n.fields().get(name)) : null;
             case Loop loop -> loop.field(name);
             case Fields fields -> fields.field(name);
             case null, default -> methods.find(value, name);
@@ -84,12 +85,11 @@ final class Access {
             }
             return new Present(Character.toString(s.codePointAt(s.offsetByCodePoints(0, place))));
         }
-        List<Object> items =
-                switch (value) {
-                    case List<?> l -> Values.objects(l);
-                    case Values.Tuple t -> t.items();
-                    case null, default -> null;
-                };
+        List<Object> items = switch (value) {
+            case List<?> l -> Values.objects(l);
+            case Values.Tuple t -> t.items();
+            case null, default -> null;
+        };
         if (items == null) {
             return null;
         }
@@ -109,8 +109,7 @@ final class Access {
             case List<?> l -> chosen(Values.objects(l), from, to, step);
             case Values.Tuple t -> new Values.Tuple(chosen(t.items(), from, to, step));
             case Undefined u -> throw u.refusal();
-            case null, default ->
-                new Undefined("%s can't be cut into slices".formatted(Values.type(value)));
+            case null, default -> new Undefined("%s can't be cut into slices".formatted(Values.type(value)));
         };
     }
 

@@ -31,7 +31,8 @@ final class Arithmetic {
             case Boolean b -> b ? BigInteger.ONE : BigInteger.ZERO;
             case Long l -> BigInteger.valueOf(l);
             case BigInteger b -> b;
-            case null, default -> throw TemplateException.value("expected a whole number, found %s", Values.type(value));
+            case null, default ->
+                throw TemplateException.value("expected a whole number, found %s", Values.type(value));
         };
     }
 
@@ -98,7 +99,9 @@ final class Arithmetic {
                 budget.characters((long) s.length() + t.length());
                 return s + t;
             }
-            if (a instanceof List<?> x && b instanceof List<?> y && !(a instanceof Values.Range || b instanceof Values.Range)) {
+            if (a instanceof List<?> x
+                    && b instanceof List<?> y
+                    && !(a instanceof Values.Range || b instanceof Values.Range)) {
                 return joined(Values.objects(x), Values.objects(y), budget);
             }
             if (a instanceof Values.Tuple(List<Object> x) && b instanceof Values.Tuple(List<Object> y)) {
@@ -144,7 +147,11 @@ final class Arithmetic {
     }
 
     private static Object reals(String operator, double a, double b) {
-        if (b == 0 && !operator.equals("+") && !operator.equals("-") && !operator.equals("*") && !operator.equals("**")) {
+        if (b == 0
+                && !operator.equals("+")
+                && !operator.equals("-")
+                && !operator.equals("*")
+                && !operator.equals("**")) {
             throw TemplateException.value("division by zero");
         }
         return switch (operator) {

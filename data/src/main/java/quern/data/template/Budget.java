@@ -18,7 +18,9 @@ final class Budget {
     void step() {
         if (++steps > STEPS) {
             throw new TemplateException(
-                    TemplateException.Kind.LIMIT, 0, "more than %,d steps; the template runs too long".formatted(STEPS));
+                    TemplateException.Kind.LIMIT,
+                    0,
+                    "more than %,d steps; the template runs too long".formatted(STEPS));
         }
     }
 

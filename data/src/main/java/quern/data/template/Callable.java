@@ -29,9 +29,7 @@ interface Callable {
                 if (i < positional.size() && given) {
                     throw TemplateException.value("%s: two values for '%s'", function, parameters[i]);
                 }
-                values[i] = i < positional.size()
-                        ? positional.get(i)
-                        : given ? named.get(parameters[i]) : ABSENT;
+                values[i] = i < positional.size() ? positional.get(i) : given ? named.get(parameters[i]) : ABSENT;
                 used += given ? 1 : 0;
             }
             if (used < named.size()) {

@@ -68,9 +68,7 @@ final class Evaluator {
             case Expression.Sign sign -> {
                 Object value = value(sign.operand(), scope);
                 line = sign.line();
-                yield sign.negative()
-                        ? Arithmetic.negate(value)
-                        : Arithmetic.apply("+", 0L, value, budget);
+                yield sign.negative() ? Arithmetic.negate(value) : Arithmetic.apply("+", 0L, value, budget);
             }
             case Expression.Binary binary -> {
                 Object left = value(binary.left(), scope);

@@ -308,7 +308,9 @@ final class ExpressionParser {
             return new Expression.Index(line, target, new Expression.Literal(line, name.value()));
         }
         throw new TemplateException(
-                TemplateException.Kind.SYNTAX, line, "expected a name or a number behind '.', found " + name.describe());
+                TemplateException.Kind.SYNTAX,
+                line,
+                "expected a name or a number behind '.', found " + name.describe());
     }
 
     private Expression index(Expression target) {

@@ -14,11 +14,54 @@ import java.util.regex.Pattern;
 final class Filters {
     /** The filters that there are. */
     static final List<String> NAMES = List.of(
-            "abs", "attr", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape", "first",
-            "float", "forceescape", "format", "groupby", "indent", "int", "items", "join", "last", "length", "list",
-            "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "safe", "select",
-            "selectattr", "slice", "sort", "string", "striptags", "sum", "title", "tojson", "trim", "truncate", "unique",
-            "upper", "urlencode", "wordcount");
+            "abs",
+            "attr",
+            "batch",
+            "capitalize",
+            "center",
+            "count",
+            "d",
+            "default",
+            "dictsort",
+            "e",
+            "escape",
+            "first",
+            "float",
+            "forceescape",
+            "format",
+            "groupby",
+            "indent",
+            "int",
+            "items",
+            "join",
+            "last",
+            "length",
+            "list",
+            "lower",
+            "map",
+            "max",
+            "min",
+            "reject",
+            "rejectattr",
+            "replace",
+            "reverse",
+            "round",
+            "safe",
+            "select",
+            "selectattr",
+            "slice",
+            "sort",
+            "string",
+            "striptags",
+            "sum",
+            "title",
+            "tojson",
+            "trim",
+            "truncate",
+            "unique",
+            "upper",
+            "urlencode",
+            "wordcount");
 
     private static final Pattern WORD = Pattern.compile("\\w+", Pattern.UNICODE_CHARACTER_CLASS);
     private static final Pattern WORD_START = Pattern.compile("[-\\s({\\[<]+", Pattern.UNICODE_CHARACTER_CLASS);
@@ -41,8 +84,7 @@ final class Filters {
         return switch (name) {
             case "default", "d" -> {
                 Object[] v = a.bind("default_value", "boolean");
-                boolean takes = value instanceof Undefined
-                        || Values.truth(or(v[1], false)) && !Values.truth(value);
+                boolean takes = value instanceof Undefined || Values.truth(or(v[1], false)) && !Values.truth(value);
                 yield takes ? or(v[0], "") : value;
             }
             case "string" -> none(a, Values.text(value));
@@ -69,17 +111,18 @@ final class Filters {
             case "tojson" -> json(value, a);
             case "indent" -> indented(text(value, name), a);
             case "truncate" -> truncated(text(value, name), a);
-            case "center" -> Methods.centre(
-                    Values.text(value), Methods.width(or(a.bind("width")[0], 80L)), ' ');
-            case "wordcount" -> none(a, (long) WORD.matcher(Values.text(value)).results().count());
+            case "center" -> Methods.centre(Values.text(value), Methods.width(or(a.bind("width")[0], 80L)), ' ');
+            case "wordcount" ->
+                none(a, (long) WORD.matcher(Values.text(value)).results().count());
             case "escape", "e", "forceescape" -> none(a, escaped(Values.text(value)));
-            case "striptags" -> none(
-                    a,
-                    String.join(
-                            " ",
-                            PythonText.words(TAG.matcher(Values.text(value)).replaceAll(""), -1).stream()
-                                    .map(Values::text)
-                                    .toList()));
+            case "striptags" ->
+                none(
+                        a,
+                        String.join(
+                                " ",
+                                PythonText.words(TAG.matcher(Values.text(value)).replaceAll(""), -1).stream()
+                                        .map(Values::text)
+                                        .toList()));
             case "urlencode" -> none(a, urlEncoded(value));
             case "format" -> formatted(Values.text(value), a);
             case "int" -> whole(value, a);
@@ -131,12 +174,11 @@ final class Filters {
     private String json(Object value, Callable.Arguments a) {
         Object[] v = a.bind("ensure_ascii", "indent", "separators", "sort_keys");
         Object given = or(v[1], null);
-        String indent =
-                switch (given) {
-                    case null -> null;
-                    case String s -> s;
-                    default -> " ".repeat(Math.clamp(Arithmetic.index(given), 0, 1000));
-                };
+        String indent = switch (given) {
+            case null -> null;
+            case String s -> s;
+            default -> " ".repeat(Math.clamp(Arithmetic.index(given), 0, 1000));
+        };
         String between = indent == null ? ", " : ",";
         String afterKey = ": ";
         if (or(v[2], null) != null) {
@@ -176,7 +218,8 @@ final class Filters {
         String end = Values.text(or(v[2], "..."));
         Object leeway = or(v[3], null);
         if (length < Values.length(end)) {
-            throw TemplateException.value("|truncate: length %d is less than the %d of the end", length, Values.length(end));
+            throw TemplateException.value(
+                    "|truncate: length %d is less than the %d of the end", length, Values.length(end));
         }
         if (Values.length(text) <= (long) length + (leeway == null ? 5 : Arithmetic.index(leeway))) {
             return text;
@@ -359,8 +402,7 @@ final class Filters {
                 double moved = number * scale;
                 return (method.equals("ceil") ? Math.ceil(moved) : Math.floor(moved)) / scale;
             }
-            default ->
-                throw TemplateException.value("|round: method '%s' is none of common, ceil and floor", method);
+            default -> throw TemplateException.value("|round: method '%s' is none of common, ceil and floor", method);
         }
     }
 }

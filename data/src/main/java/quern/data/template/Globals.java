@@ -44,16 +44,15 @@ final class Globals {
     }
 
     private static void define(Scope scope, String name, Callable body) {
-        scope.set(
-                name,
-                (Callable) a -> body.call(new Callable.Arguments(name, a.positional(), a.named())));
+        scope.set(name, (Callable) a -> body.call(new Callable.Arguments(name, a.positional(), a.named())));
     }
 
     private static Map<Object, Object> fields(Callable.Arguments a) {
         Map<Object, Object> fields = new LinkedHashMap<>();
         if (a.positional().size() > 1) {
             throw TemplateException.value(
-                    "%s takes at most 1 argument by place, found %d", a.function(), a.positional().size());
+                    "%s takes at most 1 argument by place, found %d",
+                    a.function(), a.positional().size());
         }
         if (a.positional().size() == 1) {
             if (a.positional().getFirst() instanceof Map<?, ?> map) {
@@ -155,9 +154,13 @@ final class Globals {
             case 'f' -> "%06d".formatted(now.getNano() / 1000);
             case 'p' -> now.getHour() < 12 ? "AM" : "PM";
             case 'B' -> now.getMonth().getDisplayName(TextStyle.FULL, Locale.ENGLISH);
-            case 'b', 'h' -> now.getMonth().getDisplayName(TextStyle.FULL, Locale.ENGLISH).substring(0, 3);
+            case 'b', 'h' ->
+                now.getMonth().getDisplayName(TextStyle.FULL, Locale.ENGLISH).substring(0, 3);
             case 'A' -> now.getDayOfWeek().getDisplayName(TextStyle.FULL, Locale.ENGLISH);
-            case 'a' -> now.getDayOfWeek().getDisplayName(TextStyle.FULL, Locale.ENGLISH).substring(0, 3);
+            case 'a' ->
+                now.getDayOfWeek()
+                        .getDisplayName(TextStyle.FULL, Locale.ENGLISH)
+                        .substring(0, 3);
             case 'j' -> "%03d".formatted(now.getDayOfYear());
             case 'w' -> "%d".formatted(now.getDayOfWeek().getValue() % 7);
             case 'u' -> "%d".formatted(now.getDayOfWeek().getValue());

@@ -92,7 +92,8 @@ final class ItemFilters {
         if (path instanceof String s) {
             for (Object key : PythonText.split(s, ".", -1)) {
                 String part = (String) key;
-                boolean number = !part.isEmpty() && part.length() < 10 && part.chars().allMatch(c -> c >= '0' && c <= '9');
+                boolean number =
+                        !part.isEmpty() && part.length() < 10 && part.chars().allMatch(c -> c >= '0' && c <= '9');
                 keys.add(number ? (Object) Long.valueOf(part) : part);
             }
         } else {
@@ -289,8 +290,7 @@ final class ItemFilters {
             test = Values::truth;
         }
         Function<Object, Object> key = get;
-        return new Values.Lazy(
-                GENERATOR, filtered(Values.iterate(value), item -> test.test(key.apply(item)) == keep));
+        return new Values.Lazy(GENERATOR, filtered(Values.iterate(value), item -> test.test(key.apply(item)) == keep));
     }
 
     private Object grouped(Object value, Callable.Arguments a) {

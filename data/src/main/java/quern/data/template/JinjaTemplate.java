@@ -65,8 +65,8 @@ public final class JinjaTemplate {
         return statements.stream().anyMatch(statement -> switch (statement) {
             case Statement.Generation g -> true;
             case Statement.For loop -> marks(loop.body()) || marks(loop.otherwise());
-            case Statement.If choice -> choice.bodies().stream().anyMatch(JinjaTemplate::marks)
-                    || marks(choice.otherwise());
+            case Statement.If choice ->
+                choice.bodies().stream().anyMatch(JinjaTemplate::marks) || marks(choice.otherwise());
             case Statement.With with -> marks(with.body());
             case Statement.Macro macro -> marks(macro.body());
             case Statement.CallBlock block -> marks(block.body());

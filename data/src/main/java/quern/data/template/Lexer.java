@@ -26,8 +26,8 @@ final class Lexer {
             Pattern.compile("0[bB](?:_?[01])+|0[oO](?:_?[0-7])+|0[xX](?:_?[0-9a-fA-F])+|[1-9](?:_?\\d)*|0(?:_?0)*");
     private static final Pattern NAME = Pattern.compile("\\w+", flags());
     private static final List<String> OPERATORS = List.of(
-            "**", "//", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=",
-            ".", ":", "|", ",", ";");
+            "**", "//", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<",
+            "=", ".", ":", "|", ",", ";");
 
     private static int flags() {
         return Pattern.UNICODE_CHARACTER_CLASS;
@@ -124,7 +124,8 @@ final class Lexer {
             return PythonText.strip(text, null, false, true);
         }
         int start = text.lastIndexOf('\n') + 1;
-        boolean blank = start < text.length() && text.substring(start).codePoints().allMatch(PythonText::isSpace);
+        boolean blank =
+                start < text.length() && text.substring(start).codePoints().allMatch(PythonText::isSpace);
         return sign != '+' && block && (start > 0 || lineStarts) && blank ? text.substring(0, start) : text;
     }
 

@@ -55,7 +55,9 @@ final class Loop implements Callable {
                     if (arguments.positional().isEmpty()) {
                         throw TemplateException.value("cycle needs something to go through");
                     }
-                    return arguments.positional().get(index % arguments.positional().size());
+                    return arguments
+                            .positional()
+                            .get(index % arguments.positional().size());
                 };
             case "changed" -> (Callable) this::changed;
             default -> null;

@@ -50,7 +50,8 @@ final class Methods {
     }
 
     private static Object method(String name, Callable body) {
-        return (Callable) arguments -> body.call(new Callable.Arguments(name, arguments.positional(), arguments.named()));
+        return (Callable)
+                arguments -> body.call(new Callable.Arguments(name, arguments.positional(), arguments.named()));
     }
 
     private static Object ofItems(List<Object> items, String name) {
@@ -68,7 +69,9 @@ final class Methods {
             case "count" ->
                 method(name, a -> {
                     Object wanted = a.require(1, "value")[0];
-                    return items.stream().filter(item -> Values.equal(item, wanted)).count();
+                    return items.stream()
+                            .filter(item -> Values.equal(item, wanted))
+                            .count();
                 });
             default -> null;
         };
@@ -131,65 +134,65 @@ final class Methods {
 
     private Object ofString(String s, String name) {
         budget.read(s.length());
-        OnText body =
-                switch (name) {
-                    case "strip" -> a -> PythonText.strip(s, characters(a), true, true);
-                    case "lstrip" -> a -> PythonText.strip(s, characters(a), true, false);
-                    case "rstrip" -> a -> PythonText.strip(s, characters(a), false, true);
-                    case "upper" -> a -> plain(a, PythonText.upper(s));
-                    case "lower", "casefold" -> a -> plain(a, PythonText.lower(s));
-                    case "title" -> a -> plain(a, PythonText.titles(s));
-                    case "capitalize" -> a -> plain(a, PythonText.capitalized(s));
-                    case "swapcase" -> a -> plain(a, swapped(s));
-                    case "split" -> a -> split(s, a, false);
-                    case "rsplit" -> a -> split(s, a, true);
-                    case "splitlines" ->
-                        a -> PythonText.lines(s, Values.truth(or(a.bind("keepends")[0], false)));
-                    case "startswith" -> a -> affix(s, a, true);
-                    case "endswith" -> a -> affix(s, a, false);
-                    case "removeprefix" -> a -> {
-                        String prefix = text(a.require(1, "prefix")[0], name);
-                        return s.startsWith(prefix) ? s.substring(prefix.length()) : s;
-                    };
-                    case "removesuffix" -> a -> {
-                        String suffix = text(a.require(1, "suffix")[0], name);
-                        return s.endsWith(suffix) ? s.substring(0, s.length() - suffix.length()) : s;
-                    };
-                    case "replace" -> a -> {
-                        Object[] v = a.require(2, "old", "new", "count");
-                        return replaced(s, text(v[0], name), text(v[1], name), Arithmetic.index(or(v[2], -1L)), budget);
-                    };
-                    case "join" -> a -> join(s, a.require(1, "items")[0]);
-                    case "format" ->
-                        a -> PythonFormat.format(
-                                s, a, (o, key) -> access.attribute(o, (String) key), access::item, budget);
-                    case "find", "index", "rfind", "rindex" -> a -> position(s, a, name);
-                    case "count" -> a -> {
-                        String part = text(a.require(1, "sub")[0], name);
-                        return part.isEmpty()
-                                ? Values.length(s) + 1
-                                : (long) PythonText.split(s, part, -1).size() - 1;
-                    };
-                    case "partition", "rpartition" -> a -> partition(s, text(a.require(1, "sep")[0], name), name);
-                    case "zfill" -> a -> PythonFormat.pad(s, width(a.require(1, "width")[0]), '0', '=');
-                    case "ljust" -> a -> padded(s, a, '<');
-                    case "rjust" -> a -> padded(s, a, '>');
-                    case "center" -> a -> centred(s, a);
-                    default -> predicate(s, name);
+        OnText body = switch (name) {
+            case "strip" -> a -> PythonText.strip(s, characters(a), true, true);
+            case "lstrip" -> a -> PythonText.strip(s, characters(a), true, false);
+            case "rstrip" -> a -> PythonText.strip(s, characters(a), false, true);
+            case "upper" -> a -> plain(a, PythonText.upper(s));
+            case "lower", "casefold" -> a -> plain(a, PythonText.lower(s));
+            case "title" -> a -> plain(a, PythonText.titles(s));
+            case "capitalize" -> a -> plain(a, PythonText.capitalized(s));
+            case "swapcase" -> a -> plain(a, swapped(s));
+            case "split" -> a -> split(s, a, false);
+            case "rsplit" -> a -> split(s, a, true);
+            case "splitlines" -> a -> PythonText.lines(s, Values.truth(or(a.bind("keepends")[0], false)));
+            case "startswith" -> a -> affix(s, a, true);
+            case "endswith" -> a -> affix(s, a, false);
+            case "removeprefix" ->
+                a -> {
+                    String prefix = text(a.require(1, "prefix")[0], name);
+                    return s.startsWith(prefix) ? s.substring(prefix.length()) : s;
                 };
+            case "removesuffix" ->
+                a -> {
+                    String suffix = text(a.require(1, "suffix")[0], name);
+                    return s.endsWith(suffix) ? s.substring(0, s.length() - suffix.length()) : s;
+                };
+            case "replace" ->
+                a -> {
+                    Object[] v = a.require(2, "old", "new", "count");
+                    return replaced(s, text(v[0], name), text(v[1], name), Arithmetic.index(or(v[2], -1L)), budget);
+                };
+            case "join" -> a -> join(s, a.require(1, "items")[0]);
+            case "format" ->
+                a -> PythonFormat.format(s, a, (o, key) -> access.attribute(o, (String) key), access::item, budget);
+            case "find", "index", "rfind", "rindex" -> a -> position(s, a, name);
+            case "count" ->
+                a -> {
+                    String part = text(a.require(1, "sub")[0], name);
+                    return part.isEmpty()
+                            ? Values.length(s) + 1
+                            : (long) PythonText.split(s, part, -1).size() - 1;
+                };
+            case "partition", "rpartition" -> a -> partition(s, text(a.require(1, "sep")[0], name), name);
+            case "zfill" -> a -> PythonFormat.pad(s, width(a.require(1, "width")[0]), '0', '=');
+            case "ljust" -> a -> padded(s, a, '<');
+            case "rjust" -> a -> padded(s, a, '>');
+            case "center" -> a -> centred(s, a);
+            default -> predicate(s, name);
+        };
         return body == null ? null : method(name, body::of);
     }
 
     private static OnText predicate(String s, String name) {
-        IntPredicate each =
-                switch (name) {
-                    case "isdigit", "isdecimal", "isnumeric" -> Character::isDigit;
-                    case "isalpha" -> Character::isLetter;
-                    case "isalnum" -> Character::isLetterOrDigit;
-                    case "isspace" -> PythonText::isSpace;
-                    case "isascii" -> c -> c < 128;
-                    default -> null;
-                };
+        IntPredicate each = switch (name) {
+            case "isdigit", "isdecimal", "isnumeric" -> Character::isDigit;
+            case "isalpha" -> Character::isLetter;
+            case "isalnum" -> Character::isLetterOrDigit;
+            case "isspace" -> PythonText::isSpace;
+            case "isascii" -> c -> c < 128;
+            default -> null;
+        };
         if (each != null) {
             boolean empty = name.equals("isascii");
             return a -> plain(a, s.isEmpty() ? empty : s.codePoints().allMatch(each));
@@ -225,7 +228,8 @@ final class Methods {
         StringBuilder out = new StringBuilder();
         s.codePoints()
                 .mapToObj(Character::toString)
-                .forEach(c -> out.append(Character.isUpperCase(c.codePointAt(0)) ? PythonText.lower(c) : PythonText.upper(c)));
+                .forEach(c -> out.append(
+                        Character.isUpperCase(c.codePointAt(0)) ? PythonText.lower(c) : PythonText.upper(c)));
         return out.toString();
     }
 
@@ -246,9 +250,8 @@ final class Methods {
 
     private static Object affix(String s, Callable.Arguments a, boolean start) {
         Object[] v = a.require(1, "affix", "start", "end");
-        String within = v[1] == ABSENT && v[2] == ABSENT
-                ? s
-                : (String) Access.slice(s, or(v[1], null), or(v[2], null), null);
+        String within =
+                v[1] == ABSENT && v[2] == ABSENT ? s : (String) Access.slice(s, or(v[1], null), or(v[2], null), null);
         List<Object> all = v[0] instanceof Values.Tuple t ? t.items() : List.of(text(v[0], a.function()));
         return all.stream()
                 .map(each -> text(each, a.function()))

@@ -39,7 +39,8 @@ final class Parser {
         List<Statement> statements = new ArrayList<>();
         collect(statements, Set.of(ends));
         if (in.current().is(Token.Kind.END)) {
-            throw in.error("the template ends within a statement; expected '%s'".formatted(String.join("' or '", ends)));
+            throw in.error(
+                    "the template ends within a statement; expected '%s'".formatted(String.join("' or '", ends)));
         }
         depth--;
         return statements;
@@ -55,7 +56,8 @@ final class Parser {
                     in.expect(Token.Kind.CLOSE_VARIABLE);
                 }
                 default -> {
-                    if (in.current().is(Token.Kind.NAME) && ends.contains(in.current().text())) {
+                    if (in.current().is(Token.Kind.NAME)
+                            && ends.contains(in.current().text())) {
                         return;
                     }
                     statement(statements);
@@ -89,8 +91,7 @@ final class Parser {
                 if (loops == 0) {
                     throw in.error("'%s' stands outside of a loop".formatted(tag.text()));
                 }
-                statements.add(
-                        tag.text().equals("break") ? new Statement.Break(line) : new Statement.Continue(line));
+                statements.add(tag.text().equals("break") ? new Statement.Break(line) : new Statement.Continue(line));
             }
             default ->
                 throw new TemplateException(
@@ -165,7 +166,9 @@ final class Parser {
     private Target target(boolean fields, boolean several) {
         List<Target> targets = new ArrayList<>();
         boolean tuple = false;
-        while (!in.current().isName("in") && !in.current().isOperator("=") && !in.current().isOperator(")")) {
+        while (!in.current().isName("in")
+                && !in.current().isOperator("=")
+                && !in.current().isOperator(")")) {
             targets.add(singleTarget(fields));
             if (!several || !in.takeOperator(",")) {
                 break;

@@ -11,8 +11,8 @@ import java.util.regex.Pattern;
 
 /** Python's two ways of putting values into a text: {@code %} and {@code format}. */
 final class PythonFormat {
-    private static final Pattern PERCENT =
-            Pattern.compile("%(?:\\((?<key>[^)]*)\\))?(?<flags>[-+ #0]*)(?<width>\\d+)?(?:\\.(?<precision>\\d+))?(?<type>.)");
+    private static final Pattern PERCENT = Pattern.compile(
+            "%(?:\\((?<key>[^)]*)\\))?(?<flags>[-+ #0]*)(?<width>\\d+)?(?:\\.(?<precision>\\d+))?(?<type>.)");
     private static final Pattern SPEC = Pattern.compile(
             "(?:(?<fill>.)?(?<align>[<>=^]))?(?<sign>[-+ ])?(?<alt>#)?(?<zero>0)?(?<width>\\d+)?(?<group>[,_])?(?:\\.(?<precision>\\d+))?(?<type>[a-zA-Z%])?",
             Pattern.DOTALL);
@@ -71,25 +71,24 @@ final class PythonFormat {
         int precision = number(place.group("precision"), -1);
         String type = place.group("type");
         boolean whole = "diuxXo".contains(type);
-        String text =
-                switch (type) {
-                    case "s" -> cut(Values.text(value), precision);
-                    case "r" -> cut(represented(value), precision);
-                    case "c" -> value instanceof String s ? s : Character.toString(Arithmetic.index(value));
-                    default -> {
-                        if (!whole && !"eEfFgG".contains(type)) {
-                            throw TemplateException.value("'%%': unknown kind '%s'", type);
-                        }
-                        if (!Arithmetic.isNumber(value)) {
-                            throw TemplateException.value("'%%%s' needs a number, found %s", type, Values.type(value));
-                        }
-                        Object number = whole && value instanceof Double d
-                                ? Arithmetic.narrow(new BigDecimal(d).toBigInteger())
-                                : value;
-                        String sign = flags.contains("+") ? "+" : flags.contains(" ") ? " " : "";
-                        yield signed(number(number, type.equals("i") || type.equals("u") ? "d" : type, precision), sign);
-                    }
-                };
+        String text = switch (type) {
+            case "s" -> cut(Values.text(value), precision);
+            case "r" -> cut(represented(value), precision);
+            case "c" -> value instanceof String s ? s : Character.toString(Arithmetic.index(value));
+            default -> {
+                if (!whole && !"eEfFgG".contains(type)) {
+                    throw TemplateException.value("'%%': unknown kind '%s'", type);
+                }
+                if (!Arithmetic.isNumber(value)) {
+                    throw TemplateException.value("'%%%s' needs a number, found %s", type, Values.type(value));
+                }
+                Object number = whole && value instanceof Double d
+                        ? Arithmetic.narrow(new BigDecimal(d).toBigInteger())
+                        : value;
+                String sign = flags.contains("+") ? "+" : flags.contains(" ") ? " " : "";
+                yield signed(number(number, type.equals("i") || type.equals("u") ? "d" : type, precision), sign);
+            }
+        };
         int width = number(place.group("width"), 0);
         if (flags.contains("-")) {
             return pad(text, width, ' ', '<');
@@ -216,7 +215,8 @@ final class PythonFormat {
             return Values.text(value);
         }
         Matcher parts = SPEC.matcher(spec);
-        boolean number = Arithmetic.isNumber(value) && !(value instanceof Boolean && !spec.matches(".*[dxXobeEfFgGn%]"));
+        boolean number =
+                Arithmetic.isNumber(value) && !(value instanceof Boolean && !spec.matches(".*[dxXobeEfFgGn%]"));
         if (!parts.matches() || !number && !(value instanceof String)) {
             throw TemplateException.value("format: '%s' does not fit %s", spec, Values.type(value));
         }
@@ -259,7 +259,8 @@ final class PythonFormat {
     private static String number(Object value, String type, int precision) {
         if (type == null) {
             return precision < 0 || !(value instanceof Double)
-                    ? Values.text(value instanceof Boolean ? (Object) Arithmetic.narrow(Arithmetic.whole(value)) : value)
+                    ? Values.text(
+                            value instanceof Boolean ? (Object) Arithmetic.narrow(Arithmetic.whole(value)) : value)
                     : general(Arithmetic.real(value), Math.max(1, precision));
         }
         int digits = precision < 0 ? 6 : precision;
@@ -291,7 +292,8 @@ final class PythonFormat {
     }
 
     static String fixed(double value, int digits) {
-        String text = new BigDecimal(value).setScale(digits, RoundingMode.HALF_EVEN).toPlainString();
+        String text =
+                new BigDecimal(value).setScale(digits, RoundingMode.HALF_EVEN).toPlainString();
         return (value < 0 || 1 / value < 0) && !text.startsWith("-") ? "-" + text : text;
     }
 
@@ -303,7 +305,9 @@ final class PythonFormat {
         int exponent = rounded.precision() - rounded.scale() - 1;
         return "%se%s%02d"
                 .formatted(
-                        rounded.movePointLeft(exponent).setScale(digits, RoundingMode.HALF_EVEN).toPlainString(),
+                        rounded.movePointLeft(exponent)
+                                .setScale(digits, RoundingMode.HALF_EVEN)
+                                .toPlainString(),
                         exponent < 0 ? "-" : "+",
                         Math.abs(exponent));
     }

@@ -106,9 +106,7 @@ final class PythonText {
     static List<Object> split(String text, String separator, int most) {
         List<Object> parts = new ArrayList<>();
         int from = 0;
-        for (int at = text.indexOf(separator);
-                at >= 0 && parts.size() != most;
-                at = text.indexOf(separator, from)) {
+        for (int at = text.indexOf(separator); at >= 0 && parts.size() != most; at = text.indexOf(separator, from)) {
             parts.add(text.substring(from, at));
             from = at + separator.length();
         }
@@ -119,9 +117,7 @@ final class PythonText {
     static List<Object> splitFromRight(String text, String separator, int most) {
         List<Object> parts = new ArrayList<>();
         String rest = text;
-        for (int at = rest.lastIndexOf(separator);
-                at >= 0 && parts.size() != most;
-                at = rest.lastIndexOf(separator)) {
+        for (int at = rest.lastIndexOf(separator); at >= 0 && parts.size() != most; at = rest.lastIndexOf(separator)) {
             parts.addFirst(rest.substring(at + separator.length()));
             rest = rest.substring(0, at);
         }
@@ -284,8 +280,7 @@ final class PythonText {
                     Character.PRIVATE_USE,
                     Character.UNASSIGNED,
                     Character.LINE_SEPARATOR,
-                    Character.PARAGRAPH_SEPARATOR ->
-                false;
+                    Character.PARAGRAPH_SEPARATOR -> false;
             case Character.SPACE_SEPARATOR -> c == ' ';
             default -> true;
         };

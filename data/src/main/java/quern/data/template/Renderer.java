@@ -179,7 +179,8 @@ final class Renderer {
             case Target.Variable variable -> scope.set(variable.name(), value);
             case Target.Field field -> {
                 if (!(scope.get(field.object()) instanceof Values.Namespace namespace)) {
-                    throw TemplateException.value("'%s' is no namespace; only those have fields to set", field.object());
+                    throw TemplateException.value(
+                            "'%s' is no namespace; only those have fields to set", field.object());
                 }
                 namespace.set(field.name(), value);
             }
@@ -249,7 +250,8 @@ final class Renderer {
             inner.set("kwargs", new LinkedHashMap<Object, Object>(named));
         } else if (!named.isEmpty()) {
             throw TemplateException.value(
-                    "macro %s has no parameter '%s'", name, named.keySet().iterator().next());
+                    "macro %s has no parameter '%s'",
+                    name, named.keySet().iterator().next());
         }
         boolean further = positional.size() > parameters.size();
         if (signature.varargs()) {

@@ -7,8 +7,24 @@ import java.util.Set;
 /** The tests behind {@code is}. */
 final class Tests {
     private static final Set<String> COMPARING = Set.of(
-            "==", "eq", "equalto", "!=", "ne", "<", "lt", "lessthan", "<=", "le", ">", "gt", "greaterthan", ">=", "ge",
-            "in", "sameas", "divisibleby");
+            "==",
+            "eq",
+            "equalto",
+            "!=",
+            "ne",
+            "<",
+            "lt",
+            "lessthan",
+            "<=",
+            "le",
+            ">",
+            "gt",
+            "greaterthan",
+            ">=",
+            "ge",
+            "in",
+            "sameas",
+            "divisibleby");
 
     private Tests() {}
 
@@ -52,10 +68,45 @@ final class Tests {
 
     /** The tests that there are. */
     static final List<String> NAMES = List.of(
-            "boolean", "callable", "defined", "divisibleby", "eq", "equalto", "escaped", "even", "false", "filter",
-            "float", "ge", "greaterthan", "gt", "in", "integer", "iterable", "le", "lessthan", "lower", "lt", "mapping",
-            "ne", "none", "number", "odd", "sameas", "sequence", "string", "test", "true", "undefined", "upper", "==",
-            "!=", "<", "<=", ">", ">=");
+            "boolean",
+            "callable",
+            "defined",
+            "divisibleby",
+            "eq",
+            "equalto",
+            "escaped",
+            "even",
+            "false",
+            "filter",
+            "float",
+            "ge",
+            "greaterthan",
+            "gt",
+            "in",
+            "integer",
+            "iterable",
+            "le",
+            "lessthan",
+            "lower",
+            "lt",
+            "mapping",
+            "ne",
+            "none",
+            "number",
+            "odd",
+            "sameas",
+            "sequence",
+            "string",
+            "test",
+            "true",
+            "undefined",
+            "upper",
+            "==",
+            "!=",
+            "<",
+            "<=",
+            ">",
+            ">=");
 
     private static boolean comparing(String name, Object value, Object other) {
         return switch (name) {

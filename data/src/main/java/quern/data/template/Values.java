@@ -231,7 +231,9 @@ final class Values {
     private static boolean equal(Object a, Object b, long[] left) {
         if (left[0]-- == 0) {
             throw new TemplateException(
-                    TemplateException.Kind.LIMIT, 0, "values of more than %,d parts are compared".formatted(MOST_COMPARED));
+                    TemplateException.Kind.LIMIT,
+                    0,
+                    "values of more than %,d parts are compared".formatted(MOST_COMPARED));
         }
         if (a == b && !(a instanceof Double)) {
             return true;

@@ -49,18 +49,15 @@ class JinjaTemplateTest {
         assertEquals("ab!", made.text().substring(3, 6));
         assertTrue(JinjaTemplate.parse("{% if x %}{% generation %}{% endgeneration %}{% endif %}")
                 .marksGeneration());
-        assertFalse(JinjaTemplate.parse("{# {% generation %} #}{{ 'generation' }}").marksGeneration());
+        assertFalse(
+                JinjaTemplate.parse("{# {% generation %} #}{{ 'generation' }}").marksGeneration());
         TemplateException hidden =
                 failure("{% macro m() %}{% generation %}x{% endgeneration %}{% endmacro %}\n{{ m() }}");
         assertTrue(hidden.getMessage().contains("the place of its text is not known"), hidden.getMessage());
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiterString = "=>",
-            quoteCharacter = '~',
-            textBlock =
-                    """
+    @CsvSource(delimiterString = "=>", quoteCharacter = '~', textBlock = """
             {% if x %} => 1 => the template ends within a statement; expected 'elif' or 'else' or 'endif'
             {{ x => 1 => a tag is not closed; expected '}}'
             {{ 'x }} => 1 => a string is not closed; expected '
@@ -88,11 +85,7 @@ class JinjaTemplateTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiterString = "=>",
-            quoteCharacter = '~',
-            textBlock =
-                    """
+    @CsvSource(delimiterString = "=>", quoteCharacter = '~', textBlock = """
             {{ 'a'|frobnicate }} => unknown filter 'frobnicate'; there are
             {{ 'a' is frobnicated }} => unknown test 'frobnicated'; there are
             {{ x.y }} => 'x' is undefined
@@ -181,8 +174,7 @@ class JinjaTemplateTest {
                 assertThrows(TemplateException.class, () -> JinjaTemplate.parse("{% if a %}".repeat(50_000)));
         assertTrue(e.getMessage().contains("nested more than"), e.getMessage());
         TemplateException chain = assertThrows(
-                TemplateException.class,
-                () -> render("{{ x" + "|string".repeat(50_000) + " }}", Map.of("x", "a")));
+                TemplateException.class, () -> render("{{ x" + "|string".repeat(50_000) + " }}", Map.of("x", "a")));
         assertEquals(TemplateException.Kind.LIMIT, chain.problem());
     }
 
