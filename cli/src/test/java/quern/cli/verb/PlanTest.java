@@ -46,6 +46,14 @@ class PlanTest {
                         folder.resolve("run"), text, LENGTH, ROWS, ACCUMULATION, STEPS));
     }
 
+    /** Puts another model into the recipe. */
+    private void ofModel(String model) throws IOException {
+        String text = Files.readString(recipe);
+        int from = text.indexOf("model: {");
+        int to = text.indexOf('}', from) + 1;
+        Files.writeString(recipe, text.substring(0, from) + "model: " + model + text.substring(to));
+    }
+
     private Cli plan(String... more) {
         String[] all = new String[2 + more.length];
         all[0] = "plan";
@@ -186,10 +194,11 @@ class PlanTest {
     }
 
     @Test
-    void showsWhatAMaskedModelReadsAndWrites() {
+    void showsWhatAMaskedModelReadsAndWrites() throws IOException {
+        ofModel(
+                "{family: bert, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 24, max_position_embeddings: 32}");
         String[] changes = {
-            "model={family: bert, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 24, max_position_embeddings: 32}",
-            "objective={type: masked_lm, mlm_probability: 0.5}",
+            "objective={type: mlm, mlm_probability: 0.5}",
             "precision=fp32",
             "--show-batch",
             "--json"
@@ -208,16 +217,16 @@ class PlanTest {
             changed += other ? 1 : 0;
         }
         assertTrue(changed > 0, row.toString());
-        changes[4] = "seed=42";
+        changes[3] = "seed=42";
         String shown = plan(changes).out();
         assertTrue(shown.contains("{[MASK]}"), shown);
         assertTrue(shown.contains("row 1, counts  "), shown);
     }
 
     @Test
-    void showsAnEncodersRowsBesideADecoders() {
+    void showsAnEncodersRowsBesideADecoders() throws IOException {
+        ofModel("{family: t5, d_model: 16, d_kv: 8, d_ff: 24, num_layers: 1, num_heads: 2}");
         Cli cli = plan(
-                "model={family: t5, d_model: 16, d_kv: 8, d_ff: 24, num_layers: 1, num_heads: 2}",
                 "objective=span_corruption",
                 "tokenizer={type: char}",
                 "precision=fp32",
