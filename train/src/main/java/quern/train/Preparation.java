@@ -111,9 +111,7 @@ public final class Preparation {
         // A run that is resumed goes on with the template it began with, which lies in its checkpoint.
         this.tokenizer = runTokenizer.isPresent()
                 ? chosen.tokenizer()
-                : data.chatTemplate()
-                        .map(chosen.tokenizer()::withChatTemplate)
-                        .orElse(chosen.tokenizer());
+                : data.chatTemplate().map(chosen.tokenizer()::withChatTemplate).orElse(chosen.tokenizer());
         this.spec = startFolder
                 .map(folder -> chosen.extend(ModelSpec.read(folder, modelSettings())))
                 .orElseGet(() -> ModelSpec.fromRecipe(

@@ -197,12 +197,7 @@ class PlanTest {
     void showsWhatAMaskedModelReadsAndWrites() throws IOException {
         ofModel(
                 "{family: bert, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 24, max_position_embeddings: 32}");
-        String[] changes = {
-            "objective={type: mlm, mlm_probability: 0.5}",
-            "precision=fp32",
-            "--show-batch",
-            "--json"
-        };
+        String[] changes = {"objective={type: mlm, mlm_probability: 0.5}", "precision=fp32", "--show-batch", "--json"};
         Cli cli = plan(changes);
         assertEquals(0, cli.code(), cli.err());
         JsonNode row = cli.json().path("batch").path(0);
@@ -226,12 +221,8 @@ class PlanTest {
     @Test
     void showsAnEncodersRowsBesideADecoders() throws IOException {
         ofModel("{family: t5, d_model: 16, d_kv: 8, d_ff: 24, num_layers: 1, num_heads: 2}");
-        Cli cli = plan(
-                "objective=span_corruption",
-                "tokenizer={type: char}",
-                "precision=fp32",
-                "--show-batch",
-                "--json");
+        Cli cli =
+                plan("objective=span_corruption", "tokenizer={type: char}", "precision=fp32", "--show-batch", "--json");
         assertEquals(0, cli.code(), cli.err());
         JsonNode row = cli.json().path("batch").path(0);
         assertTrue(text(row.path("inputs")).contains("<extra_id_0>"), row.toString());
