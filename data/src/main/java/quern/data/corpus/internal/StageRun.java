@@ -128,7 +128,9 @@ public final class StageRun implements AutoCloseable {
     private List<StageFolder.Part> partsOf(StageFolder folder, int step) {
         List<StageFolder.Part> parts = new ArrayList<>();
         // A later step has as many units as the one before has parts.
-        int units = step == 0 ? plan.sources().size() : partsOf(folder(step - 1), step - 1).size();
+        int units = step == 0
+                ? plan.sources().size()
+                : partsOf(folder(step - 1), step - 1).size();
         for (int unit = 0; unit < units; unit++) {
             int number = unit;
             parts.addAll(folder.finished(unit)
@@ -343,7 +345,8 @@ public final class StageRun implements AutoCloseable {
         } catch (IOException e) {
             throw DurableFiles.writeFailure(scratch, -1, e);
         }
-        Deduplication.Corpus corpus = new PartCorpus(inputs, folder(step - 1).report().orElseThrow());
+        Deduplication.Corpus corpus =
+                new PartCorpus(inputs, folder(step - 1).report().orElseThrow());
         Deduplication.Context context = new Deduplication.Context(
                 scratch, Runtime.getRuntime().maxMemory() / 3, plan.recipe().threadCount(), watcher::note);
         StageReport report;
