@@ -156,7 +156,7 @@ class SampleCorpusTest {
         report.stages().forEach(stage -> stages.put(stage.type(), stage));
         assertEquals(6, stages.get("language").dropped().get("other_language"));
         assertEquals(
-                6,
+                5,
                 stages.get("repetition").dropped().values().stream()
                         .mapToLong(Long::longValue)
                         .sum());
