@@ -18,6 +18,10 @@ final class Rules {
                     "embedding_size: %d is not below hidden_size %d, so it would save nothing; lower it, or leave it out"
                             .formatted(c.embeddingSize().get(), c.hiddenSize()));
         }
+        if (c.headDim().isPresent() && !parts.attention().takesHeadDim()) {
+            throw new IllegalArgumentException("head_dim: attention: %s has widths of its own; leave it out"
+                    .formatted(c.attention().text("type")));
+        }
         if (c.parallelResidual() && c.normPlacement() != NormPlacement.PRE) {
             throw new IllegalArgumentException(
                     "parallel_residual: branches side by side read the stream behind norms of their own; set norm_placement: pre");
