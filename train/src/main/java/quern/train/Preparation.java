@@ -135,7 +135,8 @@ public final class Preparation {
         this.tokenizer = chosen.map(RecipeTokenizer::tokenizer)
                 .orElseGet(() -> before.orElseThrow().tokenizer());
         this.spec = before.map(b -> b.spec.with(modelSettings()))
-                .or(() -> startFolder.map(folder -> chosen.orElseThrow().extend(ModelSpec.read(folder, modelSettings()))))
+                .or(() ->
+                        startFolder.map(folder -> chosen.orElseThrow().extend(ModelSpec.read(folder, modelSettings()))))
                 .orElseGet(() -> ModelSpec.fromRecipe(
                         recipe.model(), tokenizer.vocabularySize(), specialTokens(tokenizer), Optional.of(task)));
         this.extension = chosen.filter(c -> startFolder.isPresent()).flatMap(c -> c.extension(spec, recipe.seed()));
