@@ -109,12 +109,6 @@ public final class LanguageModel implements AutoCloseable {
         }
     }
 
-    /** A model around a network that was built; takes it over. */
-    static LanguageModel of(
-            ModelSpec spec, Network network, DType dtype, Device device, Map<String, Object> generationFields) {
-        return new LanguageModel(spec, network, dtype, device, new LinkedHashMap<>(generationFields));
-    }
-
     /**
      * A copy as a model of a family that more tools know, which gives the same logits: a composed model that is a Llama, say.
      * Empty where there is no such family.
@@ -161,6 +155,12 @@ public final class LanguageModel implements AutoCloseable {
             Network made = target.build(new ExtendedWeights(parameters(), byToken, extension, dtype, device));
             return new LanguageModel(target, made, dtype, device, new LinkedHashMap<>(generationFields));
         }
+    }
+
+    /** A model around a network that was built; takes it over. */
+    static LanguageModel of(
+            ModelSpec spec, Network network, DType dtype, Device device, Map<String, Object> generationFields) {
+        return new LanguageModel(spec, network, dtype, device, new LinkedHashMap<>(generationFields));
     }
 
     /** What the model is. */

@@ -129,17 +129,19 @@ public final class Preparation {
                     recipe.model().text("family"),
                     recipe.model().position("family"));
         }
-        Optional<RecipeTokenizer> chosen = before.isPresent()
-                ? Optional.empty()
-                : Optional.of(RecipeTokenizer.of(block, recipe, data, objective, startFolder, runTokenizer, notes));
-        this.tokenizer = chosen.map(RecipeTokenizer::tokenizer)
-                .orElseGet(() -> before.orElseThrow().tokenizer());
+        RecipeTokenizer chosen = before.map(b -> RecipeTokenizer.existing(b.tokenizer(), recipe.model()))
+                .orElseGet(() -> RecipeTokenizer.of(block, recipe, data, objective, startFolder, runTokenizer, notes));
+        this.tokenizer = chosen.tokenizer();
         this.spec = before.map(b -> b.spec.with(modelSettings()))
-                .or(() ->
-                        startFolder.map(folder -> chosen.orElseThrow().extend(ModelSpec.read(folder, modelSettings()))))
+                .or(() -> startFolder.map(folder -> chosen.extend(ModelSpec.read(folder, modelSettings()))))
                 .orElseGet(() -> ModelSpec.fromRecipe(
                         recipe.model(), tokenizer.vocabularySize(), specialTokens(tokenizer), Optional.of(task)));
-        this.extension = chosen.filter(c -> startFolder.isPresent()).flatMap(c -> c.extension(spec, recipe.seed()));
+        this.extension = startFolder.flatMap(folder -> chosen.extension(spec, recipe.seed()));
+        if (extension.isPresent() && recipe.grow().isPresent()) {
+            throw QuernException.badInput(
+                    "%s: grow: a model can't be grown and given more tokens at once; add the tokens in a training or stage of its own",
+                    block.position("grow"));
+        }
         if (spec.task() != task) {
             throw QuernException.badInput(
                     "%s: objective %s trains a model for %s, but %s is a %s; choose another objective or folder",
@@ -149,8 +151,8 @@ public final class Preparation {
                     startFolder.map(Path::toString).orElse("the model"),
                     spec.architecture().name());
         }
-        startFolder.ifPresent(folder -> checkGrowth(before.map(Preparation::spec)
-                .orElseGet(() -> chosen.orElseThrow().extend(ModelSpec.read(folder)))));
+        startFolder.ifPresent(folder ->
+                checkGrowth(before.map(Preparation::spec).orElseGet(() -> chosen.extend(ModelSpec.read(folder)))));
         if (spec.config().vocabSize() < tokenizer.vocabularySize()) {
             throw QuernException.badInput(
                     "%s: the model knows %d tokens, but the tokenizer has %d; use the model's own tokenizer",
@@ -232,13 +234,8 @@ public final class Preparation {
         return new Preparation(recipe, notes, Optional.of(checkpoint), Optional.empty());
     }
 
-    /** @param small the model that this one begins from, with the tokens that are added to its vocabulary */
+    /** @param small the model to begin from, with the tokens that are added to its vocabulary */
     private void checkGrowth(ModelSpec small) {
-        if (recipe.grow().isPresent() && extension.isPresent()) {
-            throw QuernException.badInput(
-                    "%s: grow: beside tokens that are added to the vocabulary; do one after the other, each from the other's model",
-                    block.position("grow"));
-        }
         if (recipe.grow().isPresent()) {
             ModelGrowth.check(small, spec, recipe.grow().get().method(), block.position("grow"));
             return;
@@ -511,6 +508,21 @@ public final class Preparation {
                 .orElseGet(() -> LanguageModel.create(spec, dtype(), device(), recipe.seed()));
     }
 
+    private LanguageModel startModel(Path folder) {
+        LanguageModel model = LanguageModel.load(folder, modelSettings(), dtype(), device());
+        if (extension.isEmpty()) {
+            return model;
+        }
+        try (model) {
+            return model.extended(spec, extension.get());
+        }
+    }
+
+    /** What the recipe says of the model beside the folder to start from. */
+    private Block modelSettings() {
+        return recipe.model().without("path");
+    }
+
     private LanguageModel grown(Path folder, GrowthSettings.Method method) {
         try (LanguageModel small = LanguageModel.load(folder, DType.FP32, Device.CPU)) {
             LanguageModel large =
@@ -537,21 +549,6 @@ public final class Preparation {
     private double firstLoss(LanguageModel model) {
         return ValidationLoss.measure(model.network(), model.device(), batches, 1, done -> {})
                 .loss();
-    }
-
-    private LanguageModel startModel(Path folder) {
-        LanguageModel model = LanguageModel.load(folder, modelSettings(), dtype(), device());
-        if (extension.isEmpty()) {
-            return model;
-        }
-        try (model) {
-            return model.extended(spec, extension.get());
-        }
-    }
-
-    /** What the recipe says of the model beside the folder to start from. */
-    private Block modelSettings() {
-        return recipe.model().without("path");
     }
 
     /** The optimizer over a model's trainable parameters, with the average of the weights that the recipe wants. */
