@@ -154,7 +154,8 @@ public final class Preparation {
                     startFolder.map(Path::toString).orElse("the model"),
                     spec.architecture().name());
         }
-        checkGrowth();
+        startFolder.ifPresent(folder ->
+                checkGrowth(before.map(Preparation::spec).orElseGet(() -> chosen.extend(ModelSpec.read(folder)))));
         if (spec.config().vocabSize() < tokenizer.vocabularySize()) {
             throw QuernException.badInput(
                     "%s: the model knows %d tokens, but the tokenizer has %d; use the model's own tokenizer",
@@ -236,11 +237,8 @@ public final class Preparation {
         return new Preparation(recipe, notes, Optional.of(checkpoint), Optional.empty());
     }
 
-    private void checkGrowth() {
-        if (startFolder.isEmpty()) {
-            return;
-        }
-        ModelSpec small = before.map(Preparation::spec).orElseGet(() -> ModelSpec.read(startFolder.get()));
+    /** @param small the model to begin from, with the tokens that are added to its vocabulary */
+    private void checkGrowth(ModelSpec small) {
         if (recipe.grow().isPresent()) {
             ModelGrowth.check(small, spec, recipe.grow().get().method(), block.position("grow"));
             return;
