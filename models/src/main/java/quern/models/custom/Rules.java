@@ -17,6 +17,11 @@ final class Rules {
             throw new IllegalArgumentException("head_dim: attention: %s has widths of its own; leave it out"
                     .formatted(c.attention().text("type")));
         }
+        if (c.embeddingSize().filter(e -> e >= c.hiddenSize()).isPresent()) {
+            throw new IllegalArgumentException(
+                    "embedding_size: %d is not below hidden_size %d, so it would save nothing; lower it, or leave it out"
+                            .formatted(c.embeddingSize().get(), c.hiddenSize()));
+        }
         if (c.parallelResidual() && c.normPlacement() != NormPlacement.PRE) {
             throw new IllegalArgumentException(
                     "parallel_residual: branches side by side read the stream behind norms of their own; set norm_placement: pre");
