@@ -146,6 +146,8 @@ class KnownFamilyTest {
         return Stream.of(
                         CustomModels.with("norm_placement", "sandwich"),
                         CustomModels.with("attention_sinks", true),
+                        CustomModels.with("embedding_size", 8),
+                        CustomModels.with("weight_sharing", "albert"),
                         CustomModels.with("attn_logit_softcapping", 5.0),
                         CustomModels.with("residual_dropout", 0.1),
                         CustomModels.with("initialization", "t5"),
