@@ -56,7 +56,11 @@ public record PreparePlan(PrepareRecipe recipe, List<Source> sources, List<Stage
     public record Stage(Technique technique, Record config) {
         /** Names what the stage does. */
         String key() {
-            Hash hash = new Hash().add(EDITION).add(technique.kind()).add(technique.id()).add(config);
+            Hash hash = new Hash()
+                    .add(EDITION)
+                    .add(technique.kind())
+                    .add(technique.id())
+                    .add(config);
             switch (technique) {
                 case DocumentFilter filter -> {
                     hash.add(filter.edition());

@@ -3,6 +3,9 @@ package quern.data.dedup;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import quern.data.corpus.CorpusDocument;
+import quern.data.corpus.Verdict;
 
 /**
  * The lines of a text that count when lines are compared: those with enough characters after folding.
@@ -72,6 +75,17 @@ public record Lines(Folding folding, int minLength) implements Serializable {
             from = to + 1;
         }
         return rest.toString();
+    }
+
+    /** What becomes of a document of which these lines fall away: it goes where nothing but blanks is left. */
+    public static Verdict verdict(String reason, CorpusDocument document, int[] numbers) {
+        if (numbers.length == 0) {
+            return Verdict.KEEP;
+        }
+        String rest = without(document.text(), numbers);
+        return rest.isBlank()
+                ? Verdict.drop(reason, "all of %d lines were there before".formatted(numbers.length))
+                : new Verdict.Replace(document.withText(rest), Map.of("lines", (long) numbers.length));
     }
 
     private static int end(String text, int from) {

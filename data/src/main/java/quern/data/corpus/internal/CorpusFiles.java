@@ -51,8 +51,8 @@ public final class CorpusFiles {
             head = key.equals(PATH) || key.equals(TYPE) ? head : head.without(key);
         }
         Head named = head.bind(Head.class);
-        Optional<CorpusReader> type = named.type()
-                .map(id -> Techniques.find(CorpusReader.class, "source", id, block.position(TYPE)));
+        Optional<CorpusReader> type =
+                named.type().map(id -> Techniques.find(CorpusReader.class, "source", id, block.position(TYPE)));
         Path output = recipe.outputDir().toAbsolutePath().normalize();
         TreeSet<Path> files = new TreeSet<>();
         for (String entry : named.path()) {
@@ -102,16 +102,20 @@ public final class CorpusFiles {
         if (Files.isDirectory(path)) {
             found = walk(path).filter(file -> isSource(file, type)).toList();
             if (found.isEmpty()) {
-                throw bad(block, "%s: no file in this folder ends in %s; name the right folder or files"
-                        .formatted(
-                                entry,
-                                type.map(t -> String.join(", ", new TreeSet<>(t.endings())))
-                                        .orElseGet(CorpusFiles::endings)));
+                throw bad(
+                        block,
+                        "%s: no file in this folder ends in %s; name the right folder or files"
+                                .formatted(
+                                        entry,
+                                        type.map(t -> String.join(", ", new TreeSet<>(t.endings())))
+                                                .orElseGet(CorpusFiles::endings)));
             }
         } else if (Files.exists(path)) {
             if (type.isEmpty() && byName(path).isEmpty()) {
-                throw bad(block, "%s: this kind of file is not known by its name; expected %s (also .gz, .zst), or a type"
-                        .formatted(entry, endings()));
+                throw bad(
+                        block,
+                        "%s: this kind of file is not known by its name; expected %s (also .gz, .zst), or a type"
+                                .formatted(entry, endings()));
             }
             found = List.of(path);
         } else if (entry.chars().anyMatch(c -> c == '*' || c == '?' || c == '[' || c == '{')) {

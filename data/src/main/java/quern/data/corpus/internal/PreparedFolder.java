@@ -29,9 +29,8 @@ import tools.jackson.databind.json.JsonMapper;
  * named, {@code report.html}, {@code report.json}, and {@code prepared.json}, which says what belongs together.
  */
 public final class PreparedFolder {
-    private static final JsonMapper JSON = JsonMapper.builder()
-            .enable(SerializationFeature.INDENT_OUTPUT)
-            .build();
+    private static final JsonMapper JSON =
+            JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
 
     private PreparedFolder() {}
 
@@ -40,27 +39,26 @@ public final class PreparedFolder {
             PreparePlan plan, String key, List<StageReport> stages, StageRun run, long start, Consumer<String> note) {
         Path output = plan.recipe().outputDir();
         Optional<PreparedFiles> before = PreparedFiles.read(output);
-        String documentsKey = new Hash()
-                .add(key)
-                .add(plan.recipe().shardMegabytes())
-                .hex()
-                .substring(0, 32);
+        String documentsKey =
+                new Hash().add(key).add(plan.recipe().shardMegabytes()).hex().substring(0, 32);
         List<PrepareReport.Shard> shards;
         Path mark = output.resolve(PreparedFiles.NAME);
-        if (before.isPresent() && before.get().key().equals(documentsKey) && before.get().isWhole(output)) {
+        if (before.isPresent()
+                && before.get().key().equals(documentsKey)
+                && before.get().isWhole(output)) {
             shards = before.get().shards();
         } else {
             before = Optional.empty();
             delete(mark);
             shards = documents(plan, run);
             write(mark, new PreparedFiles(documentsKey, "", shards));
-            note.accept("documents: %,d in %d shards"
-                    .formatted(stages.getLast().documentsOut(), shards.size()));
+            note.accept("documents: %,d in %d shards".formatted(stages.getLast().documentsOut(), shards.size()));
         }
         Optional<PrepareReport.Tokens> tokens = Optional.empty();
         if (plan.recipe().tokenizer().isPresent()) {
             Block block = plan.recipe().tokenizer().get();
-            DataConfig data = DataConfig.files(output.resolve(PreparedFiles.DOCUMENTS).toString());
+            DataConfig data =
+                    DataConfig.files(output.resolve(PreparedFiles.DOCUMENTS).toString());
             String tokenizerKey = tokenizerKey(documentsKey, block);
             Tokenizer tokenizer;
             if (before.isPresent() && before.get().tokenizerKey().equals(tokenizerKey)) {
@@ -85,17 +83,20 @@ public final class PreparedFolder {
         return report;
     }
 
+    /** Describes a folder whose shards another engine wrote. */
+    public static void describe(Path output, PrepareReport report) {
+        write(output.resolve(PreparedFiles.NAME), new PreparedFiles(report.key(), "", report.shards()));
+        pages(output, report);
+    }
+
     /** The report alone, of a preparation that left nothing. */
     public static void writeReport(PreparePlan plan, List<StageReport> stages) {
-        pages(
-                plan.recipe().outputDir(),
-                new PrepareReport("", List.copyOf(stages), List.of(), 0, Optional.empty(), 0));
+        pages(plan.recipe().outputDir(), new PrepareReport("", List.copyOf(stages), List.of(), 0, Optional.empty(), 0));
     }
 
     private static void pages(Path output, PrepareReport report) {
         write(output.resolve("report.json"), report);
-        DurableFiles.write(
-                output.resolve("report.html"), ReportPage.of(report).getBytes(StandardCharsets.UTF_8));
+        DurableFiles.write(output.resolve("report.html"), ReportPage.of(report).getBytes(StandardCharsets.UTF_8));
     }
 
     private static void write(Path file, Object value) {
@@ -151,8 +152,8 @@ public final class PreparedFolder {
             }
             return Tokenizer.load(Path.of(block.text("path")));
         }
-        TokenizerTrainer trainer = Techniques.find(
-                TokenizerTrainer.class, "tokenizer", block.text("type"), block.position("type"));
+        TokenizerTrainer trainer =
+                Techniques.find(TokenizerTrainer.class, "tokenizer", block.text("type"), block.position("type"));
         Record config = block.without("type").bind(trainer.config());
         note.accept("training the tokenizer (%s)".formatted(trainer.id()));
         return Tokenizer.of(trainer.train(Documents.open(data).texts(), config));

@@ -9,8 +9,7 @@ import quern.data.corpus.StageReport;
 
 /** The report as one page of HTML without scripts and without anything fetched. */
 final class ReportPage {
-    private static final String STYLE =
-            """
+    private static final String STYLE = """
             body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222}
             table{border-collapse:collapse;margin:.5rem 0 1.5rem}
             th,td{padding:.25rem .75rem;border-bottom:1px solid #ddd;text-align:right;vertical-align:top}
@@ -66,7 +65,8 @@ final class ReportPage {
                 .map(t -> (double) (t.train() + t.validation())
                         / Math.max(1, report.stages().getLast().charactersOut()))
                 .orElse(0.0);
-        html.append("<h2>Stages</h2>\n<table><tr><th>stage<th>documents in<th>out<th>share kept<th>characters in<th>out");
+        html.append(
+                "<h2>Stages</h2>\n<table><tr><th>stage<th>documents in<th>out<th>share kept<th>characters in<th>out");
         if (tokensACharacter > 0) {
             html.append("<th>tokens out, about");
         }
@@ -149,12 +149,15 @@ final class ReportPage {
         if (last.lengths().isEmpty()) {
             return;
         }
-        long largest = last.lengths().values().stream().mapToLong(Long::longValue).max().orElse(1);
+        long largest = last.lengths().values().stream()
+                .mapToLong(Long::longValue)
+                .max()
+                .orElse(1);
         html.append("<h2>Length of documents in characters</h2>\n<table>");
         last.lengths().entrySet().stream()
                 .sorted(Map.Entry.comparingByKey())
-                .forEach(entry -> bar(
-                        "%,d to %,d".formatted(entry.getKey(), 2 * entry.getKey() - 1), entry.getValue(), largest));
+                .forEach(entry ->
+                        bar("%,d to %,d".formatted(entry.getKey(), 2 * entry.getKey() - 1), entry.getValue(), largest));
         html.append("</table>\n");
     }
 
@@ -171,8 +174,7 @@ final class ReportPage {
                 .append("<th class=text>some of the others</tr>\n");
         for (Deduplication.Cluster cluster : clusters) {
             html.append("<tr><td class=text>%s<td>%,d<td class=text>%s</tr>\n"
-                    .formatted(
-                            escape(cluster.kept()), cluster.size(), escape(String.join(", ", cluster.dropped()))));
+                    .formatted(escape(cluster.kept()), cluster.size(), escape(String.join(", ", cluster.dropped()))));
         }
         html.append("</table></details>\n");
     }
@@ -195,6 +197,9 @@ final class ReportPage {
     }
 
     private static String escape(String text) {
-        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\"", "&quot;");
+        return text.replace("&", "&amp;")
+                .replace("<", "&lt;")
+                .replace(">", "&gt;")
+                .replace("\"", "&quot;");
     }
 }

@@ -57,7 +57,8 @@ final class StageFolder {
 
     /** A unit that was finished before, whose parts are still whole. */
     Optional<Unit> finished(int unit) {
-        return read(mark(unit), Unit.class).filter(found -> found.parts().stream().allMatch(this::isThere));
+        return read(mark(unit), Unit.class)
+                .filter(found -> found.parts().stream().allMatch(this::isThere));
     }
 
     private boolean isThere(Part part) {

@@ -57,18 +57,7 @@ public final class RepeatedLines implements Deduplication.Decisions {
             lines[count++] = (int) head[0];
             more = cursor.next(head);
         }
-        return verdict(reason, document, Arrays.copyOf(lines, count));
-    }
-
-    /** What becomes of a document of which these lines fall away: it goes where nothing but blanks is left. */
-    public static Verdict verdict(String reason, CorpusDocument document, int[] lines) {
-        if (lines.length == 0) {
-            return Verdict.KEEP;
-        }
-        String rest = Lines.without(document.text(), lines);
-        return rest.isBlank()
-                ? Verdict.drop(reason, "all of %d lines were there before".formatted(lines.length))
-                : new Verdict.Replace(document.withText(rest), Map.of("lines", (long) lines.length));
+        return Lines.verdict(reason, document, Arrays.copyOf(lines, count));
     }
 
     @Override
