@@ -111,6 +111,11 @@ public final class MinHashLsh implements Deduplication {
                     new Folding(lowercase, stripPunctuation, true, unicode));
         }
 
+        /** What is computed of each document by itself. */
+        public Sketch sketch() {
+            return new Sketch(shingles(), split(), seed);
+        }
+
         /** The split of the signature. */
         public Bands split() {
             return bands.isPresent()
@@ -137,12 +142,6 @@ public final class MinHashLsh implements Deduplication {
     @Override
     public Decisions decide(Corpus corpus, Record config, Context context) {
         Config settings = (Config) config;
-        return NearDuplicates.find(
-                new Sketch(settings.shingles(), settings.split(), settings.seed),
-                settings.threshold,
-                settings.keep,
-                id(),
-                corpus,
-                context);
+        return NearDuplicates.find(settings.sketch(), settings.threshold, settings.keep, id(), corpus, context);
     }
 }
