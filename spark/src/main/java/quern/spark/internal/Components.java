@@ -1,5 +1,6 @@
 package quern.spark.internal;
 
+import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.storage.StorageLevel;
@@ -11,26 +12,12 @@ import org.apache.spark.storage.StorageLevel;
 final class Components {
     private Components() {}
 
-    /** A sum over all edges that changes when they do, up to chance, and their number. */
-    private record State(long sum, long edges) implements java.io.Serializable {
-        private static final long serialVersionUID = 1L;
-
-        State add(long[] edge) {
-            long mixed = (edge[0] * 0x9E3779B97F4A7C15L ^ edge[1]) * 0xD6E8FEB86659FD93L;
-            return new State(sum + (mixed ^ mixed >>> 29), edges + 1);
-        }
-
-        State add(State other) {
-            return new State(sum + other.sum, edges + other.edges);
-        }
-    }
-
     /** For each node of an edge that is not the least of its component: the node and the least one. */
     static JavaRDD<long[]> of(JavaRDD<long[]> edges, int partitions) {
         Exchange.ByFirst byNode = new Exchange.ByFirst(partitions);
         JavaRDD<long[]> current = Exchange.unique(Exchange.sorted(edges.map(Components::downwards), byNode))
                 .persist(StorageLevel.MEMORY_AND_DISK());
-        State state = state(current);
+        long[] state = state(current);
         while (true) {
             JavaRDD<long[]> bothWays = current.flatMap(edge ->
                     List.of(edge, new long[] {edge[1], edge[0]}).iterator());
@@ -38,10 +25,10 @@ final class Components {
             JavaRDD<long[]> small = Exchange.scan(Exchange.sorted(large, byNode), SmallStar::new);
             JavaRDD<long[]> next =
                     Exchange.unique(Exchange.sorted(small, byNode)).persist(StorageLevel.MEMORY_AND_DISK());
-            State after = state(next);
+            long[] after = state(next);
             current.unpersist(false);
             current = next;
-            if (after.equals(state)) {
+            if (Arrays.equals(after, state)) {
                 return current;
             }
             state = after;
@@ -52,8 +39,15 @@ final class Components {
         return new long[] {Math.max(edge[0], edge[1]), Math.min(edge[0], edge[1])};
     }
 
-    private static State state(JavaRDD<long[]> edges) {
-        return edges.aggregate(new State(0, 0), State::add, State::add);
+    /** A sum over all edges that changes when they do, up to chance, and their number. */
+    private static long[] state(JavaRDD<long[]> edges) {
+        return edges.aggregate(
+                new long[2],
+                (state, edge) -> {
+                    long mixed = (edge[0] * 0x9E3779B97F4A7C15L ^ edge[1]) * 0xD6E8FEB86659FD93L;
+                    return new long[] {state[0] + (mixed ^ mixed >>> 29), state[1] + 1};
+                },
+                (a, b) -> new long[] {a[0] + b[0], a[1] + b[1]});
     }
 
     /** Ties every larger neighbour of a node to the least of the node and its neighbours. */

@@ -13,7 +13,6 @@ import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import quern.data.corpus.Deduplication;
 import quern.data.corpus.DocumentFilter;
 import quern.data.corpus.PreparePlan;
@@ -94,14 +93,13 @@ public final class SparkRun {
     private Rows read(List<Portable.Filter> filters) {
         List<Portable.Source> sources = Portable.Source.of(plan.recipe());
         FileOrder order = new FileOrder(sources.size(), PARTITIONS_A_CORE * partitions);
-        Broadcast<List<Portable.Source>> shared = context.broadcast(sources);
         int shown = examples;
         JavaPairRDD<Long, String> read = context.parallelize(
                         IntStream.range(0, order.numPartitions()).boxed().toList(), order.numPartitions())
                 .mapPartitionsToPair(numbers -> {
                     int partition = numbers.next();
                     Steps.Reading reading = new Steps.Reading(
-                            shared.value(), order.firstFile(partition), order.firstFile(partition + 1), shown);
+                            sources, order.firstFile(partition), order.firstFile(partition + 1), shown);
                     return new Steps(reading, filters, shown);
                 });
         return Rows.kept(read, order);
