@@ -43,6 +43,8 @@ class SparkPreparationTest {
                 .setMaster("local[2]")
                 .setAppName("test")
                 .set("spark.ui.enabled", "false")
+                // Four partitions of everything: enough to cross, few enough to be quick.
+                .set("spark.default.parallelism", "1")
                 .set("spark.driver.bindAddress", "127.0.0.1")
                 .set("spark.driver.host", "127.0.0.1"));
         context.setLogLevel("ERROR");

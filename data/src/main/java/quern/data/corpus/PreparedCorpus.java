@@ -1,6 +1,8 @@
 package quern.data.corpus;
 
+import com.github.luben.zstd.ZstdOutputStreamNoFinalizer;
 import java.io.BufferedOutputStream;
+import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.channels.Channels;
@@ -8,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Iterator;
+import java.util.List;
 import quern.data.corpus.internal.PreparedFolder;
 import quern.data.internal.PreparedFiles;
 import quern.recipe.DurableFiles;
@@ -46,8 +49,8 @@ public final class PreparedCorpus {
         Path file = output.resolve(place);
         long[] counts = new long[2];
         DurableFiles.write(file, -1, channel -> {
-            try (com.github.luben.zstd.ZstdOutputStreamNoFinalizer zstd =
-                            new com.github.luben.zstd.ZstdOutputStreamNoFinalizer(
+            try (ZstdOutputStreamNoFinalizer zstd =
+                            new ZstdOutputStreamNoFinalizer(
                                     new Unclosed(Channels.newOutputStream(channel)), LEVEL);
                     OutputStream out = new BufferedOutputStream(zstd.setChecksum(true), BUFFER)) {
                 while (lines.hasNext() && counts[1] < limit) {
@@ -71,12 +74,18 @@ public final class PreparedCorpus {
     }
 
     /** The report alone, of a preparation that left nothing. */
-    public static void nothingLeft(PreparePlan plan, java.util.List<StageReport> stages) {
+    public static void nothingLeft(PreparePlan plan, List<StageReport> stages) {
+        Path output = plan.recipe().outputDir();
+        try {
+            Files.createDirectories(output);
+        } catch (IOException e) {
+            throw DurableFiles.writeFailure(output, -1, e);
+        }
         PreparedFolder.writeReport(plan, stages);
     }
 
     /** The channel is forced to the disk after its last byte, so it stays open here. */
-    private static final class Unclosed extends java.io.FilterOutputStream {
+    private static final class Unclosed extends FilterOutputStream {
         Unclosed(OutputStream out) {
             super(new BufferedOutputStream(out, BUFFER));
         }
