@@ -50,8 +50,7 @@ public final class PreparedCorpus {
         long[] counts = new long[2];
         DurableFiles.write(file, -1, channel -> {
             try (ZstdOutputStreamNoFinalizer zstd =
-                            new ZstdOutputStreamNoFinalizer(
-                                    new Unclosed(Channels.newOutputStream(channel)), LEVEL);
+                            new ZstdOutputStreamNoFinalizer(new Unclosed(Channels.newOutputStream(channel)), LEVEL);
                     OutputStream out = new BufferedOutputStream(zstd.setChecksum(true), BUFFER)) {
                 while (lines.hasNext() && counts[1] < limit) {
                     byte[] line = (lines.next() + "\n").getBytes(StandardCharsets.UTF_8);
