@@ -103,8 +103,8 @@ public final class DataPrepare implements Verb {
         terminal.out()
                 .println(
                         report.tokens().isPresent()
-                                ? "  quern train data.path=%s tokenizer.path=%s".formatted(output, output)
-                                : "  quern train data.path=" + output);
+                                ? "  quern train RECIPE data.path=%s tokenizer=null tokenizer.path=%s".formatted(output, output)
+                                : "  quern train RECIPE data.path=" + output);
         terminal.out().flush();
         return ExitCode.DONE;
     }

@@ -98,7 +98,9 @@ public final class LineRecords implements AutoCloseable {
             scanned = end - start;
             if (ended) {
                 if (tooLong) {
-                    tooLong(passed + scanned);
+                    if (!input.failed()) {
+                        tooLong(passed + scanned);
+                    }
                     start = end;
                     return null;
                 }

@@ -22,8 +22,8 @@ import quern.data.corpus.Quarantine;
  * are links, and those of the blocks before and after it, by the decision tree over word counts of their section 4.3.
  *
  * <p>Beyond the paper: elements whose name or role says that they are navigation, forms or scripts are left out before;
- * a heading stays where the block after it stays; items of a list stay with the block before them while they hold few
- * links.
+ * a heading stays where the block after it stays; items of a list and preformatted text stay with the block before them
+ * while they hold few links.
  */
 public final class PageText {
     private static final Set<String> SKIPPED = Set.of(
@@ -189,7 +189,7 @@ public final class PageText {
         void end() {
             String own = preformatted > 0 ? text.toString().stripTrailing() : text.toString().strip();
             if (!own.isBlank()) {
-                found.add(new TextBlock(own, words, Math.min(words, linkWords), headings > 0, items > 0));
+                found.add(new TextBlock(own, words, Math.min(words, linkWords), headings > 0, items + preformatted > 0));
             }
             text.setLength(0);
             words = 0;

@@ -219,13 +219,43 @@ public final class PersonalData {
             int end = run(text, i);
             if (i == 0 || !isAlphanumeric(text.charAt(i - 1)) && "._/".indexOf(text.charAt(i - 1)) < 0) {
                 boolean closed = end == text.length() || !isAlphanumeric(text.charAt(end)) && text.charAt(end) != '_';
-                String kind = closed ? kind(text, i, end, card, phone) : null;
-                if (kind != null) {
-                    spans.add(new Span(i, end, kind));
+                if (closed) {
+                    inRun(text, i, end, card, phone, spans);
                 }
             }
             i = Math.max(end, i + 1);
         }
+    }
+
+    /** Numbers in a run, which are divided by blanks where there are several; of those from one place the longest. */
+    private static void inRun(String text, int from, int end, String card, String phone, List<Span> spans) {
+        int start = from;
+        while (start < end) {
+            Span longest = null;
+            int digits = 0;
+            for (int i = start; i < end && digits <= MOST_DIGITS; i++) {
+                digits += isDigit(text.charAt(i)) ? 1 : 0;
+                boolean border = i + 1 == end || isDigit(text.charAt(i)) && isBlank(text.charAt(i + 1));
+                String kind = border ? kind(text, start, i + 1, card, phone) : null;
+                if (kind != null) {
+                    longest = new Span(start, i + 1, kind);
+                }
+            }
+            if (longest != null) {
+                spans.add(longest);
+                start = longest.end();
+            }
+            while (start < end && !isBlank(text.charAt(start))) {
+                start++;
+            }
+            while (start < end && isBlank(text.charAt(start))) {
+                start++;
+            }
+        }
+    }
+
+    private static boolean isBlank(char c) {
+        return c == ' ' || c == '\u00a0';
     }
 
     private static boolean isDigit(char c) {

@@ -86,11 +86,16 @@ final class ReportPage {
             } else {
                 cell(String.format(Locale.ROOT, "%.1f", stage.seconds()));
                 cell("%,.0f".formatted(stage.documentsIn() / Math.max(stage.seconds(), 1e-3)));
-                cell("%,.1f".formatted(stage.bytesIn() / 1e6 / Math.max(stage.seconds(), 1e-3)));
+                cell("%,.1f".formatted(megabytes(stage) / Math.max(stage.seconds(), 1e-3)));
             }
             html.append("</tr>\n");
         }
         html.append("</table>\n");
+    }
+
+    /** Megabytes of text that a stage took in; of the reading, what it gave. */
+    static double megabytes(StageReport stage) {
+        return (stage.charactersIn() == 0 ? stage.bytesOut() : stage.bytesIn()) / 1e6;
     }
 
     private void cell(String text) {

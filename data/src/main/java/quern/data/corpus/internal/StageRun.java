@@ -96,7 +96,7 @@ public final class StageRun implements AutoCloseable {
                         Locale.ROOT,
                         "%,.0f documents/s, %.1f MB/s",
                         report.documentsIn() / Math.max(report.seconds(), 1e-3),
-                        report.bytesIn() / 1e6 / Math.max(report.seconds(), 1e-3));
+                        ReportPage.megabytes(report) / Math.max(report.seconds(), 1e-3));
         return "%s: %,d in, %,d out (%,d fewer), %s"
                 .formatted(report.type(), report.documentsIn(), report.documentsOut(), left, speed);
     }

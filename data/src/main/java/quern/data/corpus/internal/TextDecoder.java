@@ -92,6 +92,10 @@ public final class TextDecoder {
         detector.handleData(bytes, 0, Math.min(bytes.length, DETECTED_BYTES));
         detector.dataEnd();
         String name = detector.getDetectedCharset();
+        if (name != null && name.equalsIgnoreCase("MACCYRILLIC")) {
+            // The detector's choice between the two is near to a coin's; the web has next to none of the former.
+            name = "windows-1251";
+        }
         return Optional.ofNullable(name).flatMap(TextDecoder::byName).orElseGet(() -> mostlyUtf8(bytes)
                 ? StandardCharsets.UTF_8
                 : WINDOWS_1252);

@@ -13,6 +13,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import quern.data.corpus.CorpusDocument;
 import quern.data.corpus.CorpusFile;
 import quern.data.corpus.CorpusReader;
@@ -27,6 +29,12 @@ import quern.recipe.Doc;
  */
 public final class ParquetSource implements CorpusReader {
     private static final int READER_THREADS = 1;
+    /** Kept, since the platform forgets a logger's level with the logger. The library tells which codecs it uses. */
+    private static final Logger QUIET = Logger.getLogger("dev.hardwood");
+
+    static {
+        QUIET.setLevel(Level.WARNING);
+    }
 
     /**
      * @param field the column of the text

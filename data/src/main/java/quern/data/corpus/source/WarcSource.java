@@ -1,7 +1,8 @@
 package quern.data.corpus.source;
 
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.util.List;
 import java.util.Locale;
@@ -9,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.netpreserve.jwarc.HttpResponse;
+import org.netpreserve.jwarc.LengthedBody;
 import org.netpreserve.jwarc.MediaType;
 import quern.data.corpus.CorpusDocument;
 import quern.data.corpus.CorpusFile;
@@ -73,7 +75,10 @@ public final class WarcSource implements CorpusReader {
         @Override
         public List<CorpusDocument> documents(Quarantine quarantine) {
             try {
-                HttpResponse http = HttpResponse.parse(Channels.newChannel(new ByteArrayInputStream(content)));
+                HttpResponse http = HttpResponse.parse(LengthedBody.create(
+                        Channels.newChannel(InputStream.nullInputStream()),
+                        ByteBuffer.wrap(content),
+                        content.length));
                 if (http.status() != OK) {
                     quarantine.count("other_status", 1);
                     return List.of();
