@@ -12,8 +12,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import quern.data.DataConfig;
-import quern.models.ModelSpec;
 import quern.data.corpus.PrepareRecipe;
+import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.optim.OptimizerTechnique;
 import quern.optim.ScheduleTechnique;
@@ -37,7 +37,8 @@ class RecipesTest {
         Block block = RecipeFile.load(file, List.of());
         if (block.has("prepare")) {
             // Of a corpus, not of a training; what it makes of its files a test of its own says.
-            assertFalse(block.block("prepare").bind(PrepareRecipe.class).sources().isEmpty());
+            assertFalse(
+                    block.block("prepare").bind(PrepareRecipe.class).sources().isEmpty());
             return;
         }
         Recipe recipe = Recipe.from(block);

@@ -320,6 +320,8 @@ public final class ModelSpec {
                 yield map;
             }
             case Block block -> block.plain();
+            case Enum<?> constant -> constant.name().toLowerCase(Locale.ROOT);
+            case List<?> list -> list.stream().map(ModelSpec::plain).toList();
             default -> value;
         };
     }
@@ -338,7 +340,7 @@ public final class ModelSpec {
                 json.putAll(head.fields());
             }
         }
-        json.put("model_type", family.id());
+        json.put("model_type", family.modelType());
         json.put("dtype", dtype.torch());
         return json;
     }

@@ -1,8 +1,10 @@
 package quern.nn;
 
+import java.util.List;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Functional;
+import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
 /**
@@ -19,6 +21,28 @@ public final class Attention {
     private Attention() {}
 
     /**
+     * How scores are made of queries and keys.
+     *
+     * @param scale a factor on them
+     * @param softCap they become {@code cap · tanh(score / cap)} before the mask is added; 0 for none
+     * @param sinks_H a logit a head that takes part in softmax beside its keys and has no value, so that a head may look at
+     *     nothing (gpt-oss, OpenAI 2025, arXiv:2508.10925; with a logit of 0 it is softmax with 1 added below the line);
+     *     {@code null} for none
+     * @param relative vectors by distance; {@code null} for none
+     * @param plainOperators whether the pattern is always computed as it is written here
+     */
+    record Scores(double scale, double softCap, Parameter sinks_H, RelativeVectors relative, boolean plainOperators) {
+        Scores(double scale, double softCap) {
+            this(scale, softCap, null, null, false);
+        }
+
+        /** Whether nothing but scale and mask make the pattern, which need not be held. */
+        boolean usual() {
+            return softCap == 0 && sinks_H == null && relative == null && !plainOperators;
+        }
+    }
+
+    /**
      * An additive mask [T, S]: 0 where query t (at position {@code offset + t}) may see key s, -inf elsewhere.
      */
     public static Tensor causalMask(long t, long offset, DType dtype, Device device) {
@@ -27,15 +51,15 @@ public final class Attention {
     }
 
     /**
-     * An additive mask [B, 1, T, S] from a padding mask over keys (int64 [B, S], 0 = hidden) and a causal mask [T, S].
-     * A row without a visible key looks at every key alike, so that it stays finite.
+     * An additive mask [B, 1, T, S] from a padding mask over keys (int64 [B, S], 0 = hidden) and a mask [T, S] or [B, 1, T,
+     * S]. A row without a visible key looks at every key alike, so that it stays finite.
      */
     public static Tensor paddedMask(Tensor attentionMask_BS, Tensor mask_TS) {
         Tensor hidden = attentionMask_BS.eq(0).unsqueeze(1).unsqueeze(1);
         Tensor full = Tensor.where(
                 hidden,
                 Tensor.full(Double.NEGATIVE_INFINITY, mask_TS.dtype(), mask_TS.device(), 1),
-                mask_TS.unsqueeze(0).unsqueeze(0));
+                mask_TS.dim() == 2 ? mask_TS.unsqueeze(0).unsqueeze(0) : mask_TS);
         Tensor blind = full.amax(true, -1).eq(Double.NEGATIVE_INFINITY);
         return full.maskedFill(blind, mask_TS.dtype() == DType.FP16 ? BLIND_FP16 : BLIND);
     }
@@ -58,12 +82,12 @@ public final class Attention {
      *
      * @param q_BHTD queries
      * @param k_BKSD keys; KV divides H, and each serves H/KV neighbouring query heads
-     * @param v_BKSD values
+     * @param v_BKSD values, of any width
      * @param mask additive, [T, S] or broadcastable to [B, H, T, S]; gets a gradient where it wants one; {@code null} for
      *     none
      * @param softCap scores become {@code cap · tanh(score / cap)} before the mask is added; 0 for none
      * @param segment the owner's name: {@code segment/attention_pattern} is a probe point [B, H, T, S]
-     * @return [B, T, H·D]
+     * @return [B, T, H·D], D that of the values
      */
     public static Tensor attend(
             Tensor q_BHTD,
@@ -75,7 +99,7 @@ public final class Attention {
             double dropout,
             Pass pass,
             String segment) {
-        return attend(q_BHTD, k_BKSD, v_BKSD, mask, scale, softCap, dropout, pass, segment, "");
+        return attend(q_BHTD, k_BKSD, v_BKSD, mask, new Scores(scale, softCap), dropout, pass, segment, "");
     }
 
     /** As above. {@code part} sets the random stream of one of several calls in a visit apart. */
@@ -84,8 +108,7 @@ public final class Attention {
             Tensor k_BKSD,
             Tensor v_BKSD,
             Tensor mask,
-            double scale,
-            double softCap,
+            Scores how,
             double dropout,
             Pass pass,
             String segment,
@@ -99,22 +122,32 @@ public final class Attention {
         long group = heads / kv;
         double rate = pass.dropout(Regularization.Place.ATTENTION, dropout);
         boolean drops = rate > 0;
-        if (q_BHTD.device().isCuda() && !drops && softCap == 0 && !pass.isProbedAt(segment, "attention_pattern")) {
-            return fused(q_BHTD, k_BKSD, v_BKSD, mask, scale, group);
+        if (q_BHTD.device().isCuda() && !drops && how.usual() && !pass.isProbedAt(segment, "attention_pattern")) {
+            return fused(q_BHTD, k_BKSD, v_BKSD, mask, how.scale, group);
         }
         // The query heads of a group become rows of one matrix, so grouped keys are never copied.
         Tensor q = q_BHTD.reshape(batch * kv, group * t, width);
         Tensor k = k_BKSD.reshape(batch * kv, s, width).transpose(1, 2);
-        Tensor v = v_BKSD.reshape(batch * kv, s, width);
+        long valueWidth = v_BKSD.size(3);
+        Tensor v = v_BKSD.reshape(batch * kv, s, valueWidth);
         Tensor rows = mask == null ? null : rows(mask, batch, heads, kv, t, s);
         Tensor scores;
-        if (softCap > 0) {
-            scores = q.bmm(k).mul(scale / softCap).tanh().mul(softCap);
+        if (how.softCap > 0 || how.relative != null) {
+            scores = q.bmm(k);
+            if (how.relative != null) {
+                scores = scores.add(how.relative.scores(q_BHTD, s, pass).reshape(batch * kv, group * t, s));
+            }
+            scores = scores.mul(how.scale);
+            if (how.softCap > 0) {
+                scores = scores.div(how.softCap).tanh().mul(how.softCap);
+            }
             scores = rows == null ? scores : scores.add(rows);
         } else {
-            scores = rows == null ? q.bmm(k).mul(scale) : rows.baddbmm(q, k, 1, scale);
+            scores = rows == null ? q.bmm(k).mul(how.scale) : rows.baddbmm(q, k, 1, how.scale);
         }
-        Tensor pattern = Functional.softmax(scores, -1);
+        Tensor pattern = how.sinks_H == null
+                ? Functional.softmax(scores, -1)
+                : besideSinks(scores, pass.value(how.sinks_H), batch, kv, t);
         if (pass.isProbedAt(segment, "attention_pattern")) {
             pattern = pass.at(segment, "attention_pattern", pattern.reshape(batch, heads, t, s))
                     .reshape(batch * kv, group * t, s);
@@ -122,13 +155,27 @@ public final class Attention {
         if (drops) {
             pattern = Functional.dropout(pattern, rate, pass.random("attention_dropout/" + segment + part));
         }
-        return pattern.bmm(v).reshape(batch, heads, t, width).transpose(1, 2).reshape(batch, t, heads * width);
+        Tensor y_BHTD = pattern.bmm(v).reshape(batch, heads, t, valueWidth);
+        if (how.relative != null) {
+            y_BHTD = y_BHTD.add(how.relative.values(pattern.reshape(batch, heads, t, s), pass));
+        }
+        return y_BHTD.transpose(1, 2).reshape(batch, t, heads * valueWidth);
+    }
+
+    /** Softmax of scores [B·KV, H/KV·T, S] and the sinks' logits, without the sinks' share. */
+    private static Tensor besideSinks(Tensor scores, Tensor sinks_H, long batch, long kv, long t) {
+        long group = sinks_H.size(0) / kv;
+        Tensor column = sinks_H.to(scores.dtype())
+                .view(1, kv, group, 1)
+                .expand(batch, kv, group, t)
+                .reshape(batch * kv, group * t, 1);
+        return Functional.softmax(Tensor.cat(List.of(scores, column), -1), -1).narrow(-1, 0, scores.size(-1));
     }
 
     /** The mask as rows of scores, [1 or B·KV, H/KV·T, S]. */
     private static Tensor rows(Tensor mask, long batch, long heads, long kv, long t, long s) {
         if (mask.dim() == 2) {
-            Tensor rows = heads == kv ? mask : mask.repeat(heads / kv, 1);
+            Tensor rows = heads == kv || mask.size(0) == 1 ? mask : mask.repeat(heads / kv, 1);
             return rows.unsqueeze(0);
         }
         return mask.expand(batch, heads, t, s).reshape(batch * kv, heads / kv * t, s);
@@ -140,7 +187,7 @@ public final class Attention {
             v = repeatHeads(v, group);
         }
         Tensor y_BHTD = Functional.scaledDotProductAttention(q, k, v, mask, false, scale);
-        return y_BHTD.transpose(1, 2).reshape(q.size(0), q.size(2), q.size(1) * q.size(3));
+        return y_BHTD.transpose(1, 2).reshape(q.size(0), q.size(2), q.size(1) * v.size(3));
     }
 
     private static Tensor repeatHeads(Tensor x_BKSD, long group) {

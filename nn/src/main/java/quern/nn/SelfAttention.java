@@ -31,6 +31,9 @@ public final class SelfAttention implements Branch {
         double clip;
         double softCap;
         boolean groupedInput;
+        Parameter sinks;
+        RelativeVectors relative;
+        boolean plainOperators;
 
         Options() {}
 
@@ -45,6 +48,9 @@ public final class SelfAttention implements Branch {
             clip = o.clip;
             softCap = o.softCap;
             groupedInput = o.groupedInput;
+            sinks = o.sinks;
+            relative = o.relative;
+            plainOperators = o.plainOperators;
         }
     }
 
@@ -144,6 +150,26 @@ public final class SelfAttention implements Branch {
         return with(o -> o.softCap = cap);
     }
 
+    /** A learnt logit a head [H] takes part in softmax and points at no key; see {@link Attention.Scores}. */
+    public SelfAttention withSinks(Parameter sinks_H) {
+        return with(o -> o.sinks = sinks_H);
+    }
+
+    /** Vectors by distance are added to keys and values. */
+    public SelfAttention withRelative(RelativeVectors vectors) {
+        return with(o -> o.relative = vectors);
+    }
+
+    /** Computes the pattern by plain operators always: no hand-written block, no fused kernel. */
+    public SelfAttention withPlainOperators() {
+        return with(o -> o.plainOperators = true);
+    }
+
+    private Attention.Scores scores() {
+        return new Attention.Scores(
+                shape.scale, options.softCap, options.sinks, options.relative, options.plainOperators);
+    }
+
     /**
      * The fused slot gives, for each key-value head, its query heads, its key and its value, [KV, H/KV + 2, D] (GPT-NeoX,
      * BLOOM, Falcon), not all queries before all keys.
@@ -164,7 +190,7 @@ public final class SelfAttention implements Branch {
                 && options.queryNorm == null
                 && options.keyNorm == null
                 && options.clip == 0
-                && options.softCap == 0
+                && scores().usual()
                 && !options.groupedInput;
         return usual && !dropped ? new Plain(shape, options.mask) : null;
     }
@@ -217,11 +243,11 @@ public final class SelfAttention implements Branch {
                         k_BKTD,
                         v_BKTD,
                         flow.get(options.mask),
-                        shape.scale,
-                        options.softCap,
+                        scores(),
                         shape.attentionDropout,
                         pass,
-                        owner)
+                        owner,
+                        "")
                 : withinDocuments(documents, q_BHTD, k_BKTD, v_BKTD, flow.get(options.mask), pass);
         return output.forward(pass.at(owner, "head_outputs", y_BTD), pass);
     }
@@ -236,8 +262,7 @@ public final class SelfAttention implements Branch {
                     k_1KND.narrow(2, start, t),
                     v_1KND.narrow(2, start, t),
                     mask.narrow(-2, 0, mask.size(-2) == 1 ? 1 : t).narrow(-1, 0, t),
-                    shape.scale,
-                    options.softCap,
+                    scores(),
                     shape.attentionDropout,
                     pass,
                     owner,
@@ -302,8 +327,16 @@ public final class SelfAttention implements Branch {
         Stream<Parameter> norms = Stream.of(options.queryNorm, options.keyNorm)
                 .filter(n -> n != null)
                 .flatMap(n -> n.parameters().stream());
-        return Stream.concat(linears().stream().flatMap(l -> l.parameters().stream()), norms)
-                .toList();
+        List<Parameter> all = new ArrayList<>(
+                linears().stream().flatMap(l -> l.parameters().stream()).toList());
+        norms.forEach(all::add);
+        if (options.sinks != null) {
+            all.add(options.sinks);
+        }
+        if (options.relative != null) {
+            all.addAll(options.relative.parameters());
+        }
+        return all;
     }
 
     /** Dropout of a block's part before it joins the residual stream. */

@@ -93,17 +93,19 @@ public final class DataPrepare implements Verb {
         Path output = bound.outputDir();
         terminal.out().println();
         terminal.out().printf("%,d documents in %s%n", report.documents(), output.resolve("documents"));
-        report.tokens().ifPresent(tokens -> terminal.out()
-                .printf(
-                        "%,d tokens to train on, %,d to validate (vocabulary %,d)%n",
-                        tokens.train(), tokens.validation(), tokens.vocabularySize()));
+        report.tokens()
+                .ifPresent(tokens -> terminal.out()
+                        .printf(
+                                "%,d tokens to train on, %,d to validate (vocabulary %,d)%n",
+                                tokens.train(), tokens.validation(), tokens.vocabularySize()));
         terminal.out().println("report  " + output.resolve("report.html"));
         terminal.out().println();
         terminal.out().println("Next:");
         terminal.out()
                 .println(
                         report.tokens().isPresent()
-                                ? "  quern train RECIPE data.path=%s tokenizer=null tokenizer.path=%s".formatted(output, output)
+                                ? "  quern train RECIPE data.path=%s tokenizer=null tokenizer.path=%s"
+                                        .formatted(output, output)
                                 : "  quern train RECIPE data.path=" + output);
         terminal.out().flush();
         return ExitCode.DONE;
@@ -111,7 +113,8 @@ public final class DataPrepare implements Verb {
 
     /** The block {@code prepare} of the recipe that was named. */
     static PrepareRecipe bind(RecipeArguments arguments) {
-        Path file = arguments.recipe()
+        Path file = arguments
+                .recipe()
                 .orElseThrow(() -> QuernException.badInput(
                         "no recipe is named; expected a file with a block '%s', as in recipes/prepare.yaml", BLOCK));
         Block root = RecipeFile.load(file, arguments.overrides());

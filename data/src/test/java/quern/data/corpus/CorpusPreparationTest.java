@@ -33,8 +33,7 @@ class CorpusPreparationTest {
                   - {type: pii}
                 output_dir: '%s/%s'
                 %s
-                """
-                .formatted(folder, folder, output, more);
+                """.formatted(folder, folder, output, more);
     }
 
     private int raw() throws IOException {
@@ -58,7 +57,9 @@ class CorpusPreparationTest {
         assertEquals(
                 "4 words, fewer than 20",
                 length.examples().get("too_few_words").getFirst().detail());
-        assertEquals(documents, length.lengths().values().stream().mapToLong(Long::longValue).sum());
+        assertEquals(
+                documents,
+                length.lengths().values().stream().mapToLong(Long::longValue).sum());
         Path out = folder.resolve("out");
         String page = Files.readString(out.resolve("report.html"));
         assertTrue(page.contains("too_few_words") && page.contains("Too short to stay."), page);
@@ -124,7 +125,9 @@ class CorpusPreparationTest {
         byte[] whole = Corpora.documents(folder.resolve("out"));
         List<Path> parts;
         try (var found = Files.walk(folder.resolve("out/.stages"))) {
-            parts = found.filter(file -> file.toString().endsWith(".part")).sorted().toList();
+            parts = found.filter(file -> file.toString().endsWith(".part"))
+                    .sorted()
+                    .toList();
         }
         for (Path part : parts) {
             byte[] bytes = Files.readAllBytes(part);
@@ -144,12 +147,13 @@ class CorpusPreparationTest {
         assertTrue(report.shards().stream().allMatch(shard -> shard.plainBytes() <= 1_000_000));
         assertEquals(
                 report.documents(),
-                report.shards().stream().mapToLong(PrepareReport.Shard::documents).sum());
+                report.shards().stream()
+                        .mapToLong(PrepareReport.Shard::documents)
+                        .sum());
     }
 
     private QuernException refused(String yaml) {
-        return assertThrows(
-                QuernException.class, () -> CorpusPreparation.run(Corpora.recipe(yaml), line -> {}));
+        return assertThrows(QuernException.class, () -> CorpusPreparation.run(Corpora.recipe(yaml), line -> {}));
     }
 
     @Test

@@ -112,8 +112,7 @@ class HostileInputTest {
         ChildJvm.Result result = prepare("");
         assertEquals(0, result.exitCode(), result.stderr());
         assertTrue(result.stdout().contains("documents 4"), result.stdout());
-        Map<String, Integer> expected =
-                new TreeMap<>(Map.of("too_large", 1, "decompression_bomb", 1, "too_deep", 2));
+        Map<String, Integer> expected = new TreeMap<>(Map.of("too_large", 1, "decompression_bomb", 1, "too_deep", 2));
         assertTrue(result.stdout().contains(expected.toString()), result.stdout());
     }
 

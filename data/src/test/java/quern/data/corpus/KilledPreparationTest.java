@@ -67,7 +67,8 @@ class KilledPreparationTest {
     private byte[] tokens(String output) throws IOException {
         try (var files = Files.walk(folder.resolve(output).resolve("tokens"))) {
             java.io.ByteArrayOutputStream all = new java.io.ByteArrayOutputStream();
-            for (Path file : files.filter(f -> f.toString().endsWith(".bin")).sorted().toList()) {
+            for (Path file :
+                    files.filter(f -> f.toString().endsWith(".bin")).sorted().toList()) {
                 all.writeBytes(Files.readAllBytes(file));
             }
             assertTrue(all.size() > 0, "token shards are there");

@@ -12,7 +12,8 @@ public final class PrepareChild {
     /** Runs the recipe in a file; a known failure is one line on standard error, whose exit code is kept. */
     public static void main(String[] arguments) {
         try {
-            PrepareRecipe recipe = RecipeFile.load(Path.of(arguments[0]), List.of()).bind(PrepareRecipe.class);
+            PrepareRecipe recipe =
+                    RecipeFile.load(Path.of(arguments[0]), List.of()).bind(PrepareRecipe.class);
             PrepareReport report = CorpusPreparation.run(recipe, line -> {
                 System.out.println(line);
                 System.out.flush();

@@ -26,8 +26,8 @@ import quern.recipe.Range;
  */
 public final class C4QualityFilter implements DocumentFilter {
     private static final Pattern CITATION = Pattern.compile("\\[(?:\\d{1,4}|edit|citation needed)\\]");
-    private static final List<String> POLICIES = List.of(
-            "terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies");
+    private static final List<String> POLICIES =
+            List.of("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies");
 
     /** The rules, as the class describes them. */
     public record Config(
@@ -59,7 +59,8 @@ public final class C4QualityFilter implements DocumentFilter {
             List<String> badWords) {
         /** Takes a copy. */
         public Config {
-            badWords = badWords.stream().map(word -> word.toLowerCase(Locale.ROOT)).toList();
+            badWords =
+                    badWords.stream().map(word -> word.toLowerCase(Locale.ROOT)).toList();
         }
     }
 
@@ -164,8 +165,8 @@ public final class C4QualityFilter implements DocumentFilter {
         boolean inside = false;
         for (int i = 0; i < line.length(); i++) {
             char c = line.charAt(i);
-            boolean end = c == '.' || c == '!' || c == '?' || c == '。' || c == '！' || c == '？' || c == '।'
-                    || c == '؟' || c == '۔';
+            boolean end = c == '.' || c == '!' || c == '?' || c == '。' || c == '！' || c == '？' || c == '।' || c == '؟'
+                    || c == '۔';
             boolean border = c >= 0x3000 && end
                     || i + 1 == line.length()
                     || Character.isWhitespace(line.charAt(i + 1))

@@ -59,8 +59,8 @@ public final class GopherQualityFilter implements DocumentFilter {
         public Config {
             stopWords = List.copyOf(stopWords);
             if (minStopWords > stopWords.size()) {
-                throw new IllegalArgumentException("min_stop_words: %d of %d stop words can't occur"
-                        .formatted(minStopWords, stopWords.size()));
+                throw new IllegalArgumentException(
+                        "min_stop_words: %d of %d stop words can't occur".formatted(minStopWords, stopWords.size()));
             }
         }
     }

@@ -97,8 +97,7 @@ public final class LanguageFilter implements DocumentFilter {
                             .formatted(guess.language(), guess.confidence(), config.minConfidence()));
         }
         if (!keep.isEmpty() && !keep.contains(guess.language())) {
-            return Verdict.drop(
-                    "other_language", "%s with %.3f".formatted(guess.language(), guess.confidence()));
+            return Verdict.drop("other_language", "%s with %.3f".formatted(guess.language(), guess.confidence()));
         }
         return new Verdict.Replace(document.withLabel("language", guess.language()), Map.of());
     }

@@ -53,20 +53,32 @@ public final class LengthFilter implements DocumentFilter {
     private static Verdict judge(CorpusDocument document, Config config) {
         long characters = document.text().length();
         if (characters < config.minCharacters().orElse(0L)) {
-            return drop("too_short", characters, "characters", "fewer", config.minCharacters().get());
+            return drop(
+                    "too_short",
+                    characters,
+                    "characters",
+                    "fewer",
+                    config.minCharacters().get());
         }
         if (characters > config.maxCharacters().orElse(Long.MAX_VALUE)) {
-            return drop("too_long", characters, "characters", "more", config.maxCharacters().get());
+            return drop(
+                    "too_long",
+                    characters,
+                    "characters",
+                    "more",
+                    config.maxCharacters().get());
         }
         if (config.minWords().isEmpty() && config.maxWords().isEmpty()) {
             return Verdict.KEEP;
         }
         long words = Words.count(document.text());
         if (words < config.minWords().orElse(0L)) {
-            return drop("too_few_words", words, "words", "fewer", config.minWords().get());
+            return drop(
+                    "too_few_words", words, "words", "fewer", config.minWords().get());
         }
         if (words > config.maxWords().orElse(Long.MAX_VALUE)) {
-            return drop("too_many_words", words, "words", "more", config.maxWords().get());
+            return drop(
+                    "too_many_words", words, "words", "more", config.maxWords().get());
         }
         return Verdict.KEEP;
     }

@@ -40,13 +40,13 @@ public final class QualityClassifierFilter implements DocumentFilter {
      * @param l2 lambda 2 of the paper
      */
     public record Config(
-            @Doc("The classifier's file; written after training.") Path model,
+            @Doc("The classifier's file; written after training.")
+            Path model,
 
             @Doc("Files of good examples; without good and bad ones the model is read as it is.") @Default("[]")
             List<Path> good,
 
-            @Doc("Files of bad examples.") @Default("[]")
-            List<Path> bad,
+            @Doc("Files of bad examples.") @Default("[]") List<Path> bad,
 
             @Doc("Probability of being good, below which a document goes.") @Default("0.5") @Range(min = 0, max = 1)
             double threshold,

@@ -59,8 +59,8 @@ public final class RepetitionFilter implements DocumentFilter {
             topNgrams = List.copyOf(topNgrams);
             duplicateNgrams = List.copyOf(duplicateNgrams);
             if (topNgrams.size() > 3) {
-                throw new IllegalArgumentException("top_ngrams: expected shares for n = 2, 3, 4, found "
-                        + topNgrams.size() + " of them");
+                throw new IllegalArgumentException(
+                        "top_ngrams: expected shares for n = 2, 3, 4, found " + topNgrams.size() + " of them");
             }
             if (duplicateNgrams.size() > 6) {
                 throw new IllegalArgumentException("duplicate_ngrams: expected shares for n = 5 to 10, found "
@@ -92,8 +92,7 @@ public final class RepetitionFilter implements DocumentFilter {
 
     private static Verdict judge(CorpusDocument document, Config config) {
         String text = document.text();
-        Verdict lines = repeated(
-                "lines", Words.lines(text), config.duplicateLines(), config.duplicateLineCharacters());
+        Verdict lines = repeated("lines", Words.lines(text), config.duplicateLines(), config.duplicateLineCharacters());
         if (lines != Verdict.KEEP) {
             return lines;
         }
@@ -150,7 +149,8 @@ public final class RepetitionFilter implements DocumentFilter {
             if (share > config.topNgrams().get(k) + EPSILON) {
                 return Verdict.drop(
                         "top_%d_gram".formatted(n),
-                        "%.3f of the characters, more than %s".formatted(share, config.topNgrams().get(k)));
+                        "%.3f of the characters, more than %s"
+                                .formatted(share, config.topNgrams().get(k)));
             }
         }
         for (int k = 0; k < config.duplicateNgrams().size(); k++) {

@@ -21,7 +21,8 @@ public final class StopWordsFilter implements DocumentFilter {
      */
     public record Config(
             @Doc("The stop words.")
-            @Default("[the, a, an, of, to, in, and, or, is, was, are, were, be, it, that, this, with, for, on, as, at, by, from, not, have, has, had, he, she, they, we, you, i]")
+            @Default(
+                    "[the, a, an, of, to, in, and, or, is, was, are, were, be, it, that, this, with, for, on, as, at, by, from, not, have, has, had, he, she, they, we, you, i]")
             List<String> words,
 
             @Doc("Share of a document's words at least.") @Default("0.06") @Range(min = 0, max = 1)
@@ -66,10 +67,12 @@ public final class StopWordsFilter implements DocumentFilter {
         long found = words.stream().map(Words::bare).filter(stopWords::contains).count();
         double share = (double) found / Math.max(1, words.size());
         if (share < config.minShare()) {
-            return Verdict.drop("few_stop_words", "%.3f of the words, fewer than %s".formatted(share, config.minShare()));
+            return Verdict.drop(
+                    "few_stop_words", "%.3f of the words, fewer than %s".formatted(share, config.minShare()));
         }
         if (share > config.maxShare()) {
-            return Verdict.drop("many_stop_words", "%.3f of the words, more than %s".formatted(share, config.maxShare()));
+            return Verdict.drop(
+                    "many_stop_words", "%.3f of the words, more than %s".formatted(share, config.maxShare()));
         }
         return Verdict.KEEP;
     }

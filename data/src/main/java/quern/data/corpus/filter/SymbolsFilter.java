@@ -96,7 +96,8 @@ public final class SymbolsFilter implements DocumentFilter {
         // Marks belong to the letters before them.
         return switch (Character.getType(c)) {
             case Character.NON_SPACING_MARK, Character.COMBINING_SPACING_MARK, Character.ENCLOSING_MARK -> true;
-            case Character.INITIAL_QUOTE_PUNCTUATION, Character.FINAL_QUOTE_PUNCTUATION, Character.DASH_PUNCTUATION -> true;
+            case Character.INITIAL_QUOTE_PUNCTUATION, Character.FINAL_QUOTE_PUNCTUATION, Character.DASH_PUNCTUATION ->
+                true;
             case Character.OTHER_PUNCTUATION -> c > 0x7f || ".,;:!?'\"".indexOf(c) >= 0;
             case Character.START_PUNCTUATION, Character.END_PUNCTUATION -> c > 0x7f || c == '(' || c == ')';
             default -> false;

@@ -52,7 +52,9 @@ public final class Languages {
     /** Scripts of several languages; all other languages write Latin, and Serbian writes two. */
     private static final Map<UnicodeScript, Set<String>> OF_SEVERAL = Map.of(
             UnicodeScript.CYRILLIC,
-            Set.of("ru", "uk", "be", "bg", "mk", "sr", "kk", "ky", "mn", "tg", "tt", "ba", "cv", "ce", "os", "myv", "mhr"),
+            Set.of(
+                    "ru", "uk", "be", "bg", "mk", "sr", "kk", "ky", "mn", "tg", "tt", "ba", "cv", "ce", "os", "myv",
+                    "mhr"),
             UnicodeScript.ARABIC,
             Set.of("ar", "fa", "ur", "ps", "ug", "sd", "ckb", "azb", "pnb", "arz"),
             UnicodeScript.DEVANAGARI,
@@ -127,9 +129,8 @@ public final class Languages {
         Map<String, Double> shares = new TreeMap<>();
         for (Language language : detectors.get().predictLanguages(text)) {
             String code = code(language.getLang());
-            boolean written = OF_SEVERAL.containsKey(script)
-                    ? OF_SEVERAL.get(script).contains(code)
-                    : !NOT_LATIN.contains(code);
+            boolean written =
+                    OF_SEVERAL.containsKey(script) ? OF_SEVERAL.get(script).contains(code) : !NOT_LATIN.contains(code);
             if (written && (among.isEmpty() || among.contains(code))) {
                 shares.merge(code, language.getConfidence(), Double::sum);
             }

@@ -27,9 +27,30 @@ import quern.data.corpus.Quarantine;
  */
 public final class PageText {
     private static final Set<String> SKIPPED = Set.of(
-            "script", "style", "noscript", "template", "svg", "math", "iframe", "object", "embed", "nav", "footer",
-            "aside", "form", "button", "select", "option", "textarea", "input", "head", "canvas", "audio", "video",
-            "dialog", "menu");
+            "script",
+            "style",
+            "noscript",
+            "template",
+            "svg",
+            "math",
+            "iframe",
+            "object",
+            "embed",
+            "nav",
+            "footer",
+            "aside",
+            "form",
+            "button",
+            "select",
+            "option",
+            "textarea",
+            "input",
+            "head",
+            "canvas",
+            "audio",
+            "video",
+            "dialog",
+            "menu");
     private static final Set<String> HIDDEN_TEXT = Set.of("script", "style", "noscript", "template", "svg", "head");
     private static final Set<String> SKIPPED_ROLES =
             Set.of("navigation", "banner", "contentinfo", "search", "complementary", "menu", "menubar", "dialog");
@@ -38,8 +59,8 @@ public final class PageText {
     private static final Set<String> BREAKS = Set.of("br", "option", "td", "th", "dt", "dd");
 
     private static final int DECLARATION_BYTES = 4096;
-    private static final Pattern DECLARATION =
-            Pattern.compile("<meta[^>]{0,200}?charset\\s*=\\s*[\"']?\\s*([A-Za-z0-9_:.-]{1,40})", Pattern.CASE_INSENSITIVE);
+    private static final Pattern DECLARATION = Pattern.compile(
+            "<meta[^>]{0,200}?charset\\s*=\\s*[\"']?\\s*([A-Za-z0-9_:.-]{1,40})", Pattern.CASE_INSENSITIVE);
 
     /** A run of text between two borders of blocks. */
     private record TextBlock(String text, int words, int linkWords, boolean heading, boolean item) {
@@ -187,9 +208,12 @@ public final class PageText {
         }
 
         void end() {
-            String own = preformatted > 0 ? text.toString().stripTrailing() : text.toString().strip();
+            String own = preformatted > 0
+                    ? text.toString().stripTrailing()
+                    : text.toString().strip();
             if (!own.isBlank()) {
-                found.add(new TextBlock(own, words, Math.min(words, linkWords), headings > 0, items + preformatted > 0));
+                found.add(
+                        new TextBlock(own, words, Math.min(words, linkWords), headings > 0, items + preformatted > 0));
             }
             text.setLength(0);
             words = 0;
@@ -207,9 +231,7 @@ public final class PageText {
                     || i > 0 && stays[i - 1] && block.item() && block.linkDensity() <= CURRENT_LINKS;
         }
         for (int i = stays.length - 2; i >= 0; i--) {
-            stays[i] |= stays[i + 1]
-                    && blocks.get(i).heading()
-                    && blocks.get(i).linkDensity() <= CURRENT_LINKS;
+            stays[i] |= stays[i + 1] && blocks.get(i).heading() && blocks.get(i).linkDensity() <= CURRENT_LINKS;
         }
         List<TextBlock> content = new ArrayList<>();
         for (int i = 0; i < stays.length; i++) {

@@ -56,10 +56,8 @@ public final class PersonalData {
                 continue;
             }
             int length = i - label;
-            boolean valid = length > 0
-                    && length <= MOST_LABEL
-                    && text.charAt(label) != '-'
-                    && text.charAt(i - 1) != '-';
+            boolean valid =
+                    length > 0 && length <= MOST_LABEL && text.charAt(label) != '-' && text.charAt(i - 1) != '-';
             if (!valid) {
                 return end;
             }
@@ -109,7 +107,8 @@ public final class PersonalData {
                 int from = i;
                 int to = end;
                 // A sentence's end, or the colon before what follows.
-                while (to > from && (text.charAt(to - 1) == '.' || text.charAt(to - 1) == ':' && !endsDouble(text, from, to))) {
+                while (to > from
+                        && (text.charAt(to - 1) == '.' || text.charAt(to - 1) == ':' && !endsDouble(text, from, to))) {
                     to--;
                 }
                 int v4 = ipv4(text, from, to);
@@ -197,7 +196,8 @@ public final class PersonalData {
             }
         }
         // Times of day (12:30:45) have no gap; a gap alone (std::vector) has few digits.
-        return gap ? groups >= 3 && groups < IPV6_GROUPS || groups == 2 && letters && to - from > 8
+        return gap
+                ? groups >= 3 && groups < IPV6_GROUPS || groups == 2 && letters && to - from > 8
                 : groups == IPV6_GROUPS;
     }
 
@@ -211,7 +211,8 @@ public final class PersonalData {
         int i = 0;
         while (i < text.length()) {
             char c = text.charAt(i);
-            boolean begins = isDigit(c) || (c == '+' || c == '(') && i + 1 < text.length() && isDigit(text.charAt(i + 1));
+            boolean begins =
+                    isDigit(c) || (c == '+' || c == '(') && i + 1 < text.length() && isDigit(text.charAt(i + 1));
             if (!begins) {
                 i++;
                 continue;
@@ -322,8 +323,14 @@ public final class PersonalData {
             return digits >= LEAST_PHONE && digits <= MOST_PHONE && plain.charAt(0) != '0' && form.indexOf('/') < 0;
         }
         return switch (form) {
-            case "(ddd) ddd-dddd", "(ddd)ddd-dddd", "ddd-ddd-dddd", "ddd.ddd.dddd", "(ddd) ddd dddd",
-                    "d-ddd-ddd-dddd", "d (ddd) ddd-dddd", "d.ddd.ddd.dddd" -> {
+            case "(ddd) ddd-dddd",
+                    "(ddd)ddd-dddd",
+                    "ddd-ddd-dddd",
+                    "ddd.ddd.dddd",
+                    "(ddd) ddd dddd",
+                    "d-ddd-ddd-dddd",
+                    "d (ddd) ddd-dddd",
+                    "d.ddd.ddd.dddd" -> {
                 // North America's area codes and exchanges begin with 2 to 9.
                 int area = digits - 10;
                 yield plain.charAt(area) >= '2' && plain.charAt(area + 3) >= '2';

@@ -67,18 +67,15 @@ public final class SourceInput implements AutoCloseable {
 
     private void fail(IOException e) {
         failed = true;
-        String reason =
-                switch (e) {
-                    case PlainStream.BombException bomb -> "decompression_bomb";
-                    case EOFException end -> "truncated_file";
-                    case ZipException zip -> "corrupt_compression";
-                    default ->
-                        e.getClass().getName().contains("Zstd")
-                                ? String.valueOf(e.getMessage()).contains("runcated")
-                                        ? "truncated_file"
-                                        : "corrupt_compression"
-                                : "unreadable_file";
-                };
+        String reason = switch (e) {
+            case PlainStream.BombException bomb -> "decompression_bomb";
+            case EOFException end -> "truncated_file";
+            case ZipException zip -> "corrupt_compression";
+            default ->
+                e.getClass().getName().contains("Zstd")
+                        ? String.valueOf(e.getMessage()).contains("runcated") ? "truncated_file" : "corrupt_compression"
+                        : "unreadable_file";
+        };
         quarantine.add(
                 file.origin(),
                 reason,

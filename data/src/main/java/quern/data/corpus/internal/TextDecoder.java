@@ -96,9 +96,9 @@ public final class TextDecoder {
             // The detector's choice between the two is near to a coin's; the web has next to none of the former.
             name = "windows-1251";
         }
-        return Optional.ofNullable(name).flatMap(TextDecoder::byName).orElseGet(() -> mostlyUtf8(bytes)
-                ? StandardCharsets.UTF_8
-                : WINDOWS_1252);
+        return Optional.ofNullable(name)
+                .flatMap(TextDecoder::byName)
+                .orElseGet(() -> mostlyUtf8(bytes) ? StandardCharsets.UTF_8 : WINDOWS_1252);
     }
 
     /** The set that a name means on the web. */
@@ -148,7 +148,8 @@ public final class TextDecoder {
                     .onMalformedInput(CodingErrorAction.REPLACE)
                     .onUnmappableCharacter(CodingErrorAction.REPLACE)
                     .decode(ByteBuffer.wrap(bytes, from, bytes.length - from));
-            quarantine.count("replaced_sequences", text.chars().filter(c -> c == 0xfffd).count());
+            quarantine.count(
+                    "replaced_sequences", text.chars().filter(c -> c == 0xfffd).count());
             return text.toString();
         } catch (CharacterCodingException e) {
             throw new IllegalStateException("a decoder that replaces does not report", e);

@@ -56,5 +56,4 @@ final class Utf16Input {
             throw new UncheckedIOException(e);
         }
     }
-
 }

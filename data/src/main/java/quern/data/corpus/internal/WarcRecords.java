@@ -91,9 +91,9 @@ public final class WarcRecords implements CorpusReader.Records {
     }
 
     private static Optional<String> url(WarcTargetRecord record) {
-        return record.headers().first("WARC-Target-URI").map(uri -> uri.startsWith("<") && uri.endsWith(">")
-                ? uri.substring(1, uri.length() - 1)
-                : uri);
+        return record.headers()
+                .first("WARC-Target-URI")
+                .map(uri -> uri.startsWith("<") && uri.endsWith(">") ? uri.substring(1, uri.length() - 1) : uri);
     }
 
     @Override

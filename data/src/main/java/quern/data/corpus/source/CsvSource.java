@@ -29,8 +29,7 @@ public final class CsvSource implements CorpusReader {
      * @param delimiter between values, one ASCII character; by the file's name where it is absent
      */
     public record Config(
-            @Doc("The column of the text.") @Default("text")
-            String field,
+            @Doc("The column of the text.") @Default("text") String field,
 
             @Doc("The column of the page's address.") Optional<String> urlField,
 

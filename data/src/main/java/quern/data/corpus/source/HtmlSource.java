@@ -68,8 +68,8 @@ public final class HtmlSource implements CorpusReader {
 
         @Override
         public List<CorpusDocument> documents(Quarantine quarantine) {
-            return List.of(new CorpusDocument(
-                    origin, origin, PageText.of(content, Optional.empty(), readable, quarantine)));
+            return List.of(
+                    new CorpusDocument(origin, origin, PageText.of(content, Optional.empty(), readable, quarantine)));
         }
     }
 }

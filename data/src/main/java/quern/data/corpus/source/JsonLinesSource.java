@@ -40,8 +40,7 @@ public final class JsonLinesSource implements CorpusReader {
      * @param labels keys whose texts, numbers and booleans become labels
      */
     public record Config(
-            @Doc("The key of the text.") @Default("text")
-            String field,
+            @Doc("The key of the text.") @Default("text") String field,
 
             @Doc("The key of the page's address.") Optional<String> urlField,
 
@@ -157,7 +156,8 @@ public final class JsonLinesSource implements CorpusReader {
                 quarantine.add(
                         place,
                         "missing_field",
-                        "no key '%s'; found %s; set field in this source".formatted(config.field(), String.join(", ", keys)));
+                        "no key '%s'; found %s; set field in this source"
+                                .formatted(config.field(), String.join(", ", keys)));
             } else {
                 if (Utf8.countLoneSurrogates(text) > 0) {
                     quarantine.count("replaced_sequences", Utf8.countLoneSurrogates(text));

@@ -42,8 +42,7 @@ public final class ParquetSource implements CorpusReader {
      * @param labels columns of plain values that become labels
      */
     public record Config(
-            @Doc("The column of the text.") @Default("text")
-            String field,
+            @Doc("The column of the text.") @Default("text") String field,
 
             @Doc("The column of the page's address.") Optional<String> urlField,
 
@@ -161,11 +160,12 @@ public final class ParquetSource implements CorpusReader {
                     labels.put(label, value(label));
                 }
             }
-            Optional<String> url =
-                    config.urlField().filter(there::contains).filter(f -> !rows.isNull(f)).map(this::value);
+            Optional<String> url = config.urlField()
+                    .filter(there::contains)
+                    .filter(f -> !rows.isNull(f))
+                    .map(this::value);
             String whole = Utf8.countLoneSurrogates(text) > 0 ? Utf8.replaceLoneSurrogates(text) : text;
-            CorpusDocument document =
-                    new CorpusDocument(file.origin() + "#" + row, file.origin(), url, whole, labels);
+            CorpusDocument document = new CorpusDocument(file.origin() + "#" + row, file.origin(), url, whole, labels);
             return new Raw() {
                 @Override
                 public long bytes() {

@@ -64,8 +64,7 @@ public final class WarcSource implements CorpusReader {
                 (id, url, content) -> new Response(file.origin(), id, url, content, readable, file.maxDocumentBytes()));
     }
 
-    private record Response(
-            String origin, String id, Optional<String> url, byte[] content, boolean readable, int limit)
+    private record Response(String origin, String id, Optional<String> url, byte[] content, boolean readable, int limit)
             implements Raw {
         @Override
         public long bytes() {
@@ -76,9 +75,7 @@ public final class WarcSource implements CorpusReader {
         public List<CorpusDocument> documents(Quarantine quarantine) {
             try {
                 HttpResponse http = HttpResponse.parse(LengthedBody.create(
-                        Channels.newChannel(InputStream.nullInputStream()),
-                        ByteBuffer.wrap(content),
-                        content.length));
+                        Channels.newChannel(InputStream.nullInputStream()), ByteBuffer.wrap(content), content.length));
                 if (http.status() != OK) {
                     quarantine.count("other_status", 1);
                     return List.of();

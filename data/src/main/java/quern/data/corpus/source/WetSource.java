@@ -39,10 +39,7 @@ public final class WetSource implements CorpusReader {
     @Override
     public Records open(CorpusFile file, Record config, Quarantine quarantine) {
         return new WarcRecords(
-                file,
-                "conversion",
-                quarantine,
-                (id, url, content) -> new Conversion(file.origin(), id, url, content));
+                file, "conversion", quarantine, (id, url, content) -> new Conversion(file.origin(), id, url, content));
     }
 
     private record Conversion(String origin, String id, Optional<String> url, byte[] content) implements Raw {
@@ -53,7 +50,8 @@ public final class WetSource implements CorpusReader {
 
         @Override
         public List<CorpusDocument> documents(Quarantine quarantine) {
-            String text = TextDecoder.decode(content, Optional.empty(), quarantine).strip();
+            String text =
+                    TextDecoder.decode(content, Optional.empty(), quarantine).strip();
             return List.of(new CorpusDocument(id, origin, url, text, Map.of()));
         }
     }

@@ -94,18 +94,14 @@ class QualityClassifierFilterTest {
     void badFilesAreRefused() throws IOException {
         QualityClassifierFilter filter = new QualityClassifierFilter();
         Path model = folder.resolve("m.bin");
-        QuernException missing =
-                assertThrows(QuernException.class, () -> Corpora.judge(filter, "x", "model", model));
+        QuernException missing = assertThrows(QuernException.class, () -> Corpora.judge(filter, "x", "model", model));
         assertEquals(ExitCode.BAD_INPUT, missing.exitCode());
         Corpora.judge(filter, "x", settings("m.bin"));
         byte[] bytes = Files.readAllBytes(model);
         bytes[bytes.length / 2] ^= 1;
         Files.write(model, bytes);
-        QuernException damaged =
-                assertThrows(QuernException.class, () -> Corpora.judge(filter, "x", "model", model));
+        QuernException damaged = assertThrows(QuernException.class, () -> Corpora.judge(filter, "x", "model", model));
         assertTrue(damaged.getMessage().contains("damaged"), damaged.getMessage());
-        assertThrows(
-                QuernException.class,
-                () -> Corpora.judge(filter, "x", "model", model, "good", List.of("a.txt")));
+        assertThrows(QuernException.class, () -> Corpora.judge(filter, "x", "model", model, "good", List.of("a.txt")));
     }
 }

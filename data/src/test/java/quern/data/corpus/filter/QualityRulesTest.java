@@ -53,8 +53,16 @@ class QualityRulesTest {
         // 98 + 2 words: ten hash signs are a tenth, which stays.
         assertEquals("", Corpora.reason(gopher, words(98) + "#".repeat(10) + STOP));
         assertEquals("hashes", Corpora.reason(gopher, words(98) + "#".repeat(11) + STOP));
-        assertEquals("ellipses", Corpora.reason(gopher, words(98).replaceFirst(" ", "... ……………………".strip() + "… ") + STOP
-                + "… ".repeat(3) + "....".repeat(2), "max_symbol_ratio", 0.05));
+        assertEquals(
+                "ellipses",
+                Corpora.reason(
+                        gopher,
+                        words(98).replaceFirst(" ", "... ……………………".strip() + "… ")
+                                + STOP
+                                + "… ".repeat(3)
+                                + "....".repeat(2),
+                        "max_symbol_ratio",
+                        0.05));
         String line = words(12);
         String bullets = IntStream.range(0, 10).mapToObj(i -> "- " + line).collect(Collectors.joining("\n"));
         assertEquals("bullet_lines", Corpora.reason(gopher, bullets + STOP));
@@ -84,8 +92,7 @@ class QualityRulesTest {
         assertEquals("", Corpora.reason(repetition, other + "\nshort\nshort\nshort\nshort"));
         assertEquals("duplicate_lines", Corpora.reason(repetition, other + "\nshort".repeat(5)));
         assertEquals(
-                "duplicate_lines_characters",
-                Corpora.reason(repetition, other + "\n" + lines[0] + "\n" + lines[1]));
+                "duplicate_lines_characters", Corpora.reason(repetition, other + "\n" + lines[0] + "\n" + lines[1]));
         assertEquals(
                 "duplicate_paragraphs",
                 Corpora.reason(

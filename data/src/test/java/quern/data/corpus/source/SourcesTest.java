@@ -86,7 +86,8 @@ class SourcesTest {
         ByteArrayOutputStream mixed = new ByteArrayOutputStream();
         mixed.writeBytes("größer\n".getBytes(UTF_8));
         mixed.writeBytes("Größer ist die Straße über dem Fluß\n".getBytes(Charset.forName("windows-1252")));
-        mixed.writeBytes("Съешь ещё этих мягких французских булок, да выпей чаю\n".getBytes(Charset.forName("windows-1251")));
+        mixed.writeBytes(
+                "Съешь ещё этих мягких французских булок, да выпей чаю\n".getBytes(Charset.forName("windows-1251")));
         Corpora.Read read = Corpora.read(new TextSource(), file("mixed.txt", mixed.toByteArray()), "unit", "line");
         assertEquals(
                 List.of(
@@ -104,7 +105,9 @@ class SourcesTest {
     void utf16IsToldByItsMark(String charset) throws IOException {
         String text = "\ufeffgrößer\n\ud83d\ude00 und mehr\n".repeat(1).replace("\n\ufeff", "\n");
         Path file = file("a.txt", text.getBytes(Charset.forName(charset)));
-        assertEquals(List.of("größer", "\ud83d\ude00 und mehr"), texts(Corpora.read(new TextSource(), file, "unit", "line")));
+        assertEquals(
+                List.of("größer", "\ud83d\ude00 und mehr"),
+                texts(Corpora.read(new TextSource(), file, "unit", "line")));
         assertEquals(List.of("größer\n\ud83d\ude00 und mehr\n"), texts(Corpora.read(new TextSource(), file)));
     }
 
@@ -113,15 +116,15 @@ class SourcesTest {
         byte[] bytes = "größer und schöner über Straßen".getBytes(UTF_8);
         bytes[bytes.length - 5] = (byte) 0xff;
         Corpora.Read read = Corpora.read(new TextSource(), file("a.txt", bytes));
-        assertTrue(texts(read).getFirst().startsWith("größer und schöner über"), texts(read).getFirst());
+        assertTrue(
+                texts(read).getFirst().startsWith("größer und schöner über"),
+                texts(read).getFirst());
         assertTrue(read.report().changed().get("replaced_sequences") >= 1);
     }
 
     @Test
     void jsonLinesKeepUrlsAndLabels() throws IOException {
-        Path file = file(
-                "a.jsonl",
-                """
+        Path file = file("a.jsonl", """
                 {"body": "one", "u": "http://a/", "score": 0.5, "x": {"body": [1, 2]}}
 
                 {"body": "t\\u00e9xt \\ud83d", "score": null}
@@ -137,9 +140,7 @@ class SourcesTest {
 
     @Test
     void badJsonIsQuarantinedAndTheRestRead() throws IOException {
-        Path file = file(
-                "a.jsonl",
-                """
+        Path file = file("a.jsonl", """
                 {"text": "one"}
                 {"text": "two"
                 ["text"]
@@ -170,20 +171,26 @@ class SourcesTest {
         assertEquals("4", read.documents().getLast().labels().get("id"));
         assertEquals(Optional.of("http://a/"), read.documents().getFirst().url());
         assertEquals(Map.of("wrong_columns", 1L), read.report().quarantined());
-        assertEquals("a.csv:5", read.report().quarantine().get("wrong_columns").getFirst().place());
+        assertEquals(
+                "a.csv:5",
+                read.report().quarantine().get("wrong_columns").getFirst().place());
 
         Path tabs = file("b.tsv", "text\tn\na,b\t1\n");
         assertEquals(List.of("a,b"), texts(Corpora.read(new CsvSource(), tabs)));
         Corpora.Read wrong = Corpora.read(new CsvSource(), file, "field", "body");
-        assertTrue(wrong.report().quarantine().get("missing_field").getFirst().detail().contains("found id, text, url"));
+        assertTrue(wrong.report()
+                .quarantine()
+                .get("missing_field")
+                .getFirst()
+                .detail()
+                .contains("found id, text, url"));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"none", "snappy", "gzip", "zstd"})
     void parquetIsReadUnderEachCompression(String codec) throws URISyntaxException {
-        Path file = Path.of(getClass()
-                .getResource("/parquet/rows-" + codec + ".parquet")
-                .toURI());
+        Path file = Path.of(
+                getClass().getResource("/parquet/rows-" + codec + ".parquet").toURI());
         Corpora.Read read = Corpora.read(
                 new ParquetSource(), file, "url_field", "url", "labels", List.of("score", "id", "missing"));
         assertEquals(39, read.documents().size());
@@ -203,14 +210,16 @@ class SourcesTest {
         assertEquals(Map.of("invalid_parquet", 1L), half.report().quarantined());
         Corpora.Read noise = Corpora.read(new ParquetSource(), file("noise.parquet", "no parquet at all"));
         assertEquals(Map.of("invalid_parquet", 1L), noise.report().quarantined());
-        Corpora.Read column = Corpora.read(
-                new ParquetSource(), file("whole.parquet", bytes), "field", "body");
-        assertTrue(
-                column.report().quarantine().get("missing_field").getFirst().detail().contains("found id, text, url"));
+        Corpora.Read column = Corpora.read(new ParquetSource(), file("whole.parquet", bytes), "field", "body");
+        assertTrue(column.report()
+                .quarantine()
+                .get("missing_field")
+                .getFirst()
+                .detail()
+                .contains("found id, text, url"));
     }
 
-    private static final String PAGE =
-            """
+    private static final String PAGE = """
             <html><head><title>T</title><meta charset="windows-1252"><style>p{}</style></head><body>
             <nav><ul><li><a href=/>Home</a><li><a href=/b>Blog</a></ul></nav>
             <div class=crumbs><a href=/x>Start</a> <a href=/y>Cookery</a></div>
@@ -240,7 +249,8 @@ class SourcesTest {
         for (String gone : List.of("Home", "Cookery", "not text", "Ten cakes", "Copyright", "hidden", "<p>")) {
             assertTrue(!text.contains(gone), gone + " in " + text);
         }
-        String all = texts(Corpora.read(new HtmlSource(), file, "extract", "all")).getFirst();
+        String all =
+                texts(Corpora.read(new HtmlSource(), file, "extract", "all")).getFirst();
         assertTrue(all.contains("Ten cakes") && all.contains("Copyright") && all.contains("Home"), all);
         assertTrue(!all.contains("not text") && !all.contains("hidden words"), all);
     }
@@ -248,7 +258,8 @@ class SourcesTest {
     @Test
     void deeplyNestedPagesAreRead() throws IOException {
         String page = "<div>".repeat(100_000) + "<p>" + "deep words ".repeat(20) + "</p>";
-        String text = texts(Corpora.read(new HtmlSource(), file("deep.html", page))).getFirst();
+        String text =
+                texts(Corpora.read(new HtmlSource(), file("deep.html", page))).getFirst();
         assertTrue(text.contains("deep words deep words"), text);
     }
 
@@ -293,7 +304,9 @@ class SourcesTest {
         assertEquals(Optional.of("http://a.example/1"), read.documents().get(0).url());
         assertEquals("a.warc.gz#2", read.documents().get(0).id());
         assertTrue(read.documents().get(0).text().startsWith("How bread rises"));
-        assertTrue(read.documents().get(1).text().startsWith("Příliš žluťoučký kůň"), read.documents().get(1).text());
+        assertTrue(
+                read.documents().get(1).text().startsWith("Příliš žluťoučký kůň"),
+                read.documents().get(1).text());
         assertEquals("plain words", read.documents().get(2).text());
         assertEquals(
                 Map.of("other_status", 1L, "other_media_type", 1L, "decoded_iso-8859-2", 1L),
@@ -306,7 +319,9 @@ class SourcesTest {
         byte[] whole = warc();
         for (int cut : new int[] {whole.length - 40, whole.length / 2}) {
             Corpora.Read read = Corpora.read(new WarcSource(), file("cut.warc.gz", Arrays.copyOf(whole, cut)));
-            assertTrue(read.documents().size() >= 1 && read.documents().size() < 3, "" + read.documents().size());
+            assertTrue(
+                    read.documents().size() >= 1 && read.documents().size() < 3,
+                    "" + read.documents().size());
             assertEquals(1, read.report().quarantined().get("truncated_file"), "" + cut);
         }
         // Without compression the end of the last record is missing.
@@ -339,7 +354,9 @@ class SourcesTest {
                 "x.md", "text");
         kinds.forEach((name, kind) -> assertEquals(
                 kind,
-                quern.data.corpus.internal.CorpusFiles.byName(Path.of(name)).orElseThrow().id(),
+                quern.data.corpus.internal.CorpusFiles.byName(Path.of(name))
+                        .orElseThrow()
+                        .id(),
                 name));
     }
 }
