@@ -31,8 +31,8 @@ class Whitespace:
         return text.split()
 
 
-def run(steps):
-    LocalPipelineExecutor(pipeline=steps, tasks=1, workers=1).run()
+def run(steps, tasks=1):
+    LocalPipelineExecutor(pipeline=steps, tasks=tasks, workers=1).run()
 
 
 def main():
@@ -60,7 +60,10 @@ def main():
     start, busy = time.perf_counter(), time.process_time()
     run([reader(), signature])
     signed = time.perf_counter()
-    run([MinhashDedupBuckets(input_folder=work("signatures"), output_folder=work("buckets"), config=config)])
+    run(
+        [MinhashDedupBuckets(input_folder=work("signatures"), output_folder=work("buckets"), config=config)],
+        tasks=arguments.bands,
+    )
     run([MinhashDedupCluster(input_folder=work("buckets"), output_folder=work("clusters"), config=config)])
     run([
         reader(),

@@ -24,6 +24,7 @@ public final class PrepareMain {
         configuration.setIfMissing("spark.app.name", "quern data prepare");
         configuration.setIfMissing("spark.serializer", "org.apache.spark.serializer.KryoSerializer");
         configuration.setIfMissing("spark.ui.showConsoleProgress", "false");
+        configuration.setIfMissing("spark.log.level", "WARN");
         return configuration;
     }
 

@@ -74,7 +74,8 @@ public final class DataPrepare implements Verb {
         if (engine == Engine.SPARK) {
             if (json.wanted()) {
                 throw QuernException.badInput(
-                        "--json: a job on Spark prints none; read report.json in %s when it is done", bound.outputDir());
+                        "--json: a job on Spark prints none; read report.json in %s when it is done",
+                        bound.outputDir());
             }
             return SparkJob.run(master, recipe.recipe().orElseThrow(), recipe.overrides());
         }
