@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -20,6 +21,8 @@ import quern.data.internal.Utf8;
 import quern.recipe.DurableFiles;
 import quern.recipe.QuernException;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Text to token ids and back, by any {@code tokenizer.json}. Nothing is added, truncated or padded. Instances may be
@@ -38,6 +41,7 @@ public final class Tokenizer {
     private final Map<SpecialToken, Integer> special;
     private final Set<Integer> specialIds;
     private final String fingerprint;
+    private final String modelType;
 
     private Tokenizer(String source, JsonNode root, String json, String configJson, JsonNode config) {
         this.library = NativeTokenizers.parse(source, json);
@@ -49,6 +53,8 @@ public final class Tokenizer {
         this.special = special(config);
         this.specialIds = specialIds(root, special);
         this.fingerprint = new Hash().add(json).hex();
+        // Older files of byte-pair encodings leave the type out.
+        this.modelType = root.path("model").path("type").asString("BPE");
     }
 
     /**
@@ -163,6 +169,54 @@ public final class Tokenizer {
                 .findFirst();
     }
 
+    /**
+     * This tokenizer with more tokens, found in a text before it is cut. Their ids follow the last one in the given order.
+     *
+     * @param tokens stand for text: they are found after the tokenizer's normalisation, as {@code transformers} adds them
+     * @param special stand for no text: they are found as they are spelled
+     * @throws QuernException for a token that is empty, twice in the lists or already in the vocabulary
+     */
+    public Tokenizer withAdded(List<String> tokens, List<String> special) {
+        ObjectNode root = (ObjectNode) Json.parse(Path.of(FILE), json);
+        ArrayNode added = root.path("added_tokens") instanceof ArrayNode known ? known : root.putArray("added_tokens");
+        List<String> all = new ArrayList<>(tokens);
+        all.addAll(special);
+        Set<String> seen = new HashSet<>();
+        for (String token : all) {
+            if (token.isEmpty()) {
+                throw QuernException.badInput("tokenizer: an added token is empty");
+            }
+            if (!seen.add(token)) {
+                throw QuernException.badInput("tokenizer: '%s' is twice among the added tokens; name it once", token);
+            }
+            if (has(token)) {
+                throw QuernException.badInput(
+                        "tokenizer: '%s' can't be added, it is token %d already; leave it out", token, id(token));
+            }
+            boolean isSpecial = special.contains(token);
+            added.addObject()
+                    .put("id", this.tokens.length + seen.size() - 1)
+                    .put("content", token)
+                    .put("single_word", false)
+                    .put("lstrip", false)
+                    .put("rstrip", false)
+                    .put("normalized", !isSpecial)
+                    .put("special", isSpecial);
+        }
+        JsonNode config = configJson == null ? Json.object() : Json.parse(Path.of(CONFIG_FILE), configJson);
+        Tokenizer larger = new Tokenizer(FILE, root, Json.write(root), configJson, config);
+        for (String token : all) {
+            int[] found = larger.encode(token);
+            if (found.length != 1 || found[0] != larger.id(token)) {
+                throw QuernException.badInput(
+                        "tokenizer: '%s' can't be added: the tokenizer reads it as %s; choose a text that its normalisation"
+                                + " leaves as it is",
+                        token, Arrays.toString(found));
+            }
+        }
+        return larger;
+    }
+
     /** The ids of a text. Special tokens are added nowhere, but recognised where the text spells them. */
     public int[] encode(String text) {
         if (text.isEmpty()) {
@@ -203,6 +257,11 @@ public final class Tokenizer {
     /** A decoder for ids that arrive one by one. */
     public StreamingDecoder streamingDecoder() {
         return new StreamingDecoder(this);
+    }
+
+    /** What the {@code tokenizer.json} calls its model: {@code BPE}, {@code WordPiece}, {@code Unigram}, {@code WordLevel}. */
+    public String modelType() {
+        return modelType;
     }
 
     /** One more than the largest id. */

@@ -240,6 +240,14 @@ public final class ModelSpec {
         return component.getName().replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT);
     }
 
+    /** The same with another number of tokens. */
+    public ModelSpec withVocabulary(int size) {
+        Map<String, Object> settings = new LinkedHashMap<>(settings());
+        settings.put("vocab_size", (long) size);
+        Block none = Block.empty(Position.of("config.json"));
+        return new ModelSpec(family, architecture, bind(family, none, settings, "config.json"), otherFields);
+    }
+
     /** The family. */
     public ModelFamily<?> family() {
         return family;
@@ -343,6 +351,27 @@ public final class ModelSpec {
         json.put("model_type", family.modelType());
         json.put("dtype", dtype.torch());
         return json;
+    }
+
+    /** What this model is as one of another family that more tools know, with how its parameters are made. */
+    Optional<KnownForm> knownForm() {
+        return knownForm(family);
+    }
+
+    private <C extends Record & ModelConfig> Optional<KnownForm> knownForm(ModelFamily<C> family) {
+        return family.knownForm(family.config().cast(config), task());
+    }
+
+    /** The spec of a {@link #knownForm}, for the same task. */
+    ModelSpec as(KnownForm form) {
+        Position here = Position.of(form.family());
+        ModelFamily<?> other = Techniques.find(ModelFamily.class, ModelFamily.KIND, form.family(), here);
+        Architecture own = other.architectures()
+                .forTask(task())
+                .orElseThrow(() -> new IllegalStateException(form.family() + " has no head for " + task()));
+        Map<String, Object> fields = new LinkedHashMap<>(otherFields);
+        keys(other.config()).forEach(fields::remove);
+        return new ModelSpec(other, own, bind(other, Block.empty(here), form.settings(), here.toString()), fields);
     }
 
     /** The network with the parameters that {@code weights} gives. */

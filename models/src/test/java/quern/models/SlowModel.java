@@ -252,7 +252,7 @@ final class SlowModel {
 
     private double[][] transformed(double[][] x) {
         double[][] y = mapped("cls.transform.dense", x);
-        boolean tanh = type(c.feedForward()).equals("gelu");
+        boolean tanh = List.of("gelu", "geglu").contains(type(c.feedForward()));
         for (double[] row : y) {
             for (int i = 0; i < row.length; i++) {
                 double z = row[i];

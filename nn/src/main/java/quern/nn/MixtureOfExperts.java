@@ -54,6 +54,8 @@ public final class MixtureOfExperts implements Branch {
         }
     }
 
+    private static final String ROUTER_LOGITS = "router_logits.";
+
     private final String owner;
     private final String place;
     private final Linear router;
@@ -138,7 +140,12 @@ public final class MixtureOfExperts implements Branch {
 
     /** Where this layer's router logits stand in the flow. */
     static String routerLogits(String place) {
-        return "router_logits." + place;
+        return ROUTER_LOGITS + place;
+    }
+
+    /** The place that {@link #routerLogits} names. */
+    static String place(String routerLogits) {
+        return routerLogits.substring(ROUTER_LOGITS.length());
     }
 
     @Override

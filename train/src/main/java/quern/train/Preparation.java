@@ -2,27 +2,26 @@ package quern.train;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import quern.data.BatchSource;
 import quern.data.DataConfig;
-import quern.data.Documents;
 import quern.data.Objective;
 import quern.data.OnTooLong;
 import quern.data.SpecialToken;
 import quern.data.TokenStore;
 import quern.data.TokenStream;
 import quern.data.Tokenizer;
-import quern.data.TokenizerTrainer;
 import quern.models.LanguageModel;
 import quern.models.ModelFamily;
 import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.models.Task;
+import quern.models.VocabularyExtension;
 import quern.nn.Network;
+import quern.nn.Positions;
 import quern.nn.Regularization;
 import quern.optim.GradientClipping;
 import quern.optim.MetricSchedule;
@@ -49,14 +48,13 @@ public final class Preparation {
     /** What an evaluation draws is the same in every run, so that runs can be compared. */
     private static final long EVALUATION_SEED = 0;
 
-    private static final String SPECIAL_TOKENS = "special_tokens";
-
     private final Block block;
     private final Recipe recipe;
     private final DataConfig data;
     private final Tokenizer tokenizer;
     private final TokenStore store;
     private final ModelSpec spec;
+    private final Optional<VocabularyExtension> extension;
     private final Optional<Path> startFolder;
     private final BatchSource batches;
     private final Optional<BatchSource> evaluationBatches;
@@ -109,11 +107,13 @@ public final class Preparation {
                     recipe.model().text("family"),
                     recipe.model().position("family"));
         }
-        this.tokenizer = runTokenizer.map(Tokenizer::load).orElseGet(() -> tokenizer(objective, notes));
+        RecipeTokenizer chosen = RecipeTokenizer.of(block, recipe, data, objective, startFolder, runTokenizer, notes);
+        this.tokenizer = chosen.tokenizer();
         this.spec = startFolder
-                .map(folder -> ModelSpec.read(folder, recipe.model().without("path")))
+                .map(folder -> chosen.extend(ModelSpec.read(folder, modelSettings())))
                 .orElseGet(() -> ModelSpec.fromRecipe(
                         recipe.model(), tokenizer.vocabularySize(), specialTokens(tokenizer), Optional.of(task)));
+        this.extension = startFolder.flatMap(folder -> chosen.extension(spec, recipe.seed()));
         if (spec.task() != task) {
             throw QuernException.badInput(
                     "%s: objective %s trains a model for %s, but %s is a %s; choose another objective or folder",
@@ -139,6 +139,7 @@ public final class Preparation {
         boolean remembers;
         try (Network outline = spec.outline()) {
             optimizer.check(outline);
+            checkPrefixes(objective, outline);
             this.regularization = RecipeRegularization.of(block, recipe, spec, outline);
             remembers = !outline.carries().isEmpty();
         }
@@ -236,6 +237,20 @@ public final class Preparation {
         }
     }
 
+    /** A model that sees prefixes whole learns from batches that say where they end, and no other does. */
+    private void checkPrefixes(Objective objective, Network network) {
+        boolean reads = network.segments().stream()
+                .anyMatch(s -> s instanceof Positions positions && positions.readsPrefixes());
+        if (reads != objective.givesPrefixes()) {
+            throw QuernException.badInput(
+                    reads
+                            ? "%s: objective %s names no prefixes, but the model sees them whole; choose objective: prefix_lm, or structure: decoder"
+                            : "%s: objective %s names prefixes, but the model would not see them whole; choose structure: prefix_lm of family custom, or objective: causal_lm",
+                    recipe.objective().position("type"),
+                    objective.id());
+        }
+    }
+
     private void checkObjective(Objective objective, Task task) {
         if (recipe.sampleSteps() > 0 && task != Task.CAUSAL_LM) {
             throw QuernException.badInput(
@@ -291,54 +306,6 @@ public final class Preparation {
                     "%s: %s: divides batches, which objective %s can't bear, since it judges the rows of a batch together; leave it out",
                     block.position(needs), needs, objective.id());
         }
-    }
-
-    private Tokenizer tokenizer(Objective objective, Consumer<String> notes) {
-        if (recipe.tokenizer().isEmpty()) {
-            return Tokenizer.load(startFolder.orElseThrow(() -> QuernException.badInput(
-                    "%s: tokenizer: missing; give tokenizer: bpe, tokenizer: char or tokenizer: {path: FOLDER}",
-                    block.position())));
-        }
-        Block choice = recipe.tokenizer().get();
-        if (choice.has("path")) {
-            for (String key : choice.keys()) {
-                if (!key.equals("path")) {
-                    throw QuernException.badInput(
-                            "%s: tokenizer: %s has no effect beside path; leave one of them out",
-                            choice.position(key), key);
-                }
-            }
-            return Tokenizer.load(Path.of(choice.text("path")));
-        }
-        if (!choice.has("type")) {
-            throw QuernException.badInput(
-                    "%s: tokenizer: expected type: NAME or path: FOLDER, found %s", choice.position(), choice.keys());
-        }
-        if (startFolder.isPresent()) {
-            throw QuernException.badInput(
-                    "%s: tokenizer: a new tokenizer would not fit the model in %s, whose vectors belong to its own; leave tokenizer out",
-                    choice.position(), startFolder.get());
-        }
-        TokenizerTrainer trainer =
-                Techniques.find(TokenizerTrainer.class, "tokenizer", choice.text("type"), choice.position("type"));
-        Record config =
-                withSpecialTokens(choice.without("type"), trainer, objective).bind(trainer.config());
-        notes.accept("training a %s tokenizer".formatted(trainer.id()));
-        return Tokenizer.of(trainer.train(Documents.open(data).texts(), config));
-    }
-
-    /** With the tokens that the objective needs, where the tokenizer can learn some and the recipe names none. */
-    private static Block withSpecialTokens(Block settings, TokenizerTrainer trainer, Objective objective) {
-        boolean learns = Arrays.stream(trainer.config().getRecordComponents())
-                .anyMatch(c -> c.getName().equals("specialTokens"));
-        if (!learns || settings.has(SPECIAL_TOKENS) || objective.specialTokens().isEmpty()) {
-            return settings;
-        }
-        List<String> tokens = new ArrayList<>(objective.specialTokens());
-        trainer.usualSpecialTokens().stream()
-                .filter(token -> !tokens.contains(token))
-                .forEach(tokens::add);
-        return settings.with(SPECIAL_TOKENS, tokens);
     }
 
     private static SpecialTokens specialTokens(Tokenizer tokenizer) {
@@ -474,8 +441,23 @@ public final class Preparation {
     /** The model at the start of the training. */
     public LanguageModel model() {
         return startFolder
-                .map(folder -> LanguageModel.load(folder, recipe.model().without("path"), dtype(), device()))
+                .map(this::startModel)
                 .orElseGet(() -> LanguageModel.create(spec, dtype(), device(), recipe.seed()));
+    }
+
+    private LanguageModel startModel(Path folder) {
+        LanguageModel model = LanguageModel.load(folder, modelSettings(), dtype(), device());
+        if (extension.isEmpty()) {
+            return model;
+        }
+        try (model) {
+            return model.extended(spec, extension.get());
+        }
+    }
+
+    /** What the recipe says of the model beside the folder to start from. */
+    private Block modelSettings() {
+        return recipe.model().without("path");
     }
 
     /** The optimizer over a model's trainable parameters, with the average of the weights that the recipe wants. */

@@ -2,10 +2,12 @@ package quern.models.custom;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import quern.models.Architectures;
 import quern.models.CheckpointKeys;
 import quern.models.HeadSettings;
+import quern.models.KnownForm;
 import quern.models.ModelFamily;
 import quern.models.Task;
 import quern.models.Weights;
@@ -88,6 +90,11 @@ public final class Model implements ModelFamily<Config> {
                     task.id());
         }
         return structure.body(new Assembly(c, w));
+    }
+
+    @Override
+    public Optional<KnownForm> knownForm(Config c, Task task) {
+        return KnownFamilies.of(c, task);
     }
 
     @Override

@@ -13,6 +13,10 @@ final class Rules {
         c.keyValueHeads();
         parts.all().forEach(part -> part.check(c));
         checkPatterns(c);
+        if (c.headDim().isPresent() && !parts.attention().takesHeadDim()) {
+            throw new IllegalArgumentException("head_dim: attention: %s has widths of its own; leave it out"
+                    .formatted(c.attention().text("type")));
+        }
         if (c.parallelResidual() && c.normPlacement() != NormPlacement.PRE) {
             throw new IllegalArgumentException(
                     "parallel_residual: branches side by side read the stream behind norms of their own; set norm_placement: pre");

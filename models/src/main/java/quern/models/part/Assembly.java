@@ -67,12 +67,19 @@ public final class Assembly {
 
     /** A linear slot. */
     public Linear linear(Role role, String name, long in, long out, boolean bias) {
-        return w.linear(name, in, out, bias, matrix(role, in, out));
+        Linear slot = w.linear(name, in, out, bias, matrix(role, in, out));
+        rated(role, w.shared(name + ".weight"));
+        return slot;
+    }
+
+    private Parameter rated(Role role, Parameter matrix) {
+        matrix.setRateFactor(parts.initialization().learningRateFactor(role, c));
+        return matrix;
     }
 
     /** A table of vectors, {@code name.weight} [rows, width]. */
     public Parameter table(Role role, String name, long rows, long width) {
-        return w.parameter(name + ".weight", matrix(role, width, rows), rows, width);
+        return rated(role, w.parameter(name + ".weight", matrix(role, width, rows), rows, width));
     }
 
     /** A norm over this width. */
