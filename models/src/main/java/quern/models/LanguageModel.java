@@ -157,6 +157,12 @@ public final class LanguageModel implements AutoCloseable {
         }
     }
 
+    /** A model around a network that was built; takes it over. */
+    static LanguageModel of(
+            ModelSpec spec, Network network, DType dtype, Device device, Map<String, Object> generationFields) {
+        return new LanguageModel(spec, network, dtype, device, new LinkedHashMap<>(generationFields));
+    }
+
     /** What the model is. */
     public ModelSpec spec() {
         return spec;

@@ -127,7 +127,16 @@ public final class ModelSpec {
                     "%s: no such folder; name a Hugging Face model folder (config.json, model.safetensors)", folder);
         }
         Path file = folder.resolve(FILE);
-        Map<String, Object> fields = Json.read(file);
+        return of(Json.read(file), file.toString(), overrides);
+    }
+
+    /** The same with some settings replaced by a recipe's, as of a folder that this model was saved in. */
+    public ModelSpec with(Block overrides) {
+        return of(new LinkedHashMap<>(toJson(DType.FP32)), family.id(), overrides);
+    }
+
+    /** @param file what messages call the place of the fields */
+    private static ModelSpec of(Map<String, Object> fields, String file, Block overrides) {
         if (fields.get("auto_map") != null) {
             throw QuernException.badInput(
                     "%s: auto_map: the model needs Python code of its own, which Quern never runs; convert it to a built-in model_type",
@@ -145,13 +154,13 @@ public final class ModelSpec {
         Architecture architecture = architecture(file, fields, family);
         Map<String, Object> settings = new LinkedHashMap<>();
         Map<String, Object> other = new LinkedHashMap<>();
-        Map<String, Object> spelled = renamed(fields, family, file.toString());
+        Map<String, Object> spelled = renamed(fields, family, file);
         family.fileDefaults().forEach((key, value) -> {
             if (!spelled.containsKey(key)) {
                 spelled.put(key, value);
             }
         });
-        family.normalise(spelled, file.toString());
+        family.normalise(spelled, file);
         Set<String> known = keys(family.config());
         spelled.forEach((key, value) -> {
             if (!known.contains(key)) {
@@ -162,7 +171,7 @@ public final class ModelSpec {
         });
         other.remove("torch_dtype");
         other.remove("dtype");
-        Record own = bind(family, Block.empty(Position.of(file.toString())), settings, file.toString());
+        Record own = bind(family, Block.empty(Position.of(file)), settings, file);
         if (overrides.keys().isEmpty()) {
             return new ModelSpec(family, architecture, own, other);
         }
@@ -176,10 +185,10 @@ public final class ModelSpec {
             }
         }
         settings.putAll(replaced);
-        return new ModelSpec(family, architecture, bind(family, overrides, settings, file.toString()), other);
+        return new ModelSpec(family, architecture, bind(family, overrides, settings, file), other);
     }
 
-    private static Architecture architecture(Path file, Map<String, Object> fields, ModelFamily<?> family) {
+    private static Architecture architecture(String file, Map<String, Object> fields, ModelFamily<?> family) {
         Object written = fields.remove("architectures");
         Architectures known = family.architectures();
         if (!(written instanceof List<?> names) || names.isEmpty()) {

@@ -138,6 +138,15 @@ public final class MixtureOfExperts implements Branch {
         return "mlp";
     }
 
+    @Override
+    public List<Parameter> closing() {
+        List<Parameter> all = new ArrayList<>(List.of(experts.output()));
+        if (options.shared != null) {
+            all.addAll(options.shared.closing());
+        }
+        return all;
+    }
+
     /** Where this layer's router logits stand in the flow. */
     static String routerLogits(String place) {
         return ROUTER_LOGITS + place;

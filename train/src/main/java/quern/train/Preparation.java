@@ -2,7 +2,10 @@ package quern.train;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
@@ -16,6 +19,7 @@ import quern.data.TokenStream;
 import quern.data.Tokenizer;
 import quern.models.LanguageModel;
 import quern.models.ModelFamily;
+import quern.models.ModelGrowth;
 import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.models.Task;
@@ -31,6 +35,7 @@ import quern.optim.Schedule;
 import quern.optim.ScheduleTechnique;
 import quern.recipe.Block;
 import quern.recipe.DynamicPrecision;
+import quern.recipe.GrowthSettings;
 import quern.recipe.LossScale;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
@@ -56,6 +61,10 @@ public final class Preparation {
     private final ModelSpec spec;
     private final Optional<VocabularyExtension> extension;
     private final Optional<Path> startFolder;
+    /** The stage whose model this one will begin from, where it isn't trained yet. */
+    private final Optional<Preparation> before;
+
+    private final Consumer<String> notes;
     private final BatchSource batches;
     private final Optional<BatchSource> evaluationBatches;
     private final RecipeOptimizer optimizer;
@@ -65,9 +74,17 @@ public final class Preparation {
     private final StepBatches stepBatches;
     private final long maxSteps;
 
-    private Preparation(Block block, Consumer<String> notes, Optional<Path> runTokenizer) {
+    private Preparation(
+            Block block, Consumer<String> notes, Optional<Path> runTokenizer, Optional<Preparation> before) {
         this.block = block;
+        this.before = before;
+        this.notes = notes;
         this.recipe = Recipe.from(block);
+        if (!recipe.stages().isEmpty()) {
+            throw QuernException.badInput(
+                    "%s: stages: are several trainings, and here there can be one; use quern train or quern plan, or leave them out",
+                    block.position("stages"));
+        }
         this.data = recipe.data().bind(DataConfig.class);
         Objective objective = Techniques.find(
                 Objective.class,
@@ -99,6 +116,11 @@ public final class Preparation {
                     "%s: model: path and family are both given; a folder says its own family, so leave family out",
                     recipe.model().position("family"));
         }
+        if (startFolder.isEmpty() && recipe.grow().isPresent()) {
+            throw QuernException.badInput(
+                    "%s: grow: has no effect on a new model; name a smaller one under model.path, or use it in a later stage",
+                    block.position("grow"));
+        }
         if (startFolder.isEmpty()) {
             // Before a tokenizer is trained: a misspelt family needs no waiting for.
             Techniques.find(
@@ -107,13 +129,19 @@ public final class Preparation {
                     recipe.model().text("family"),
                     recipe.model().position("family"));
         }
-        RecipeTokenizer chosen = RecipeTokenizer.of(block, recipe, data, objective, startFolder, runTokenizer, notes);
+        RecipeTokenizer chosen = before.map(b -> RecipeTokenizer.existing(b.tokenizer(), recipe.model()))
+                .orElseGet(() -> RecipeTokenizer.of(block, recipe, data, objective, startFolder, runTokenizer, notes));
         this.tokenizer = chosen.tokenizer();
-        this.spec = startFolder
-                .map(folder -> chosen.extend(ModelSpec.read(folder, modelSettings())))
+        this.spec = before.map(b -> b.spec.with(modelSettings()))
+                .or(() -> startFolder.map(folder -> chosen.extend(ModelSpec.read(folder, modelSettings()))))
                 .orElseGet(() -> ModelSpec.fromRecipe(
                         recipe.model(), tokenizer.vocabularySize(), specialTokens(tokenizer), Optional.of(task)));
         this.extension = startFolder.flatMap(folder -> chosen.extension(spec, recipe.seed()));
+        if (extension.isPresent() && recipe.grow().isPresent()) {
+            throw QuernException.badInput(
+                    "%s: grow: a model can't be grown and given more tokens at once; add the tokens in a training or stage of its own",
+                    block.position("grow"));
+        }
         if (spec.task() != task) {
             throw QuernException.badInput(
                     "%s: objective %s trains a model for %s, but %s is a %s; choose another objective or folder",
@@ -123,6 +151,7 @@ public final class Preparation {
                     startFolder.map(Path::toString).orElse("the model"),
                     spec.architecture().name());
         }
+        checkGrowth();
         if (spec.config().vocabSize() < tokenizer.vocabularySize()) {
             throw QuernException.badInput(
                     "%s: the model knows %d tokens, but the tokenizer has %d; use the model's own tokenizer",
@@ -188,12 +217,42 @@ public final class Preparation {
      * @param notes receives lines for a person to read while this takes its time
      */
     public static Preparation of(Block recipe, Consumer<String> notes) {
-        return new Preparation(recipe, notes, Optional.empty());
+        return new Preparation(recipe, notes, Optional.empty(), Optional.empty());
+    }
+
+    /**
+     * Prepares a stage whose model will begin from that of the stage before, which need not be trained: to plan it and to
+     * find what is wrong with it. {@link #model} gives a model of its shape with new weights.
+     */
+    static Preparation afterStage(Block recipe, Preparation before, Consumer<String> notes) {
+        return new Preparation(recipe, notes, Optional.empty(), Optional.of(before));
     }
 
     /** Prepares a recipe again for a run that was begun, with the tokenizer of its checkpoint. */
     static Preparation resumed(Block recipe, Path checkpoint, Consumer<String> notes) {
-        return new Preparation(recipe, notes, Optional.of(checkpoint));
+        return new Preparation(recipe, notes, Optional.of(checkpoint), Optional.empty());
+    }
+
+    private void checkGrowth() {
+        if (startFolder.isEmpty()) {
+            return;
+        }
+        ModelSpec small = before.map(Preparation::spec).orElseGet(() -> ModelSpec.read(startFolder.get()));
+        if (recipe.grow().isPresent()) {
+            ModelGrowth.check(small, spec, recipe.grow().get().method(), block.position("grow"));
+            return;
+        }
+        Map<String, long[]> sizes = small.shapes().parameters();
+        spec.shapes().parameters().forEach((name, shape) -> {
+            if (!Arrays.equals(shape, sizes.get(name))) {
+                throw QuernException.badInput(
+                        "%s: model: makes '%s' another size than it has in the model to continue from (%s, found %s); say how it grows (grow: stack or width), or leave sizes out",
+                        recipe.model().position(),
+                        name,
+                        sizes.containsKey(name) ? Arrays.toString(sizes.get(name)) : "absent",
+                        Arrays.toString(shape));
+            }
+        });
     }
 
     private void checkEvaluation() {
@@ -440,6 +499,12 @@ public final class Preparation {
 
     /** The model at the start of the training. */
     public LanguageModel model() {
+        if (before.isPresent()) {
+            return LanguageModel.create(spec, dtype(), device(), recipe.seed());
+        }
+        if (recipe.grow().isPresent()) {
+            return grown(startFolder.orElseThrow(), recipe.grow().get().method());
+        }
         return startFolder
                 .map(this::startModel)
                 .orElseGet(() -> LanguageModel.create(spec, dtype(), device(), recipe.seed()));
@@ -458,6 +523,34 @@ public final class Preparation {
     /** What the recipe says of the model beside the folder to start from. */
     private Block modelSettings() {
         return recipe.model().without("path");
+    }
+
+    private LanguageModel grown(Path folder, GrowthSettings.Method method) {
+        try (LanguageModel small = LanguageModel.load(folder, DType.FP32, Device.CPU)) {
+            LanguageModel large =
+                    ModelGrowth.grow(small, spec, method, dtype(), device(), recipe.seed(), block.position("grow"));
+            boolean done = false;
+            try {
+                notes.accept("grown (%s) from %,d to %,d parameters; loss of the first batch %.4f before, %.4f after"
+                        .formatted(
+                                method.name().toLowerCase(Locale.ROOT),
+                                small.parameterCount(),
+                                large.parameterCount(),
+                                firstLoss(small),
+                                firstLoss(large)));
+                done = true;
+                return large;
+            } finally {
+                if (!done) {
+                    large.close();
+                }
+            }
+        }
+    }
+
+    private double firstLoss(LanguageModel model) {
+        return ValidationLoss.measure(model.network(), model.device(), batches, 1, done -> {})
+                .loss();
     }
 
     /** The optimizer over a model's trainable parameters, with the average of the weights that the recipe wants. */

@@ -78,6 +78,11 @@ public record RecipeTokenizer(
         return of(block, recipe, data, objective, startFolder, Optional.empty(), notes);
     }
 
+    /** The tokenizer that an earlier stage has. */
+    static RecipeTokenizer existing(Tokenizer tokenizer, Block place) {
+        return new RecipeTokenizer(tokenizer, Map.of(), EmbeddingInitialization.PIECES, place);
+    }
+
     /** The recipe's tokenizer; for a run that goes on, the run's own instead. */
     static RecipeTokenizer of(
             Block block,

@@ -7,6 +7,7 @@ import java.math.MathContext;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -20,9 +21,11 @@ import quern.cli.Terminal;
 import quern.cli.Verb;
 import quern.data.Batch;
 import quern.data.Tokenizer;
+import quern.recipe.Block;
 import quern.recipe.ExitCode;
 import quern.recipe.Recipe;
 import quern.train.Preparation;
+import quern.train.Stages;
 import quern.train.TrainingPlan;
 
 /** {@code quern plan}: what a training would be, without beginning it. */
@@ -61,10 +64,20 @@ public final class Plan implements Verb {
     /** What {@code --json} prints. */
     record Result(@JsonUnwrapped TrainingPlan plan, Optional<List<Row>> batch) {}
 
+    /** What {@code --json} prints of one stage of several. */
+    record StageResult(String stage, @JsonUnwrapped TrainingPlan plan) {}
+
+    /** What {@code --json} prints of a recipe with stages. */
+    record StagedResult(List<StageResult> stages, Optional<List<Row>> batch) {}
+
     @Override
     public ExitCode run() {
         Terminal notes = Terminal.stderr();
-        Preparation preparation = Preparation.of(Train.load(recipe), notes.out()::println);
+        Block asked = Train.load(recipe);
+        if (Stages.has(asked)) {
+            return staged(asked, notes);
+        }
+        Preparation preparation = Preparation.of(asked, notes.out()::println);
         notes.out().println("taking a few steps to measure memory and time");
         TrainingPlan plan = TrainingPlan.of(preparation, notes.out()::println);
         Optional<List<Row>> rows = showBatch ? Optional.of(rows(preparation)) : Optional.empty();
@@ -77,6 +90,42 @@ public final class Plan implements Verb {
             rows.ifPresent(all -> print(all, terminal, out));
             out.flush();
         }
+        return ExitCode.DONE;
+    }
+
+    /** The plan of each stage; a later one's steps are taken on a model of its size with new weights. */
+    private ExitCode staged(Block asked, Terminal notes) {
+        List<Preparation> preparations = Stages.prepare(asked, notes.out()::println);
+        List<String> names = Stages.names(asked);
+        List<StageResult> plans = new ArrayList<>();
+        for (int i = 0; i < preparations.size(); i++) {
+            notes.out().println("stage %s: taking a few steps to measure memory and time".formatted(names.get(i)));
+            plans.add(new StageResult(names.get(i), TrainingPlan.of(preparations.get(i), notes.out()::println)));
+        }
+        Optional<List<Row>> rows = showBatch ? Optional.of(rows(preparations.getFirst())) : Optional.empty();
+        PrintWriter out = spec.commandLine().getOut();
+        if (json.wanted()) {
+            JsonOption.print(out, new StagedResult(plans, rows));
+            return ExitCode.DONE;
+        }
+        Terminal terminal = Terminal.stdout();
+        for (int i = 0; i < plans.size(); i++) {
+            Recipe stage = preparations.get(i).recipe();
+            out.println(heading(terminal, "stage")
+                    + "%d of %d, %s%s"
+                            .formatted(
+                                    i + 1,
+                                    plans.size(),
+                                    names.get(i),
+                                    stage.grow()
+                                            .map(g -> ", grown by "
+                                                    + g.method().name().toLowerCase(Locale.ROOT))
+                                            .orElse("")));
+            lines(plans.get(i).plan(), stage, terminal).forEach(out::println);
+            out.println();
+        }
+        rows.ifPresent(all -> print(all, terminal, out));
+        out.flush();
         return ExitCode.DONE;
     }
 

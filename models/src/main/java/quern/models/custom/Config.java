@@ -38,6 +38,10 @@ public record Config(
         @Doc("The width of the residual stream.") @Range(min = 1)
         int hiddenSize,
 
+        @Doc("The width of token vectors where it is less than hidden_size: a factorised embedding (ALBERT).")
+        @Range(min = 1)
+        Optional<Integer> embeddingSize,
+
         @Doc("The number of blocks; beside an encoder those of the decoder.") @Range(min = 1)
         int numHiddenLayers,
 
@@ -146,6 +150,7 @@ public record Config(
             int vocabSize,
             Block structure,
             int hiddenSize,
+            Optional<Integer> embeddingSize,
             int numHiddenLayers,
             Optional<Integer> numEncoderLayers,
             int numAttentionHeads,
@@ -181,6 +186,7 @@ public record Config(
         this.vocabSize = vocabSize;
         this.structure = structure;
         this.hiddenSize = hiddenSize;
+        this.embeddingSize = embeddingSize;
         this.numHiddenLayers = numHiddenLayers;
         this.numEncoderLayers = numEncoderLayers;
         this.numAttentionHeads = numAttentionHeads;

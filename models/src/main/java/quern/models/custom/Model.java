@@ -99,6 +99,7 @@ public final class Model implements ModelFamily<Config> {
 
     @Override
     public List<Segment> head(Config c, Weights w, HeadSettings settings) {
-        return c.parts().structure().head(new Assembly(c, w), settings);
+        Assembly assembly = new Assembly(c, w);
+        return assembly.completed(c.parts().structure().head(assembly, settings));
     }
 }
