@@ -29,20 +29,15 @@ final class ExpertParts {
                 place(site.stack(), site.layer()),
                 a.linear(Role.OTHER, name + ".gate", d, experts, false),
                 new MixtureOfExperts.Experts(
-                        a.weights()
-                                .parameter(
-                                        name + (kind.gated() ? ".experts.gate_up_proj" : ".experts.up_proj"),
-                                        a.matrix(Role.INNER, d, inner),
-                                        experts,
-                                        rows,
-                                        d),
-                        a.weights()
-                                .parameter(
-                                        name + ".experts.down_proj",
-                                        a.matrix(Role.RESIDUAL, inner, d),
-                                        experts,
-                                        d,
-                                        inner),
+                        a.matrix(
+                                Role.INNER,
+                                name + (kind.gated() ? ".experts.gate_up_proj" : ".experts.up_proj"),
+                                d,
+                                inner,
+                                experts,
+                                rows,
+                                d),
+                        a.matrix(Role.RESIDUAL, name + ".experts.down_proj", inner, d, experts, d, inner),
                         kind.activation(),
                         kind.gated()),
                 topK);
