@@ -1,5 +1,7 @@
 package quern.nn;
 
+import java.util.ArrayList;
+import java.util.List;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Functional;
@@ -100,7 +102,7 @@ public final class Attention {
         double rate = pass.dropout(Regularization.Place.ATTENTION, dropout);
         boolean drops = rate > 0;
         if (q_BHTD.device().isCuda() && !drops && softCap == 0 && !pass.isProbedAt(segment, "attention_pattern")) {
-            return fused(q_BHTD, k_BKSD, v_BKSD, mask, scale, group);
+            return fused(q_BHTD, k_BKSD, v_BKSD, mask, false, scale, group);
         }
         // The query heads of a group become rows of one matrix, so grouped keys are never copied.
         Tensor q = q_BHTD.reshape(batch * kv, group * t, width);
@@ -134,12 +136,46 @@ public final class Attention {
         return mask.expand(batch, heads, t, s).reshape(batch * kv, heads / kv * t, s);
     }
 
-    private static Tensor fused(Tensor q, Tensor k, Tensor v, Tensor mask, double scale, long group) {
+    /**
+     * The same in blocks, without a tensor of all scores; of exactly later keys hidden on CUDA by libtorch's fused kernel.
+     *
+     * @param sequences the rows that belong together
+     * @param mask what queries see; {@code null} for every key of a sequence
+     * @param added a tensor added to the scores; {@code null} for none
+     */
+    static Tensor blockwise(
+            List<Tensor> queriesKeysValues,
+            List<BlockwiseAttention.Sequence> sequences,
+            Mask mask,
+            Tensor added,
+            double scale,
+            double softCap,
+            double dropout,
+            Pass pass,
+            String segment) {
+        Tensor q_BHTD = queriesKeysValues.get(0);
+        double rate = pass.dropout(Regularization.Place.ATTENTION, dropout);
+        AttentionTiles.Scores scores = new AttentionTiles.Scores(
+                scale, softCap, rate, rate > 0 ? pass.seed("attention_dropout/" + segment) : 0);
+        List<Tensor> inputs = new ArrayList<>(queriesKeysValues);
+        if (added != null) {
+            inputs.add(added);
+        }
+        Tensor y_BHTD = pass.apply(new BlockwiseAttention(sequences, mask, scores), inputs);
+        return y_BHTD.transpose(1, 2).reshape(q_BHTD.size(0), q_BHTD.size(2), q_BHTD.size(1) * q_BHTD.size(3));
+    }
+
+    /** On CUDA: every earlier key by libtorch's fused kernel, which needs no mask. */
+    static Tensor causalFused(Tensor q_BHTD, Tensor k_BKTD, Tensor v_BKTD, double scale) {
+        return fused(q_BHTD, k_BKTD, v_BKTD, null, true, scale, q_BHTD.size(1) / k_BKTD.size(1));
+    }
+
+    private static Tensor fused(Tensor q, Tensor k, Tensor v, Tensor mask, boolean causal, double scale, long group) {
         if (group > 1) {
             k = repeatHeads(k, group);
             v = repeatHeads(v, group);
         }
-        Tensor y_BHTD = Functional.scaledDotProductAttention(q, k, v, mask, false, scale);
+        Tensor y_BHTD = Functional.scaledDotProductAttention(q, k, v, mask, causal, scale);
         return y_BHTD.transpose(1, 2).reshape(q.size(0), q.size(2), q.size(1) * q.size(3));
     }
 

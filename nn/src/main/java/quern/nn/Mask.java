@@ -1,6 +1,9 @@
 package quern.nn;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.OptionalInt;
+import java.util.stream.LongStream;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Tensor;
@@ -12,8 +15,9 @@ import quern.tensor.Tensor;
  * @param ahead whether a query sees later keys too
  * @param reach how far apart query and key may be at most; {@code 0} sees only itself
  * @param alibi biases by distance; {@code null} for none
+ * @param sparse which of these keys a query sees; {@code null} for all
  */
-public record Mask(boolean ahead, OptionalInt reach, Alibi alibi) {
+public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, SparsePattern sparse) {
     /**
      * Attention with linear biases (Press et al. 2022, arXiv:2108.12409): factor · slope · position of the key, a slope a
      * head.
@@ -57,7 +61,7 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi) {
 
     /** Every key up to the query itself. */
     public static Mask causal() {
-        return new Mask(false, OptionalInt.empty(), null);
+        return new Mask(false, OptionalInt.empty(), null, null);
     }
 
     /** The {@code window} newest keys, the query's own among them. */
@@ -65,22 +69,49 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi) {
         if (window < 1) {
             throw new IllegalArgumentException("a window of " + window + " keys; at least 1 is needed");
         }
-        return new Mask(false, OptionalInt.of(window - 1), null);
+        return new Mask(false, OptionalInt.of(window - 1), null, null);
     }
 
     /** Every key. */
     public static Mask bidirectional() {
-        return new Mask(true, OptionalInt.empty(), null);
+        return new Mask(true, OptionalInt.empty(), null, null);
     }
 
     /** Keys at most {@code reach} positions before or after the query. */
     public static Mask bidirectional(int reach) {
-        return new Mask(true, OptionalInt.of(reach), null);
+        return new Mask(true, OptionalInt.of(reach), null, null);
     }
 
     /** The same with biases. */
     public Mask with(Alibi biases) {
-        return new Mask(ahead, reach, biases);
+        return new Mask(ahead, reach, biases, sparse);
+    }
+
+    /** Of the keys up to the query, those of a sparse pattern. */
+    public static Mask causal(SparsePattern sparse) {
+        return new Mask(false, OptionalInt.empty(), null, sparse);
+    }
+
+    /** The keys of a sparse pattern on both sides. */
+    public static Mask bidirectional(SparsePattern sparse) {
+        return new Mask(true, OptionalInt.empty(), null, sparse);
+    }
+
+    /** Whether it hides exactly the later keys. */
+    boolean isCausal() {
+        return !ahead && reach.isEmpty() && alibi == null && sparse == null;
+    }
+
+    /** Whether the query at position {@code q} sees the key at position {@code k}, both from the first real token on. */
+    boolean sees(long q, long k) {
+        return (ahead || k <= q)
+                && (reach.isEmpty() || Math.abs(q - k) <= reach.getAsInt())
+                && (sparse == null || sparse.sees(q, k));
+    }
+
+    /** Whether what a query sees depends on distances alone, not on where the sequence starts. */
+    boolean isByDistance() {
+        return sparse == null || sparse instanceof SparsePattern.Strided;
     }
 
     /** How many of {@code past} cached keys a query may still see: what a layer's cache must hold. */
@@ -97,6 +128,9 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi) {
      *     sees everything, so that its row stays finite
      */
     Tensor of(long t, long past, Tensor padding_BS, DType dtype, Device device) {
+        if (sparse != null) {
+            return withBiases(sparse(t, past, padding_BS, dtype, device), t, past, padding_BS, dtype, device);
+        }
         long kept = kept(past);
         Tensor mask = Tensor.full(ahead ? 0 : Double.NEGATIVE_INFINITY, dtype, device, t, kept + t);
         if (!ahead) {
@@ -112,12 +146,59 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi) {
         if (padding_BS != null) {
             mask = Attention.paddedMask(padding_BS.narrow(1, past - kept, kept + t), mask);
         }
+        return withBiases(mask, t, past, padding_BS, dtype, device);
+    }
+
+    private Tensor withBiases(Tensor mask, long t, long past, Tensor padding_BS, DType dtype, Device device) {
         if (alibi == null) {
             return mask;
         }
+        long kept = kept(past);
         Tensor positions = padding_BS == null
                 ? Tensor.arange(past + t, DType.INT64, device)
                 : padding_BS.cumsum(-1).sub(1).mul(padding_BS);
         return mask.add(alibi.biases(positions.narrow(-1, past - kept, kept + t), dtype));
+    }
+
+    /** Where the pattern depends on positions and rows start at different places, each row has its own mask. */
+    private Tensor sparse(long t, long past, Tensor padding_BS, DType dtype, Device device) {
+        long[] starts = padding_BS == null || isByDistance() ? new long[] {0} : starts(padding_BS);
+        List<Tensor> masks = new ArrayList<>();
+        for (long start : LongStream.of(starts).distinct().toArray()) {
+            masks.add(sparse(t, past, start).to(dtype).to(device));
+        }
+        if (masks.size() == 1) {
+            return padding_BS == null ? masks.get(0) : Attention.paddedMask(padding_BS, masks.get(0));
+        }
+        List<Long> order = LongStream.of(starts).distinct().boxed().toList();
+        List<Tensor> rows = new ArrayList<>();
+        for (int b = 0; b < starts.length; b++) {
+            rows.add(Attention.paddedMask(padding_BS.narrow(0, b, 1), masks.get(order.indexOf(starts[b]))));
+        }
+        return Tensor.cat(rows, 0);
+    }
+
+    private Tensor sparse(long t, long past, long start) {
+        float[] rows = new float[Math.toIntExact(t * (past + t))];
+        int at = 0;
+        for (long q = past; q < past + t; q++) {
+            for (long k = 0; k < past + t; k++) {
+                rows[at++] = sees(q - start, k - start) ? 0 : Float.NEGATIVE_INFINITY;
+            }
+        }
+        return Tensor.of(rows, t, past + t);
+    }
+
+    /** The first real token of each row. */
+    private static long[] starts(Tensor padding_BS) {
+        int width = Math.toIntExact(padding_BS.size(1));
+        long[] real = padding_BS.toLongs();
+        long[] starts = new long[real.length / width];
+        for (int b = 0; b < starts.length; b++) {
+            while (starts[b] < width - 1 && real[b * width + (int) starts[b]] == 0) {
+                starts[b]++;
+            }
+        }
+        return starts;
     }
 }

@@ -23,6 +23,7 @@ public final class Network implements AutoCloseable {
     private final List<Segment> visits;
     private final List<SegmentHook> hooks;
     private boolean mixed;
+    private AttentionImplementation attention = AttentionImplementation.AUTO;
 
     /** A network that visits these segments in this order. */
     public Network(List<Segment> visits) {
@@ -55,6 +56,7 @@ public final class Network implements AutoCloseable {
     public Network part(int from, int to) {
         Network part = new Network(visits.subList(from, to), hooks);
         part.mixed = mixed;
+        part.attention = attention;
         return part;
     }
 
@@ -106,6 +108,17 @@ public final class Network implements AutoCloseable {
     /** Takes a hook away. */
     public void removeHook(SegmentHook hook) {
         hooks.remove(hook);
+    }
+
+    /** How attention is computed from now on; {@link AttentionImplementation#AUTO} at first. */
+    public Network setAttention(AttentionImplementation implementation) {
+        attention = implementation;
+        return this;
+    }
+
+    /** How attention is computed. */
+    public AttentionImplementation attention() {
+        return attention;
     }
 
     List<SegmentHook> hooks() {
@@ -185,6 +198,7 @@ public final class Network implements AutoCloseable {
     public Flow infer(Flow inputs, Pass pass) {
         Map<String, Tensor> alive = new LinkedHashMap<>();
         Flow result = new Flow();
+        pass.setAttention(attention);
         try (Autograd.Mode mode = Autograd.noGrad()) {
             for (String name : inputs.names()) {
                 alive.put(name, inputs.get(name));
@@ -232,7 +246,8 @@ public final class Network implements AutoCloseable {
 
     /**
      * Runs all visits as one graph in the caller's scope, with {@code substitutes} standing in for parameters of those
-     * names: for gradients of gradients and for functional updates. Uses every segment's plain form. Refused while a
+     * names: for gradients of gradients and for functional updates. Uses every segment's plain form and all scores of attention
+     * at once. Refused while a
      * hook recomputes segments, since a graph that is thrown away cannot be differentiated twice.
      */
     public Flow wholeGraph(Map<String, Tensor> substitutes, Flow inputs, Pass pass) {
@@ -256,6 +271,7 @@ public final class Network implements AutoCloseable {
             }
         }
         pass.substitute(substitutes);
+        pass.setAttention(AttentionImplementation.EAGER);
         try {
             for (int i = 0; i < visits.size(); i++) {
                 Segment s = visits.get(i);

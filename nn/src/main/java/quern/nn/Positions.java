@@ -146,12 +146,12 @@ public final class Positions extends Segment {
             if (padding_BS != null || past > 0) {
                 throw new IllegalArgumentException("documents one behind another have no padding and no cache");
             }
-            ofDocuments(documents, ids_BT, flow);
+            ofDocuments(documents, ids_BT, flow, pass);
             return;
         }
         Tensor positions = ids.of(ids_BT, padding_BS, past);
         flow.put("position_ids", positions);
-        masks.forEach((name, mask) -> flow.put(name, mask.of(t, past, padding_BS, dtype, device)));
+        masks.forEach((name, mask) -> putMask(name, mask, t, past, padding_BS, dtype, flow, pass));
         rotaries.forEach((name, rotary) -> {
             Tensor frequencies = rotary.inverseFrequencies(past + t).to(device);
             Rotary.CosSin angles = Rotary.angles(positions, frequencies, rotary.attentionScaling());
@@ -160,13 +160,36 @@ public final class Positions extends Segment {
         });
     }
 
-    private void ofDocuments(DocumentBorders documents, Tensor ids_1N, Flow flow) {
+    /**
+     * The additive mask that the flow has under {@code name}. Where attention goes in blocks, which ask the pass what a mask
+     * is, the flow has a tensor of no elements; then the mask is made here.
+     *
+     * @param like has the mask's dtype and device
+     */
+    public static Tensor mask(String name, Flow flow, Pass pass, Tensor like) {
+        Tensor written = flow.get(name);
+        return written.numel() > 0 || pass.mask(name) == null
+                ? written
+                : pass.mask(name).tensor(like.dtype(), like.device());
+    }
+
+    /** Writes a mask and tells the pass what it is; where attention goes in blocks, which ask the pass, no more than that. */
+    static void putMask(
+            String name, Mask mask, long t, long past, Tensor padding_BS, DType dtype, Flow flow, Pass pass) {
+        Device device = padding_BS == null ? flow.get("position_ids").device() : padding_BS.device();
+        boolean blockwise = pass.takesOperators() && pass.attention().isBlockwise(t, past + t);
+        Tensor tensor = blockwise ? Tensor.empty(dtype, device, 0) : mask.of(t, past, padding_BS, dtype, device);
+        flow.put(name, tensor);
+        pass.putMask(name, CallMask.of(mask, t, past, padding_BS, tensor));
+    }
+
+    private void ofDocuments(DocumentBorders documents, Tensor ids_1N, Flow flow, Pass pass) {
         Device device = ids_1N.device();
         int longest = documents.longest();
         Tensor positions =
                 documents.join(-1, (i, t) -> ids.of(ids_1N.narrow(1, documents.starts()[i], t), null, 0));
         flow.put("position_ids", positions);
-        masks.forEach((name, mask) -> flow.put(name, mask.of(longest, 0, null, dtype, device)));
+        masks.forEach((name, mask) -> putMask(name, mask, longest, 0, null, dtype, flow, pass));
         rotaries.forEach((name, rotary) -> {
             // Where frequencies follow the length, each document has its own.
             boolean alike = rotary.keepsKeys(1, longest);

@@ -211,19 +211,65 @@ public final class SelfAttention implements Branch {
             v_BKTD = all.values();
         }
         DocumentBorders documents = DocumentBorders.of(flow);
-        Tensor y_BTD = documents == null
-                ? Attention.attend(
-                        q_BHTD,
-                        k_BKTD,
-                        v_BKTD,
-                        flow.get(options.mask),
-                        shape.scale,
-                        options.softCap,
-                        shape.attentionDropout,
-                        pass,
-                        owner)
-                : withinDocuments(documents, q_BHTD, k_BKTD, v_BKTD, flow.get(options.mask), pass);
+        Tensor y_BTD = isBlockwise(q_BHTD, k_BKTD, documents, pass)
+                ? blockwise(q_BHTD, k_BKTD, v_BKTD, documents, flow, pass)
+                : atOnce(q_BHTD, k_BKTD, v_BKTD, documents, flow, pass);
         return output.forward(pass.at(owner, "head_outputs", y_BTD), pass);
+    }
+
+    private boolean isBlockwise(Tensor q_BHTD, Tensor k_BKSD, DocumentBorders documents, Pass pass) {
+        return pass.takesOperators()
+                && !pass.isProbedAt(owner, "attention_pattern")
+                && (documents == null
+                        ? pass.attention().isBlockwise(q_BHTD.size(2), k_BKSD.size(2))
+                        : pass.attention().isBlockwise(documents.longest(), documents.longest()));
+    }
+
+    private Tensor blockwise(
+            Tensor q_BHTD, Tensor k_BKSD, Tensor v_BKSD, DocumentBorders documents, Flow flow, Pass pass) {
+        Tensor tensor = flow.get(options.mask);
+        CallMask known = pass.mask(options.mask);
+        boolean typed = known != null && known.describes(tensor);
+        boolean drops = pass.dropout(Regularization.Place.ATTENTION, shape.attentionDropout) > 0;
+        if (q_BHTD.device().isCuda()
+                && typed
+                && known.isPlainCausal()
+                && documents == null
+                && !drops
+                && options.softCap == 0) {
+            return Attention.causalFused(q_BHTD, k_BKSD, v_BKSD, shape.scale);
+        }
+        if (documents != null && !typed) {
+            // A tensor for the longest document serves none of the others in place.
+            return withinDocuments(documents, q_BHTD, k_BKSD, v_BKSD, tensor, pass);
+        }
+        List<BlockwiseAttention.Sequence> sequences;
+        if (documents != null) {
+            sequences = known.sequences(documents, q_BHTD.device());
+        } else if (typed) {
+            sequences = known.sequences((int) q_BHTD.size(0), k_BKSD.size(2), q_BHTD.device());
+        } else {
+            sequences = BlockwiseAttention.Sequence.wholeRows(q_BHTD, k_BKSD);
+        }
+        return Attention.blockwise(
+                List.of(q_BHTD, k_BKSD, v_BKSD),
+                sequences,
+                typed ? known.mask() : null,
+                typed ? null : tensor,
+                shape.scale,
+                options.softCap,
+                shape.attentionDropout,
+                pass,
+                owner);
+    }
+
+    private Tensor atOnce(
+            Tensor q_BHTD, Tensor k_BKSD, Tensor v_BKSD, DocumentBorders documents, Flow flow, Pass pass) {
+        Tensor mask = Positions.mask(options.mask, flow, pass, q_BHTD);
+        return documents == null
+                ? Attention.attend(
+                        q_BHTD, k_BKSD, v_BKSD, mask, shape.scale, options.softCap, shape.attentionDropout, pass, owner)
+                : withinDocuments(documents, q_BHTD, k_BKSD, v_BKSD, mask, pass);
     }
 
     /** Attention of every document over itself; the mask is for one as long as the longest, so a shorter one has its corner. */
