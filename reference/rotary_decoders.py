@@ -339,7 +339,9 @@ def mixtral() -> None:
         config(
             MixtralConfig,
             num_local_experts=3,
-            num_experts_per_tok=1,
+            # Not 1: its only weight is 1 whatever the router says, so the router's gradients are roundings that AdamW
+            # makes whole steps of.
+            num_experts_per_tok=2,
             sliding_window=5,
             intermediate_size=24,
             head_dim=12,

@@ -160,9 +160,11 @@ public final class Generator {
         Run(List<long[]> given, Listener listener) {
             this.listener = listener;
             List<long[]> prompts = given;
-            if (model.config() instanceof EncoderDecoderConfig encoderDecoder) {
+            Optional<EncoderDecoderConfig> encoderDecoder = EncoderDecoderConfig.of(model.config());
+            if (encoderDecoder.isPresent()) {
                 source = new EncodedSource(model, given);
-                prompts = Collections.nCopies(given.size(), new long[] {encoderDecoder.decoderStart()});
+                prompts = Collections.nCopies(
+                        given.size(), new long[] {encoderDecoder.get().decoderStart()});
             } else {
                 source = null;
             }

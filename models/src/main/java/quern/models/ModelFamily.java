@@ -25,6 +25,11 @@ public interface ModelFamily<C extends Record & ModelConfig> extends Technique {
     @Override
     Class<C> config();
 
+    /** What {@code model_type} in {@code config.json} is. */
+    default String modelType() {
+        return id();
+    }
+
     /** The classes that may stand under {@code architectures} in {@code config.json}, and what each is for. */
     Architectures architectures();
 

@@ -175,10 +175,11 @@ public final class ModelGolden implements AutoCloseable {
                     batch.put(name, tensor(name));
                 }
             }
-        } else if (model.config() instanceof EncoderDecoderConfig config && tensors.containsKey("labels")) {
-            batch.putIfAbsent(
-                    DecoderPositions.INPUT,
-                    DecoderInputs.shiftRight(tensor("labels"), config.decoderStart(), config.padding()));
+        } else if (tensors.containsKey("labels")) {
+            EncoderDecoderConfig.of(model.config())
+                    .ifPresent(config -> batch.putIfAbsent(
+                            DecoderPositions.INPUT,
+                            DecoderInputs.shiftRight(tensor("labels"), config.decoderStart(), config.padding())));
         }
         return batch;
     }

@@ -20,6 +20,9 @@ import java.util.stream.Collectors;
 import quern.models.Architectures.Architecture;
 import quern.models.internal.Json;
 import quern.models.internal.ShapesOnly;
+import quern.models.part.ImplementationPart;
+import quern.models.part.PartTechnique;
+import quern.nn.AttentionImplementation;
 import quern.nn.Network;
 import quern.nn.Segment;
 import quern.recipe.Block;
@@ -43,9 +46,15 @@ public final class ModelSpec {
     private final Architecture architecture;
     private final Record config;
     private final Map<String, Object> otherFields;
+    private final AttentionImplementation attention;
 
     private ModelSpec(
-            ModelFamily<?> family, Architecture architecture, Record config, Map<String, Object> otherFields) {
+            ModelFamily<?> family,
+            Architecture architecture,
+            Record config,
+            Map<String, Object> otherFields,
+            AttentionImplementation attention) {
+        this.attention = attention;
         this.family = family;
         this.architecture = architecture;
         this.config = config;
@@ -71,7 +80,7 @@ public final class ModelSpec {
                 Techniques.find(ModelFamily.class, ModelFamily.KIND, model.text("family"), model.position("family"));
         Architecture architecture = task.map(t -> architecture(family, t, model.position("family")))
                 .orElse(family.architectures().first());
-        Block written = model.without("family");
+        Block written = without(model.without("family"), ImplementationPart.KIND);
         Map<String, Object> other = new LinkedHashMap<>();
         for (String key : HeadSettings.KEYS) {
             if (written.has(key)) {
@@ -99,7 +108,25 @@ public final class ModelSpec {
                     written.position("vocab_size"), size, vocabularySize);
         }
         other.put("use_cache", true);
-        return new ModelSpec(family, architecture, config, other);
+        return new ModelSpec(family, architecture, config, other, attention(model));
+    }
+
+    private static Block without(Block block, String key) {
+        return block.has(key) ? block.without(key) : block;
+    }
+
+    /** What a recipe's block chooses for its run. */
+    private static AttentionImplementation attention(Block model) {
+        if (!model.has(ImplementationPart.KIND)) {
+            return AttentionImplementation.AUTO;
+        }
+        PartTechnique chosen = Techniques.find(
+                PartTechnique.class,
+                ImplementationPart.KIND,
+                model.text(ImplementationPart.KIND),
+                model.position(ImplementationPart.KIND));
+        Block settings = Block.empty(model.position(ImplementationPart.KIND));
+        return ((ImplementationPart) settings.bind(chosen.config())).implementation();
     }
 
     private static Architecture architecture(ModelFamily<?> family, Task task, Position position) {
@@ -121,7 +148,9 @@ public final class ModelSpec {
     }
 
     /** As above, with some settings replaced by a recipe's: dropout rates, say. */
-    public static ModelSpec read(Path folder, Block overrides) {
+    public static ModelSpec read(Path folder, Block recipe) {
+        AttentionImplementation attention = attention(recipe);
+        Block overrides = without(recipe, ImplementationPart.KIND);
         if (!Files.isDirectory(folder)) {
             throw QuernException.badInput(
                     "%s: no such folder; name a Hugging Face model folder (config.json, model.safetensors)", folder);
@@ -164,7 +193,7 @@ public final class ModelSpec {
         other.remove("dtype");
         Record own = bind(family, Block.empty(Position.of(file.toString())), settings, file.toString());
         if (overrides.keys().isEmpty()) {
-            return new ModelSpec(family, architecture, own, other);
+            return new ModelSpec(family, architecture, own, other, attention);
         }
         Map<String, Object> replaced =
                 renamed(overrides.toMap(), family, overrides.position().toString());
@@ -176,7 +205,8 @@ public final class ModelSpec {
             }
         }
         settings.putAll(replaced);
-        return new ModelSpec(family, architecture, bind(family, overrides, settings, file.toString()), other);
+        return new ModelSpec(
+                family, architecture, bind(family, overrides, settings, file.toString()), other, attention);
     }
 
     private static Architecture architecture(Path file, Map<String, Object> fields, ModelFamily<?> family) {
@@ -320,6 +350,8 @@ public final class ModelSpec {
                 yield map;
             }
             case Block block -> block.plain();
+            case Enum<?> constant -> constant.name().toLowerCase(Locale.ROOT);
+            case List<?> list -> list.stream().map(ModelSpec::plain).toList();
             default -> value;
         };
     }
@@ -338,7 +370,7 @@ public final class ModelSpec {
                 json.putAll(head.fields());
             }
         }
-        json.put("model_type", family.id());
+        json.put("model_type", family.modelType());
         json.put("dtype", dtype.torch());
         return json;
     }
@@ -357,7 +389,7 @@ public final class ModelSpec {
             C settings = family.config().cast(config);
             List<Segment> segments = new ArrayList<>(family.body(settings, weights, task()));
             segments.addAll(family.head(settings, weights, head()));
-            Network network = new Network(segments);
+            Network network = withAttention(new Network(segments));
             done = true;
             return network;
         } finally {
@@ -365,6 +397,20 @@ public final class ModelSpec {
                 weights.given().forEach(p -> p.close());
             }
         }
+    }
+
+    private Network withAttention(Network network) {
+        try {
+            return network.setAttention(attention);
+        } catch (IllegalArgumentException e) {
+            throw QuernException.badInput(
+                    "%s: flash: %s; choose auto or eager", ImplementationPart.KIND, e.getMessage());
+        }
+    }
+
+    /** How a run computes attention; not part of {@code config.json}. */
+    public AttentionImplementation attention() {
+        return attention;
     }
 
     /** The network with parameters that have shapes but no memory behind them: to look at, not to compute with. */

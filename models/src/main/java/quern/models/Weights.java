@@ -78,7 +78,12 @@ public abstract class Weights {
 
     /** As above with a bias that was asked for before. */
     public final Linear linear(String name, long in, long out, Parameter bias, double std) {
-        Parameter weight = parameter(name + ".weight", Initialization.normal(std), out, in);
+        return linear(name, in, out, bias, Initialization.normal(std));
+    }
+
+    /** As above with a bias that was asked for before, or {@code null}. */
+    public final Linear linear(String name, long in, long out, Parameter bias, Initialization initialization) {
+        Parameter weight = parameter(name + ".weight", initialization, out, in);
         return new Linear(names.apply(name), new DenseLinear(weight, bias));
     }
 

@@ -5,12 +5,13 @@ import java.util.List;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Functional;
+import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
 /**
  * Scaled dot-product attention. Shape letters: B batch, H query heads, KV key-value heads, T queries, S keys, D head
  * width. On the CPU it is batched GEMM, softmax, GEMM, since libtorch's fused backward is slow there; on CUDA libtorch's
- * fused kernel, unless a probe or dropout needs the pattern itself.
+ * fused kernel, unless a probe or dropout needs the pattern itself or {@link AttentionImplementation#EAGER} asks for it.
  */
 public final class Attention {
     /** So low that a score added to it is lost in rounding, and high enough that kernels may multiply it. */
@@ -21,6 +22,27 @@ public final class Attention {
     private Attention() {}
 
     /**
+     * How scores are made of queries and keys.
+     *
+     * @param scale a factor on them
+     * @param softCap they become {@code cap · tanh(score / cap)} before the mask is added; 0 for none
+     * @param sinks_H a logit a head that takes part in softmax beside its keys and has no value, so that a head may look at
+     *     nothing (gpt-oss, OpenAI 2025, arXiv:2508.10925; with a logit of 0 it is softmax with 1 added below the line);
+     *     {@code null} for none
+     * @param relative vectors by distance; {@code null} for none
+     */
+    record Scores(double scale, double softCap, Parameter sinks_H, RelativeVectors relative) {
+        Scores(double scale, double softCap) {
+            this(scale, softCap, null, null);
+        }
+
+        /** Whether nothing but scale and mask make the pattern, which need not be held. */
+        boolean usual() {
+            return softCap == 0 && sinks_H == null && relative == null;
+        }
+    }
+
+    /**
      * An additive mask [T, S]: 0 where query t (at position {@code offset + t}) may see key s, -inf elsewhere.
      */
     public static Tensor causalMask(long t, long offset, DType dtype, Device device) {
@@ -29,15 +51,15 @@ public final class Attention {
     }
 
     /**
-     * An additive mask [B, 1, T, S] from a padding mask over keys (int64 [B, S], 0 = hidden) and a causal mask [T, S].
-     * A row without a visible key looks at every key alike, so that it stays finite.
+     * An additive mask [B, 1, T, S] from a padding mask over keys (int64 [B, S], 0 = hidden) and a mask [T, S] or [B, 1, T,
+     * S]. A row without a visible key looks at every key alike, so that it stays finite.
      */
     public static Tensor paddedMask(Tensor attentionMask_BS, Tensor mask_TS) {
         Tensor hidden = attentionMask_BS.eq(0).unsqueeze(1).unsqueeze(1);
         Tensor full = Tensor.where(
                 hidden,
                 Tensor.full(Double.NEGATIVE_INFINITY, mask_TS.dtype(), mask_TS.device(), 1),
-                mask_TS.unsqueeze(0).unsqueeze(0));
+                mask_TS.dim() == 2 ? mask_TS.unsqueeze(0).unsqueeze(0) : mask_TS);
         Tensor blind = full.amax(true, -1).eq(Double.NEGATIVE_INFINITY);
         return full.maskedFill(blind, mask_TS.dtype() == DType.FP16 ? BLIND_FP16 : BLIND);
     }
@@ -77,7 +99,7 @@ public final class Attention {
             double dropout,
             Pass pass,
             String segment) {
-        return attend(q_BHTD, k_BKSD, v_BKSD, mask, scale, softCap, dropout, pass, segment, "");
+        return attend(q_BHTD, k_BKSD, v_BKSD, mask, new Scores(scale, softCap), dropout, pass, segment, "");
     }
 
     /** As above. {@code part} sets the random stream of one of several calls in a visit apart. */
@@ -86,8 +108,7 @@ public final class Attention {
             Tensor k_BKSD,
             Tensor v_BKSD,
             Tensor mask,
-            double scale,
-            double softCap,
+            Scores how,
             double dropout,
             Pass pass,
             String segment,
@@ -101,8 +122,13 @@ public final class Attention {
         long group = heads / kv;
         double rate = pass.dropout(Regularization.Place.ATTENTION, dropout);
         boolean drops = rate > 0;
-        if (q_BHTD.device().isCuda() && !drops && softCap == 0 && !pass.isProbedAt(segment, "attention_pattern")) {
-            return fused(q_BHTD, k_BKSD, v_BKSD, mask, false, scale, group);
+        boolean eager = pass.attention() == AttentionImplementation.EAGER;
+        if (q_BHTD.device().isCuda()
+                && !eager
+                && !drops
+                && how.usual()
+                && !pass.isProbedAt(segment, "attention_pattern")) {
+            return fused(q_BHTD, k_BKSD, v_BKSD, mask, false, how.scale, group);
         }
         // The query heads of a group become rows of one matrix, so grouped keys are never copied.
         Tensor q = q_BHTD.reshape(batch * kv, group * t, width);
@@ -110,13 +136,22 @@ public final class Attention {
         Tensor v = v_BKSD.reshape(batch * kv, s, width);
         Tensor rows = mask == null ? null : rows(mask, batch, heads, kv, t, s);
         Tensor scores;
-        if (softCap > 0) {
-            scores = q.bmm(k).mul(scale / softCap).tanh().mul(softCap);
+        if (how.softCap > 0 || how.relative != null) {
+            scores = q.bmm(k);
+            if (how.relative != null) {
+                scores = scores.add(how.relative.scores(q_BHTD, s, pass).reshape(batch * kv, group * t, s));
+            }
+            scores = scores.mul(how.scale);
+            if (how.softCap > 0) {
+                scores = scores.div(how.softCap).tanh().mul(how.softCap);
+            }
             scores = rows == null ? scores : scores.add(rows);
         } else {
-            scores = rows == null ? q.bmm(k).mul(scale) : rows.baddbmm(q, k, 1, scale);
+            scores = rows == null ? q.bmm(k).mul(how.scale) : rows.baddbmm(q, k, 1, how.scale);
         }
-        Tensor pattern = Functional.softmax(scores, -1);
+        Tensor pattern = how.sinks_H == null
+                ? Functional.softmax(scores, -1)
+                : besideSinks(scores, pass.value(how.sinks_H), batch, kv, t);
         if (pass.isProbedAt(segment, "attention_pattern")) {
             pattern = pass.at(segment, "attention_pattern", pattern.reshape(batch, heads, t, s))
                     .reshape(batch * kv, group * t, s);
@@ -124,7 +159,21 @@ public final class Attention {
         if (drops) {
             pattern = Functional.dropout(pattern, rate, pass.random("attention_dropout/" + segment + part));
         }
-        return pattern.bmm(v).reshape(batch, heads, t, width).transpose(1, 2).reshape(batch, t, heads * width);
+        Tensor y_BHTD = pattern.bmm(v).reshape(batch, heads, t, width);
+        if (how.relative != null) {
+            y_BHTD = y_BHTD.add(how.relative.values(pattern.reshape(batch, heads, t, s), pass));
+        }
+        return y_BHTD.transpose(1, 2).reshape(batch, t, heads * width);
+    }
+
+    /** Softmax of scores [B·KV, H/KV·T, S] and the sinks' logits, without the sinks' share. */
+    private static Tensor besideSinks(Tensor scores, Tensor sinks_H, long batch, long kv, long t) {
+        long group = sinks_H.size(0) / kv;
+        Tensor column = sinks_H.to(scores.dtype())
+                .view(1, kv, group, 1)
+                .expand(batch, kv, group, t)
+                .reshape(batch * kv, group * t, 1);
+        return Functional.softmax(Tensor.cat(List.of(scores, column), -1), -1).narrow(-1, 0, scores.size(-1));
     }
 
     /** The mask as rows of scores, [1 or B·KV, H/KV·T, S]. */
@@ -137,31 +186,31 @@ public final class Attention {
     }
 
     /**
-     * The same in blocks, without a tensor of all scores; of exactly later keys hidden on CUDA by libtorch's fused kernel.
+     * The same in blocks, without a tensor of all scores.
      *
-     * @param sequences the rows that belong together
-     * @param mask what queries see; {@code null} for every key of a sequence
+     * @param mask what the rows that belong together see
      * @param added a tensor added to the scores; {@code null} for none
      */
     static Tensor blockwise(
             List<Tensor> queriesKeysValues,
-            List<BlockwiseAttention.Sequence> sequences,
-            Mask mask,
+            BlockwiseAttention.Visible mask,
             Tensor added,
-            double scale,
-            double softCap,
+            Scores how,
             double dropout,
             Pass pass,
             String segment) {
         Tensor q_BHTD = queriesKeysValues.get(0);
         double rate = pass.dropout(Regularization.Place.ATTENTION, dropout);
         AttentionTiles.Scores scores = new AttentionTiles.Scores(
-                scale, softCap, rate, rate > 0 ? pass.seed("attention_dropout/" + segment) : 0);
+                how.scale, how.softCap, rate, rate > 0 ? pass.seed("attention_dropout/" + segment) : 0);
         List<Tensor> inputs = new ArrayList<>(queriesKeysValues);
         if (added != null) {
             inputs.add(added);
         }
-        Tensor y_BHTD = pass.apply(new BlockwiseAttention(sequences, mask, scores), inputs);
+        if (how.sinks_H != null) {
+            inputs.add(pass.value(how.sinks_H));
+        }
+        Tensor y_BHTD = pass.apply(new BlockwiseAttention(mask, scores, added != null, how.sinks_H != null), inputs);
         return y_BHTD.transpose(1, 2).reshape(q_BHTD.size(0), q_BHTD.size(2), q_BHTD.size(1) * q_BHTD.size(3));
     }
 

@@ -23,16 +23,44 @@ final class AttentionTiles {
     /**
      * @param keyBias added to the scores, fp32, broadcastable to [N, G, 1, S]; {@code null} for none
      * @param mask added to the scores, any dtype, broadcastable to [N, G, T, S]; {@code null} for none
+     * @param distances adds a slope times the distance of query and key; {@code null} for none
      */
-    record Added(Tensor keyBias, Tensor mask) {
-        static final Added NONE = new Added(null, null);
-
+    record Added(Tensor keyBias, Tensor mask, Distances distances) {
         Added of(long first, long count) {
-            return new Added(heads(keyBias, first, count), heads(mask, first, count));
+            return new Added(
+                    heads(keyBias, first, count),
+                    heads(mask, first, count),
+                    distances == null
+                            ? null
+                            : new Distances(
+                                    heads(distances.slopes, first, count),
+                                    distances.row,
+                                    distances.key,
+                                    distances.unit));
         }
 
         private static Tensor heads(Tensor x, long first, long count) {
             return x == null || x.size(0) == 1 ? x : x.narrow(0, first, count);
+        }
+    }
+
+    /**
+     * Distances of queries and keys.
+     *
+     * @param slopes fp32 [N, G, 1, 1]
+     * @param row where the first query stands
+     * @param key where the first key stands
+     * @param unit the distance of neighbours
+     */
+    record Distances(Tensor slopes, long row, long key, long unit) {
+        /** [N, G, rows, keys]. */
+        Tensor of(TilePlan.Tile tile, TilePlan.Run run) {
+            Tensor rows = Tensor.arange(tile.rows(), DType.FP32, slopes.device())
+                    .add((double) row + tile.row())
+                    .unsqueeze(-1);
+            Tensor keys =
+                    Tensor.arange(run.length(), DType.FP32, slopes.device()).add((double) key + run.from());
+            return slopes.mul(rows.sub(keys).abs().mul(unit));
         }
     }
 
@@ -218,6 +246,9 @@ final class AttentionTiles {
         for (TilePlan.Run run : tile.runs()) {
             if (added.keyBias != null) {
                 byHead.narrow(3, column, run.length()).add_(added.keyBias.narrow(-1, run.from(), run.length()));
+            }
+            if (added.distances != null) {
+                byHead.narrow(3, column, run.length()).add_(added.distances.of(tile, run));
             }
             if (added.mask != null) {
                 byHead.narrow(3, column, run.length()).add_(ofTile(added.mask, tile, run));

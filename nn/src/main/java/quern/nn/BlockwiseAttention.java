@@ -16,7 +16,8 @@ import quern.tensor.Tensor;
  * T queries, S keys, D head width.
  *
  * <p>Inputs: queries [B, H, T, D], keys and values [B, KV, S, D], and where there is one an additive mask broadcastable to [B,
- * H, T, S], which gets a gradient where it wants one. Result: [B, H, T, D], 0 in rows of no sequence.
+ * H, T, S], which gets a gradient where it wants one, and the logits of sinks [H]. Result: [B, H, T, D], 0 in rows of no
+ * sequence.
  *
  * <p>The far keys of {@link SparsePattern.Strided} are those of a query's own remainder: rows of one remainder lie together
  * then and meet as ordinary blocks, and their results join those of near keys by the logarithms of the sums.
@@ -33,39 +34,64 @@ final class BlockwiseAttention implements HandWrittenOperator {
      *
      * @param rowPosition the first query's position, counted from the sequence's first real token
      * @param keyPosition the first key's
+     * @param prefix keys at its start whose queries see them all
      * @param keyBias added to the scores, fp32 [H or 1, 1, keys]; {@code null} for none
      */
     record Sequence(
-            int batch, long row, long rows, long key, long keys, long rowPosition, long keyPosition, Tensor keyBias) {
-        /** Each row of a batch, of whose positions nothing is known. */
-        static List<Sequence> wholeRows(Tensor q_BHTD, Tensor k_BKSD) {
+            int batch,
+            long row,
+            long rows,
+            long key,
+            long keys,
+            long rowPosition,
+            long keyPosition,
+            long prefix,
+            Tensor keyBias) {}
+
+    /**
+     * What queries see.
+     *
+     * @param near keys in a band, and at the start
+     * @param stride the distance of far keys, 0 where there are none
+     * @param slopes what a distance of 1 adds to a score, fp32 [H, 1, 1]; {@code null} for nothing
+     */
+    record Visible(List<Sequence> sequences, VisibleKeys near, int stride, Tensor slopes) {
+        /** Each row of a batch sees all of its keys. */
+        static Visible all(Tensor q_BHTD, Tensor k_BKSD) {
             List<Sequence> rows = new ArrayList<>();
             for (int b = 0; b < q_BHTD.size(0); b++) {
-                rows.add(new Sequence(b, 0, q_BHTD.size(2), 0, k_BKSD.size(2), 0, 0, null));
+                rows.add(new Sequence(b, 0, q_BHTD.size(2), 0, k_BKSD.size(2), 0, 0, 0, null));
             }
-            return rows;
+            return new Visible(rows, VisibleKeys.all(), 0, null);
         }
     }
 
     private final List<Sequence> sequences;
     private final VisibleKeys near;
-    /** The stride of far keys, 0 where there are none. */
     private final int stride;
-
+    private final Tensor slopes;
     private final AttentionTiles.Scores scores;
+    private final boolean hasMask;
+    private final boolean hasSinks;
 
-    /** {@code mask} says what queries see beside a tensor among the inputs; its biases are the sequences'. */
-    BlockwiseAttention(List<Sequence> sequences, Mask mask, AttentionTiles.Scores scores) {
-        this.sequences = sequences;
-        this.near = mask == null ? VisibleKeys.all() : VisibleKeys.of(mask);
-        this.stride = mask != null && mask.sparse() instanceof SparsePattern.Strided s ? s.stride() : 0;
+    /**
+     * @param hasMask whether the fourth input is an additive mask
+     * @param hasSinks whether the last input holds the logits of sinks
+     */
+    BlockwiseAttention(Visible visible, AttentionTiles.Scores scores, boolean hasMask, boolean hasSinks) {
+        this.sequences = visible.sequences;
+        this.near = visible.near;
+        this.stride = visible.stride;
+        this.slopes = visible.slopes;
         this.scores = scores;
+        this.hasMask = hasMask;
+        this.hasSinks = hasSinks;
     }
 
     /** A share of the work: some key-value heads of a sequence. */
     private record Piece(int number, Sequence sequence, TilePlan near, TilePlan far, long head, long heads) {}
 
-    private record PlanKey(long rows, long keys, long rowPosition, long keyPosition) {}
+    private record PlanKey(long rows, long keys, long rowPosition, long keyPosition, long prefix) {}
 
     private List<Piece> pieces(Tensor q_BHTD, Tensor k_BKSD) {
         Device device = q_BHTD.device();
@@ -80,9 +106,11 @@ final class BlockwiseAttention implements HandWrittenOperator {
         Map<PlanKey, TilePlan> farPlans = new HashMap<>();
         List<Piece> pieces = new ArrayList<>();
         for (Sequence s : sequences) {
-            PlanKey key = new PlanKey(s.rows, s.keys, s.rowPosition, s.keyPosition);
+            PlanKey key = new PlanKey(s.rows, s.keys, s.rowPosition, s.keyPosition, s.prefix);
             TilePlan plan = plans.computeIfAbsent(
-                    key, x -> TilePlan.of(near, s.rows, s.keys, s.rowPosition, s.keyPosition, tileRows, device));
+                    key,
+                    x -> TilePlan.of(
+                            near.withPrefix(s.prefix), s.rows, s.keys, s.rowPosition, s.keyPosition, tileRows, device));
             TilePlan far = stride == 0 ? null : farPlans.computeIfAbsent(key, x -> farPlan(s, device));
             for (long head = 0; head < kv; head += heads) {
                 pieces.add(new Piece(pieces.size(), s, plan, far, head, Math.min(heads, kv - head)));
@@ -113,7 +141,24 @@ final class BlockwiseAttention implements HandWrittenOperator {
                 queries(p, inputs.get(0), inputs.get(1)),
                 keys(p, inputs.get(1)),
                 keys(p, inputs.get(2)),
-                new AttentionTiles.Added(keyBias(p, inputs), inputs.size() > 3 ? mask(p, inputs) : null));
+                new AttentionTiles.Added(
+                        keyBias(p, inputs), hasMask ? mask(p, inputs, inputs.get(3)) : null, distances(p, inputs)));
+    }
+
+    private AttentionTiles.Distances distances(Piece p, List<Tensor> inputs) {
+        return slopes == null
+                ? null
+                : new AttentionTiles.Distances(
+                        perHead(p, slopes.view(1, -1, 1, 1), inputs),
+                        p.sequence.rowPosition,
+                        p.sequence.keyPosition,
+                        1);
+    }
+
+    /** A number for each of a piece's heads, [N, G, 1, 1], from [1, H, 1, 1]. */
+    private static Tensor perHead(Piece p, Tensor x_1H11, List<Tensor> inputs) {
+        long kv = inputs.get(1).size(1);
+        return x_1H11.view(kv, x_1H11.size(1) / kv, 1, 1).narrow(0, p.head, p.heads);
     }
 
     private static Tensor queries(Piece p, Tensor x_BHTD, Tensor k_BKSD) {
@@ -141,10 +186,6 @@ final class BlockwiseAttention implements HandWrittenOperator {
     }
 
     /** The part of an additive mask, or of the sums of its gradient, that a piece sees: [N or 1, G or 1, T or 1, S or 1]. */
-    private static Tensor mask(Piece p, List<Tensor> inputs) {
-        return mask(p, inputs, inputs.get(3));
-    }
-
     private static Tensor mask(Piece p, List<Tensor> inputs, Tensor mask) {
         long kv = inputs.get(1).size(1);
         long group = inputs.get(0).size(1) / kv;
@@ -179,6 +220,10 @@ final class BlockwiseAttention implements HandWrittenOperator {
             if (p.far != null) {
                 addFar(p, x, y, sums);
             }
+            if (hasSinks) {
+                Tensor sinks = perHead(p, inputs.getLast().to(DType.FP32).view(1, -1, 1, 1), inputs);
+                join(y, sums, null, sinks);
+            }
         });
         return new Result(inputs, out, logSums);
     }
@@ -194,24 +239,34 @@ final class BlockwiseAttention implements HandWrittenOperator {
         Tensor farY = Tensor.empty(q.dtype(), q.device(), q.shape());
         Tensor farSums = Tensor.empty(DType.FP32, q.device(), q.size(0), q.size(1), q.size(2), 1);
         tiles(q, p, 1).forward(q, keys.apartKeys(x.k), keys.apartKeys(x.v), p.far, farBias(p, x, keys), farY, farSums);
-        Tensor there = rows.together(farSums, p.heads);
-        Tensor most = sums.maximum(there);
-        Tensor all = sums.sub(most).exp_().add_(there.sub(most).exp_()).log().add_(most);
-        y.copy_(y.mul(sums.sub(all).exp_())
-                .add(rows.together(farY, p.heads).mul(there.sub(all).exp_())));
+        join(y, sums, rows.together(farY, p.heads), rows.together(farSums, p.heads));
+    }
+
+    /** Makes of two results that of all keys together; {@code other} {@code null} where those keys have no values. */
+    private static void join(Tensor y, Tensor sums, Tensor other, Tensor otherSums) {
+        Tensor most = sums.maximum(otherSums);
+        Tensor all =
+                sums.sub(most).exp_().add_(otherSums.sub(most).exp_()).log().add_(most);
+        Tensor mine = y.mul(sums.sub(all).exp_());
+        y.copy_(other == null ? mine : mine.add(other.mul(otherSums.sub(all).exp_())));
         sums.copy_(all);
     }
 
     /** Biases of keys; keys that fill up the last stride are hidden. */
     private AttentionTiles.Added farBias(Piece p, Operands x, Strides keys) {
-        if (x.added.mask() != null) {
-            throw new IllegalArgumentException("a strided pattern beside an additive mask");
-        }
+        AttentionTiles.Distances near = x.added.distances();
+        AttentionTiles.Distances far = near == null
+                ? null
+                : new AttentionTiles.Distances(
+                        near.slopes()
+                                .unsqueeze(1)
+                                .expand(p.heads, stride, x.q.size(1), 1, 1)
+                                .reshape(p.heads * stride, x.q.size(1), 1, 1),
+                        p.sequence.rowPosition / stride,
+                        p.sequence.keyPosition / stride,
+                        stride);
         Tensor bias = x.added.keyBias();
         Tensor hidden = keys.filler(x.q.device());
-        if (hidden == null && bias == null) {
-            return AttentionTiles.Added.NONE;
-        }
         Tensor all = null;
         if (bias != null) {
             long n = p.heads;
@@ -223,7 +278,7 @@ final class BlockwiseAttention implements HandWrittenOperator {
             Tensor each = hidden.repeat(p.heads, 1, 1, 1);
             all = all == null ? each : all.add(each);
         }
-        return new AttentionTiles.Added(all, null);
+        return new AttentionTiles.Added(all, null, far);
     }
 
     /** What the backward needs: the inputs, the result, and a number a row. */
@@ -237,7 +292,7 @@ final class BlockwiseAttention implements HandWrittenOperator {
             for (Tensor input : inputs) {
                 held.add(input.detach().keep());
             }
-            maskWanted = inputs.size() > 3 && inputs.get(3).requiresGrad();
+            maskWanted = hasMask && inputs.get(3).requiresGrad();
             held.add(out.keep());
             held.add(logSums.keep());
         }
@@ -256,8 +311,10 @@ final class BlockwiseAttention implements HandWrittenOperator {
             List<Piece> pieces = pieces(q, inputs.get(1));
             List<Tensor> sums = new ArrayList<>();
             for (Tensor input : inputs) {
-                sums.add(sums.size() < 3 || maskWanted ? Tensor.zeros(DType.FP32, q.device(), input.shape()) : null);
+                boolean wanted = sums.size() < 3 || sums.size() == 3 && maskWanted;
+                sums.add(wanted ? Tensor.zeros(DType.FP32, q.device(), input.shape()) : null);
             }
+            Tensor deltas_BHT1 = Tensor.zeros(DType.FP32, q.device(), logSums.shape());
             // Sequences share what is added to a mask's gradient.
             boolean inline = isInline(q, pieces) || maskWanted;
             ParallelOperators.run(pieces.size(), inline, number -> {
@@ -265,7 +322,8 @@ final class BlockwiseAttention implements HandWrittenOperator {
                 Operands x = operands(p, inputs);
                 Tensor dy = queries(p, dOut, inputs.get(1));
                 Tensor y = queries(p, out, inputs.get(1));
-                Tensor deltas = dy.to(DType.FP32).mul(y).sum(true, -1);
+                Tensor deltas = queries(p, deltas_BHT1, inputs.get(1));
+                deltas.copy_(dy.to(DType.FP32).mul(y).sum(true, -1));
                 AttentionTiles.Sums to = new AttentionTiles.Sums(
                         queries(p, sums.get(0), inputs.get(1)),
                         keys(p, sums.get(1)),
@@ -277,6 +335,14 @@ final class BlockwiseAttention implements HandWrittenOperator {
                     farBackward(p, x, dy, rowSums, deltas, to);
                 }
             });
+            if (hasSinks) {
+                // A sink's score has the gradient P·(0 - δ), as it has no value.
+                Tensor sinks_1H11 = inputs.getLast().to(DType.FP32).view(1, -1, 1, 1);
+                Tensor shares = sinks_1H11.sub(logSums).exp_();
+                sums.set(
+                        inputs.size() - 1,
+                        shares.mul(deltas_BHT1).sum(false, 0, 2, 3).neg());
+            }
             List<Tensor> gradients = new ArrayList<>();
             for (int i = 0; i < inputs.size(); i++) {
                 gradients.add(

@@ -1,43 +1,60 @@
 package quern.nn;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Tensor;
 
 /**
- * What a mask is in one call, so that attention in blocks needs no tensor of all queries and keys.
- *
- * @param queries T
- * @param past positions before the first query
- * @param padding [B, past + T], 0 = hidden; {@code null} when nothing is
- * @param address the memory of the tensor in the flow that says the same, 0 where there is none
+ * What a mask is in one call, so that attention in blocks needs no tensor of all queries and keys: T queries, and before them
+ * {@code past} positions.
  */
-record CallMask(Mask mask, long queries, long past, long[][] padding, long address) {
-    /** {@code padding_BS} may be {@code null}. */
-    static CallMask of(Mask mask, long queries, long past, Tensor padding_BS, Tensor written) {
-        long[][] rows = null;
-        if (padding_BS != null) {
-            long[] all = padding_BS.toLongs();
-            int width = Math.toIntExact(padding_BS.size(1));
-            rows = new long[Math.toIntExact(padding_BS.size(0))][];
-            boolean any = false;
-            for (int b = 0; b < rows.length; b++) {
-                rows[b] = java.util.Arrays.copyOfRange(all, b * width, (b + 1) * width);
-                for (long real : rows[b]) {
-                    any |= real == 0;
-                }
-            }
-            rows = any ? rows : null;
+final class CallMask {
+    private final Mask mask;
+    private final long queries;
+    private final long past;
+    /** [B][past + T], 0 = hidden; {@code null} when nothing is. */
+    private final long[][] padding;
+    /** [B] real tokens of each row's prefix; {@code null} for none. */
+    private final long[] prefixes;
+    /** The memory of the tensor in the flow that says the same; 0 where there is none. */
+    private long address;
+
+    /** {@code padding_BS} and {@code prefixes_B} may be {@code null}. */
+    CallMask(Mask mask, long queries, long past, Tensor padding_BS, Tensor prefixes_B) {
+        this.mask = mask;
+        this.queries = queries;
+        this.past = past;
+        this.padding = padding_BS == null ? null : rows(padding_BS);
+        this.prefixes = prefixes_B == null ? null : prefixes_B.toLongs();
+    }
+
+    private static long[][] rows(Tensor padding_BS) {
+        long[] all = padding_BS.toLongs();
+        if (Arrays.stream(all).allMatch(real -> real != 0)) {
+            return null;
         }
-        return new CallMask(mask, queries, past, rows, written == null ? 0 : address(written));
+        int width = Math.toIntExact(padding_BS.size(1));
+        long[][] rows = new long[all.length / width][];
+        Arrays.setAll(rows, b -> Arrays.copyOfRange(all, b * width, (b + 1) * width));
+        return rows;
     }
 
     private static long address(Tensor tensor) {
         return tensor.device().isCuda() || !tensor.isContiguous()
                 ? 0
                 : tensor.memory().address();
+    }
+
+    /** Tells the pass, and writes the mask's tensor into the flow; where attention goes in blocks one of no elements. */
+    void write(String name, DType dtype, Device device, Flow flow, Pass pass) {
+        boolean blockwise = pass.takesOperators() && pass.attention().isBlockwise(queries, past + queries);
+        Tensor tensor = blockwise ? Tensor.empty(dtype, device, 0) : tensor(dtype, device);
+        address = address(tensor);
+        flow.put(name, tensor);
+        pass.putMask(name, this);
     }
 
     /** Whether a tensor in the flow is still the one that says what this does, or the empty one that stands for this. */
@@ -47,13 +64,19 @@ record CallMask(Mask mask, long queries, long past, long[][] padding, long addre
 
     /** Whether exactly the later keys are hidden, and nothing is before the queries. */
     boolean isPlainCausal() {
-        return mask.isCausal() && past == 0 && padding == null;
+        return mask.isCausal() && past == 0 && padding == null && prefixes == null;
+    }
+
+    long queries() {
+        return queries;
     }
 
     /** The additive mask for all queries and keys. */
     Tensor tensor(DType dtype, Device device) {
         Tensor padding_BS = padding == null ? null : paddingTensor().to(device);
-        return mask.of(queries, past, padding_BS, dtype, device);
+        Tensor prefixes_B =
+                prefixes == null ? null : Tensor.of(prefixes, prefixes.length).to(device);
+        return mask.of(queries, past, padding_BS, prefixes_B, dtype, device);
     }
 
     private Tensor paddingTensor() {
@@ -66,14 +89,14 @@ record CallMask(Mask mask, long queries, long past, long[][] padding, long addre
     }
 
     /**
-     * The sequences that queries and keys in memory hold: each row of the batch without the padding at its ends.
+     * What queries and keys in memory see: each row of the batch is a sequence without the padding at its ends.
      *
      * @param keys S, of which the last stands at position past + T - 1
      */
-    List<BlockwiseAttention.Sequence> sequences(int batch, long keys, Device device) {
+    BlockwiseAttention.Visible visible(int batch, long keys, Device device) {
         long total = past + queries;
         long firstKey = total - keys;
-        List<BlockwiseAttention.Sequence> result = new ArrayList<>();
+        List<BlockwiseAttention.Sequence> sequences = new ArrayList<>();
         for (int b = 0; b < batch; b++) {
             long start = 0;
             long end = total;
@@ -96,7 +119,7 @@ record CallMask(Mask mask, long queries, long past, long[][] padding, long addre
                 continue;
             }
             Tensor bias = bias(holes ? padding[b] : null, start, key, end);
-            result.add(new BlockwiseAttention.Sequence(
+            sequences.add(new BlockwiseAttention.Sequence(
                     b,
                     row - past,
                     end - row,
@@ -104,28 +127,36 @@ record CallMask(Mask mask, long queries, long past, long[][] padding, long addre
                     end - key,
                     row - start,
                     key - start,
+                    prefixes == null ? 0 : prefixes[b],
                     bias == null ? null : bias.to(device)));
         }
-        return result;
+        return visible(sequences, device);
     }
 
     /** One sequence for each of documents one behind another. */
-    List<BlockwiseAttention.Sequence> sequences(DocumentBorders documents, Device device) {
-        List<BlockwiseAttention.Sequence> result = new ArrayList<>();
+    BlockwiseAttention.Visible visible(DocumentBorders documents, Device device) {
+        List<BlockwiseAttention.Sequence> sequences = new ArrayList<>();
         for (int i = 0; i < documents.count(); i++) {
             long start = documents.starts()[i];
             long length = documents.length(i);
             Tensor bias = bias(null, 0, 0, length);
-            result.add(new BlockwiseAttention.Sequence(
-                    0, start, length, start, length, 0, 0, bias == null ? null : bias.to(device)));
+            sequences.add(new BlockwiseAttention.Sequence(
+                    0, start, length, start, length, 0, 0, 0, bias == null ? null : bias.to(device)));
         }
-        return result;
+        return visible(sequences, device);
+    }
+
+    private BlockwiseAttention.Visible visible(List<BlockwiseAttention.Sequence> sequences, Device device) {
+        Tensor slopes =
+                mask.isBiasedByDistance() ? mask.alibi().slopesByDistance().to(device) : null;
+        int stride = mask.sparse() instanceof SparsePattern.Strided s ? s.stride() : 0;
+        return new BlockwiseAttention.Visible(sequences, VisibleKeys.of(mask), stride, slopes);
     }
 
     /** What is added to every score of a key, fp32 [H or 1, 1, keys], for keys [from, to) of a text that begins at start. */
     private Tensor bias(long[] real, long start, long from, long to) {
         Tensor bias = null;
-        if (mask.alibi() != null) {
+        if (mask.alibi() != null && !mask.isBiasedByDistance()) {
             long[] positions = new long[Math.toIntExact(to - from)];
             long position = -1;
             for (long i = start; i < to; i++) {

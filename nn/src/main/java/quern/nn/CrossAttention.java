@@ -60,11 +60,9 @@ public final class CrossAttention implements Branch {
         Tensor y_BTD = blockwise
                 ? Attention.blockwise(
                         List.of(q_BHTD, source.keys(), source.values()),
-                        BlockwiseAttention.Sequence.wholeRows(q_BHTD, source.keys()),
-                        null,
+                        BlockwiseAttention.Visible.all(q_BHTD, source.keys()),
                         mask,
-                        shape.scale(),
-                        0,
+                        new Attention.Scores(shape.scale(), 0),
                         shape.attentionDropout(),
                         pass,
                         owner + "/cross")

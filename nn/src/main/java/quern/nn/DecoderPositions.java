@@ -51,7 +51,7 @@ public final class DecoderPositions extends Segment {
         Tensor bias = flow.find(RelativePositionBias.OUTPUT);
         flow.put("position_ids", Tensor.arange(past + t, DType.INT64, device).narrow(0, past, t));
         if (bias == null) {
-            Positions.putMask(Positions.MASK, Mask.causal(), t, past, null, dtype, flow, pass);
+            new CallMask(Mask.causal(), t, past, null, null).write(Positions.MASK, dtype, device, flow, pass);
         } else {
             flow.put(Positions.MASK, bias.add(Mask.causal().of(t, past, null, dtype, device)));
         }

@@ -70,7 +70,11 @@ final class FusedBlock implements HandWritten {
     /** As above, however small; {@code by} asks for certain products. */
     static Optional<HandWritten> ofAnySize(List<Residual> steps, Flow flow, Pass pass, Optional<By> by) {
         Tensor x = flow.get("hidden_states");
-        if (!Kernels.available() || pass.cache() != null || x.device().isCuda() || !isFusible(x)) {
+        if (!Kernels.available()
+                || pass.attention() == AttentionImplementation.EAGER
+                || pass.cache() != null
+                || x.device().isCuda()
+                || !isFusible(x)) {
             return Optional.empty();
         }
         Optional<BlockParts> parts = BlockParts.of(steps, pass).filter(BlockParts::isUniform);

@@ -15,9 +15,10 @@ import quern.tensor.Tensor;
  * @param ahead whether a query sees later keys too
  * @param reach how far apart query and key may be at most; {@code 0} sees only itself
  * @param alibi biases by distance; {@code null} for none
+ * @param prefix whether the tokens of a row's prefix see each other whole, later ones too
  * @param sparse which of these keys a query sees; {@code null} for all
  */
-public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, SparsePattern sparse) {
+public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix, SparsePattern sparse) {
     /**
      * Attention with linear biases (Press et al. 2022, arXiv:2108.12409): factor · slope · position of the key, a slope a
      * head.
@@ -57,11 +58,27 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, SparsePattern 
                     ? biases.to(dtype)
                     : biases.to(DType.FP32).mul(factor).to(dtype);
         }
+
+        /** What a distance of 1 adds where biases are by distance, fp32 [H, 1, 1]. */
+        Tensor slopesByDistance() {
+            return Tensor.of(slopes, slopes.length, 1, 1).mul(-factor);
+        }
+
+        /** -slope · distance [1, H, T, S] for {@code t} queries, the last of {@code s} positions. */
+        Tensor byDistance(long t, long s, DType dtype, Device device) {
+            Tensor keys_S = Tensor.arange(s, DType.FP32, device);
+            Tensor queries_T1 = keys_S.narrow(0, s - t, t).unsqueeze(-1);
+            Tensor slopes_H11 = Tensor.of(slopes, slopes.length, 1, 1).to(device);
+            return slopes_H11
+                    .mul(queries_T1.sub(keys_S).abs().mul(-factor))
+                    .unsqueeze(0)
+                    .to(dtype);
+        }
     }
 
     /** Every key up to the query itself. */
     public static Mask causal() {
-        return new Mask(false, OptionalInt.empty(), null, null);
+        return new Mask(false, OptionalInt.empty(), null, false, null);
     }
 
     /** The {@code window} newest keys, the query's own among them. */
@@ -69,48 +86,58 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, SparsePattern 
         if (window < 1) {
             throw new IllegalArgumentException("a window of " + window + " keys; at least 1 is needed");
         }
-        return new Mask(false, OptionalInt.of(window - 1), null, null);
+        return new Mask(false, OptionalInt.of(window - 1), null, false, null);
     }
 
     /** Every key. */
     public static Mask bidirectional() {
-        return new Mask(true, OptionalInt.empty(), null, null);
+        return new Mask(true, OptionalInt.empty(), null, false, null);
     }
 
     /** Keys at most {@code reach} positions before or after the query. */
     public static Mask bidirectional(int reach) {
-        return new Mask(true, OptionalInt.of(reach), null, null);
+        return new Mask(true, OptionalInt.of(reach), null, false, null);
     }
 
-    /** The same with biases. */
+    /**
+     * Every key up to the query itself, and within a row's prefix every key (prefix language modelling, Raffel et al. 2020,
+     * arXiv:1910.10683, section 3.2.1). {@code prefix_lengths} in the flow says how many of a row's first real tokens are its
+     * prefix; without it there is none.
+     */
+    public static Mask causalBehindPrefix() {
+        return new Mask(false, OptionalInt.empty(), null, true, null);
+    }
+
+    /**
+     * The same with biases. Where a query sees no later key they grow with the key's position, else they shrink with its
+     * distance on both sides, which is the same but for a number that softmax takes away.
+     */
     public Mask with(Alibi biases) {
-        return new Mask(ahead, reach, biases, sparse);
+        return new Mask(ahead, reach, biases, prefix, sparse);
     }
 
     /** Of the keys up to the query, those of a sparse pattern. */
     public static Mask causal(SparsePattern sparse) {
-        return new Mask(false, OptionalInt.empty(), null, sparse);
+        return new Mask(false, OptionalInt.empty(), null, false, sparse);
     }
 
     /** The keys of a sparse pattern on both sides. */
     public static Mask bidirectional(SparsePattern sparse) {
-        return new Mask(true, OptionalInt.empty(), null, sparse);
+        return new Mask(true, OptionalInt.empty(), null, false, sparse);
     }
 
-    /** Whether it hides exactly the later keys. */
+    /** Whether it hides exactly the later keys, where no row has a prefix. */
     boolean isCausal() {
         return !ahead && reach.isEmpty() && alibi == null && sparse == null;
     }
 
-    /** Whether the query at position {@code q} sees the key at position {@code k}, both from the first real token on. */
-    boolean sees(long q, long k) {
-        return (ahead || k <= q)
-                && (reach.isEmpty() || Math.abs(q - k) <= reach.getAsInt())
-                && (sparse == null || sparse.sees(q, k));
+    /** Whether biases are by the distance of key and query, not by the key alone. */
+    boolean isBiasedByDistance() {
+        return alibi != null && (ahead || prefix);
     }
 
     /** Whether what a query sees depends on distances alone, not on where the sequence starts. */
-    boolean isByDistance() {
+    private boolean isByDistance() {
         return sparse == null || sparse instanceof SparsePattern.Strided;
     }
 
@@ -128,6 +155,15 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, SparsePattern 
      *     sees everything, so that its row stays finite
      */
     Tensor of(long t, long past, Tensor padding_BS, DType dtype, Device device) {
+        return of(t, past, padding_BS, null, dtype, device);
+    }
+
+    /**
+     * As above.
+     *
+     * @param prefixes_B int64 [B], real tokens of each row's prefix; {@code null} for none
+     */
+    Tensor of(long t, long past, Tensor padding_BS, Tensor prefixes_B, DType dtype, Device device) {
         if (sparse != null) {
             return withBiases(sparse(t, past, padding_BS, dtype, device), t, past, padding_BS, dtype, device);
         }
@@ -143,6 +179,9 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, SparsePattern 
                 mask = mask.add(far.triu(kept + reach.getAsInt() + 1));
             }
         }
+        if (prefixes_B != null) {
+            mask = withPrefixes(mask, past, padding_BS, prefixes_B);
+        }
         if (padding_BS != null) {
             mask = Attention.paddedMask(padding_BS.narrow(1, past - kept, kept + t), mask);
         }
@@ -154,10 +193,31 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, SparsePattern 
             return mask;
         }
         long kept = kept(past);
+        if (isBiasedByDistance()) {
+            return mask.add(alibi.byDistance(t, kept + t, dtype, device));
+        }
         Tensor positions = padding_BS == null
                 ? Tensor.arange(past + t, DType.INT64, device)
                 : padding_BS.cumsum(-1).sub(1).mul(padding_BS);
         return mask.add(alibi.biases(positions.narrow(-1, past - kept, kept + t), dtype));
+    }
+
+    /** [B, 1, T, S]. */
+    private static Tensor withPrefixes(Tensor mask_TS, long past, Tensor padding_BS, Tensor prefixes_B) {
+        Tensor prefixes_B1 = prefixes_B.unsqueeze(-1);
+        if (past > 0 && prefixes_B.max().item() > past) {
+            throw new IllegalArgumentException(
+                    "a prefix of %d tokens after %d: its tokens see each other, so they must be read in one piece"
+                            .formatted((long) prefixes_B.max().item(), past));
+        }
+        Tensor columns_1S = Tensor.arange(past + mask_TS.size(0), DType.INT64, mask_TS.device())
+                .narrow(0, past + mask_TS.size(0) - mask_TS.size(1), mask_TS.size(1))
+                .unsqueeze(0);
+        Tensor last_B1 = padding_BS == null
+                ? prefixes_B1
+                : padding_BS.argmax(-1).unsqueeze(-1).add(prefixes_B1);
+        Tensor inside_B11S = columns_1S.sub(last_B1).lt(0).unsqueeze(1).unsqueeze(1);
+        return mask_TS.unsqueeze(0).unsqueeze(0).maskedFill(inside_B11S, 0);
     }
 
     /** Where the pattern depends on positions and rows start at different places, each row has its own mask. */
@@ -183,7 +243,7 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, SparsePattern 
         int at = 0;
         for (long q = past; q < past + t; q++) {
             for (long k = 0; k < past + t; k++) {
-                rows[at++] = sees(q - start, k - start) ? 0 : Float.NEGATIVE_INFINITY;
+                rows[at++] = (ahead || k <= q) && sparse.sees(q - start, k - start) ? 0 : Float.NEGATIVE_INFINITY;
             }
         }
         return Tensor.of(rows, t, past + t);

@@ -110,8 +110,18 @@ public final class Network implements AutoCloseable {
         hooks.remove(hook);
     }
 
-    /** How attention is computed from now on; {@link AttentionImplementation#AUTO} at first. */
+    /**
+     * How attention is computed from now on; {@link AttentionImplementation#AUTO} at first.
+     *
+     * @throws IllegalArgumentException where blocks are asked for and a segment's attention can't take them
+     */
     public Network setAttention(AttentionImplementation implementation) {
+        if (implementation == AttentionImplementation.FLASH) {
+            segments().stream().filter(s -> !s.takesBlocks()).findFirst().ifPresent(s -> {
+                throw new IllegalArgumentException(
+                        "segment '%s' has attention that needs all its scores at once".formatted(s.name()));
+            });
+        }
         attention = implementation;
         return this;
     }

@@ -42,12 +42,20 @@ public final class Positions extends Segment {
 
     static final String ROTARY = "rotary";
 
+    /** How many of a row's first real tokens see each other whole, int64 [B]; see {@link Mask#prefix}. */
+    public static final String PREFIX_LENGTHS = "prefix_lengths";
+
     private static final PositionIds USUAL_IDS = PositionIds.firstRealToken();
+    private static final Source USUAL_SOURCE = new Source("input_ids", "attention_mask", false);
+
+    /** The names of the tokens and of their padding in the flow, and whether biases by distance are there too. */
+    private record Source(String tokens, String padding, boolean biased) {}
 
     private final DType dtype;
     private final Map<String, Mask> masks;
     private final Map<String, RotaryFrequencies> rotaries;
     private final PositionIds ids;
+    private final Source source;
 
     /**
      * A causal {@code mask}, and with {@code rotary} the tables {@code rotary_cos} and {@code rotary_sin}.
@@ -56,7 +64,13 @@ public final class Positions extends Segment {
      * @param rotary null for models without rotary positions
      */
     public Positions(String name, DType dtype, RotaryFrequencies rotary) {
-        this(name, dtype, Map.of(MASK, Mask.causal()), rotary == null ? Map.of() : Map.of(ROTARY, rotary), USUAL_IDS);
+        this(
+                name,
+                dtype,
+                Map.of(MASK, Mask.causal()),
+                rotary == null ? Map.of() : Map.of(ROTARY, rotary),
+                USUAL_IDS,
+                USUAL_SOURCE);
     }
 
     private Positions(
@@ -64,31 +78,43 @@ public final class Positions extends Segment {
             DType dtype,
             Map<String, Mask> masks,
             Map<String, RotaryFrequencies> rotaries,
-            PositionIds ids) {
+            PositionIds ids,
+            Source source) {
         super(name);
         this.dtype = dtype;
         this.masks = masks;
         this.rotaries = rotaries;
         this.ids = ids;
+        this.source = source;
     }
 
     /** The same with {@code mask} under this name, beside or in place of what is there. */
     public Positions withMask(String name, Mask mask) {
         Map<String, Mask> more = new LinkedHashMap<>(masks);
         more.put(name, mask);
-        return new Positions(name(), dtype, more, rotaries, ids);
+        return new Positions(name(), dtype, more, rotaries, ids, source);
     }
 
     /** The same with tables {@code NAME_cos} and {@code NAME_sin}. */
     public Positions withRotary(String name, RotaryFrequencies rotary) {
         Map<String, RotaryFrequencies> more = new LinkedHashMap<>(rotaries);
         more.put(name, rotary);
-        return new Positions(name(), dtype, masks, more, ids);
+        return new Positions(name(), dtype, masks, more, ids, source);
     }
 
     /** The same with positions counted in another way. */
     public Positions withPositionIds(PositionIds other) {
-        return new Positions(name(), dtype, masks, rotaries, other);
+        return new Positions(name(), dtype, masks, rotaries, other, source);
+    }
+
+    /** The same for the tokens called {@code tokens}, of which none is hidden: what a decoder beside an encoder writes. */
+    public Positions withUnpaddedTokens(String tokens) {
+        return new Positions(name(), dtype, masks, rotaries, ids, new Source(tokens, null, source.biased));
+    }
+
+    /** The same with {@code position_bias} [1, H, T, S], which a {@link RelativePositionBias} wrote, added to every mask. */
+    public Positions withBias() {
+        return new Positions(name(), dtype, masks, rotaries, ids, new Source(source.tokens, source.padding, true));
     }
 
     /**
@@ -97,6 +123,7 @@ public final class Positions extends Segment {
      */
     boolean isUsual() {
         return ids == USUAL_IDS
+                && source.equals(USUAL_SOURCE)
                 && Mask.causal().equals(masks.get(MASK))
                 && Set.of(ROTARY).containsAll(rotaries.keySet());
     }
@@ -113,12 +140,19 @@ public final class Positions extends Segment {
 
     @Override
     public List<String> reads() {
-        return List.of("input_ids");
+        return source.biased ? List.of(source.tokens, RelativePositionBias.OUTPUT) : List.of(source.tokens);
     }
 
     @Override
     public List<String> readsIfPresent() {
-        return List.of("attention_mask", DocumentBorders.NAME);
+        List<String> names = new ArrayList<>(List.of(DocumentBorders.NAME));
+        if (source.padding != null) {
+            names.add(source.padding);
+        }
+        if (masks.values().stream().anyMatch(Mask::prefix)) {
+            names.add(PREFIX_LENGTHS);
+        }
+        return names;
     }
 
     @Override
@@ -136,22 +170,25 @@ public final class Positions extends Segment {
 
     @Override
     public void forward(Flow flow, Pass pass) {
-        Tensor ids_BT = flow.get("input_ids");
+        Tensor ids_BT = flow.get(source.tokens);
         Device device = ids_BT.device();
         long t = ids_BT.size(1);
         long past = pass.cache() == null ? 0 : pass.cache().length();
-        Tensor padding_BS = flow.find("attention_mask");
+        Tensor padding_BS = source.padding == null ? null : flow.find(source.padding);
+        Tensor prefixes_B = flow.find(PREFIX_LENGTHS);
         DocumentBorders documents = DocumentBorders.of(flow, ids_BT);
         if (documents != null) {
-            if (padding_BS != null || past > 0) {
-                throw new IllegalArgumentException("documents one behind another have no padding and no cache");
+            if (padding_BS != null || past > 0 || prefixes_B != null) {
+                throw new IllegalArgumentException(
+                        "documents one behind another have no padding, no prefixes and no cache");
             }
             ofDocuments(documents, ids_BT, flow, pass);
             return;
         }
         Tensor positions = ids.of(ids_BT, padding_BS, past);
         flow.put("position_ids", positions);
-        masks.forEach((name, mask) -> putMask(name, mask, t, past, padding_BS, dtype, flow, pass));
+        masks.forEach((name, mask) ->
+                putMask(name, new CallMask(mask, t, past, padding_BS, mask.prefix() ? prefixes_B : null), flow, pass));
         rotaries.forEach((name, rotary) -> {
             Tensor frequencies = rotary.inverseFrequencies(past + t).to(device);
             Rotary.CosSin angles = Rotary.angles(positions, frequencies, rotary.attentionScaling());
@@ -173,14 +210,22 @@ public final class Positions extends Segment {
                 : pass.mask(name).tensor(like.dtype(), like.device());
     }
 
-    /** Writes a mask and tells the pass what it is; where attention goes in blocks, which ask the pass, no more than that. */
-    static void putMask(
-            String name, Mask mask, long t, long past, Tensor padding_BS, DType dtype, Flow flow, Pass pass) {
-        Device device = padding_BS == null ? flow.get("position_ids").device() : padding_BS.device();
-        boolean blockwise = pass.takesOperators() && pass.attention().isBlockwise(t, past + t);
-        Tensor tensor = blockwise ? Tensor.empty(dtype, device, 0) : mask.of(t, past, padding_BS, dtype, device);
-        flow.put(name, tensor);
-        pass.putMask(name, CallMask.of(mask, t, past, padding_BS, tensor));
+    private void putMask(String name, CallMask mask, Flow flow, Pass pass) {
+        if (source.biased) {
+            flow.put(name, biased(mask.tensor(dtype, flow.get(source.tokens).device()), flow));
+        } else {
+            mask.write(name, dtype, flow.get(source.tokens).device(), flow, pass);
+        }
+    }
+
+    /** With the biases for the keys that the mask is for, the newest ones. */
+    private Tensor biased(Tensor mask, Flow flow) {
+        if (!source.biased) {
+            return mask;
+        }
+        Tensor bias_1HTS = flow.get(RelativePositionBias.OUTPUT);
+        long keys = mask.size(-1);
+        return mask.add(bias_1HTS.narrow(-1, bias_1HTS.size(-1) - keys, keys));
     }
 
     private void ofDocuments(DocumentBorders documents, Tensor ids_1N, Flow flow, Pass pass) {
@@ -189,7 +234,7 @@ public final class Positions extends Segment {
         Tensor positions =
                 documents.join(-1, (i, t) -> ids.of(ids_1N.narrow(1, documents.starts()[i], t), null, 0));
         flow.put("position_ids", positions);
-        masks.forEach((name, mask) -> putMask(name, mask, longest, 0, null, dtype, flow, pass));
+        masks.forEach((name, mask) -> putMask(name, new CallMask(mask, longest, 0, null, null), flow, pass));
         rotaries.forEach((name, rotary) -> {
             // Where frequencies follow the length, each document has its own.
             boolean alike = rotary.keepsKeys(1, longest);

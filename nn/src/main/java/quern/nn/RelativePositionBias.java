@@ -9,7 +9,8 @@ import quern.tensor.Tensor;
 /**
  * T5's learned biases on attention scores by the distance between query and key (Raffel et al. 2020, arXiv:1910.10683,
  * section 2.1): near distances have a bucket each, farther ones share buckets of logarithmically growing width, all from
- * the largest distance on the last. Writes {@code position_bias} [1, H, T, S] for all layers of a stack.
+ * the largest distance on the last. Writes {@code position_bias} [1, H, T, S] for all layers of a stack; of
+ * documents one behind another, for one as long as the longest.
  */
 public final class RelativePositionBias extends Segment {
     /** The biases. */
@@ -38,9 +39,19 @@ public final class RelativePositionBias extends Segment {
         return new RelativePositionBias(name, table_NH, maxDistance, false, DecoderPositions.INPUT);
     }
 
+    /** The same for the tokens called {@code tokens} in the flow. */
+    public RelativePositionBias withIds(String tokens) {
+        return new RelativePositionBias(name(), table_NH, maxDistance, bidirectional, tokens);
+    }
+
     @Override
     public List<String> reads() {
         return List.of(ids);
+    }
+
+    @Override
+    public List<String> readsIfPresent() {
+        return List.of(DocumentBorders.NAME);
     }
 
     @Override
@@ -57,7 +68,8 @@ public final class RelativePositionBias extends Segment {
     public void forward(Flow flow, Pass pass) {
         Tensor ids_BT = flow.get(ids);
         Device device = ids_BT.device();
-        int t = (int) ids_BT.size(1);
+        DocumentBorders documents = DocumentBorders.of(flow);
+        int t = documents == null ? (int) ids_BT.size(1) : documents.longest();
         int past = pass.cache() == null ? 0 : (int) pass.cache().length();
         int s = past + t;
         int buckets = (int) table_NH.value().size(0);

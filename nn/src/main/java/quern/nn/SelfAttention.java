@@ -31,6 +31,8 @@ public final class SelfAttention implements Branch {
         double clip;
         double softCap;
         boolean groupedInput;
+        Parameter sinks;
+        RelativeVectors relative;
 
         Options() {}
 
@@ -45,6 +47,8 @@ public final class SelfAttention implements Branch {
             clip = o.clip;
             softCap = o.softCap;
             groupedInput = o.groupedInput;
+            sinks = o.sinks;
+            relative = o.relative;
         }
     }
 
@@ -144,6 +148,20 @@ public final class SelfAttention implements Branch {
         return with(o -> o.softCap = cap);
     }
 
+    /** A learnt logit a head [H] takes part in softmax and points at no key; see {@link Attention.Scores}. */
+    public SelfAttention withSinks(Parameter sinks_H) {
+        return with(o -> o.sinks = sinks_H);
+    }
+
+    /** Vectors by distance are added to keys and values. */
+    public SelfAttention withRelative(RelativeVectors vectors) {
+        return with(o -> o.relative = vectors);
+    }
+
+    private Attention.Scores scores() {
+        return new Attention.Scores(shape.scale, options.softCap, options.sinks, options.relative);
+    }
+
     /**
      * The fused slot gives, for each key-value head, its query heads, its key and its value, [KV, H/KV + 2, D] (GPT-NeoX,
      * BLOOM, Falcon), not all queries before all keys.
@@ -164,7 +182,7 @@ public final class SelfAttention implements Branch {
                 && options.queryNorm == null
                 && options.keyNorm == null
                 && options.clip == 0
-                && options.softCap == 0
+                && scores().usual()
                 && !options.groupedInput;
         return usual && !dropped ? new Plain(shape, options.mask) : null;
     }
@@ -217,8 +235,14 @@ public final class SelfAttention implements Branch {
         return output.forward(pass.at(owner, "head_outputs", y_BTD), pass);
     }
 
+    @Override
+    public boolean takesBlocks() {
+        return options.relative == null;
+    }
+
     private boolean isBlockwise(Tensor q_BHTD, Tensor k_BKSD, DocumentBorders documents, Pass pass) {
-        return pass.takesOperators()
+        return takesBlocks()
+                && pass.takesOperators()
                 && !pass.isProbedAt(owner, "attention_pattern")
                 && (documents == null
                         ? pass.attention().isBlockwise(q_BHTD.size(2), k_BKSD.size(2))
@@ -230,34 +254,32 @@ public final class SelfAttention implements Branch {
         Tensor tensor = flow.get(options.mask);
         CallMask known = pass.mask(options.mask);
         boolean typed = known != null && known.describes(tensor);
+        if (documents != null && !typed) {
+            // A tensor for the longest document serves none of the others in place.
+            return withinDocuments(documents, q_BHTD, k_BKSD, v_BKSD, tensor, pass);
+        }
         boolean drops = pass.dropout(Regularization.Place.ATTENTION, shape.attentionDropout) > 0;
         if (q_BHTD.device().isCuda()
                 && typed
                 && known.isPlainCausal()
                 && documents == null
                 && !drops
-                && options.softCap == 0) {
+                && scores().usual()) {
             return Attention.causalFused(q_BHTD, k_BKSD, v_BKSD, shape.scale);
         }
-        if (documents != null && !typed) {
-            // A tensor for the longest document serves none of the others in place.
-            return withinDocuments(documents, q_BHTD, k_BKSD, v_BKSD, tensor, pass);
-        }
-        List<BlockwiseAttention.Sequence> sequences;
+        BlockwiseAttention.Visible visible;
         if (documents != null) {
-            sequences = known.sequences(documents, q_BHTD.device());
+            visible = known.visible(documents, q_BHTD.device());
         } else if (typed) {
-            sequences = known.sequences((int) q_BHTD.size(0), k_BKSD.size(2), q_BHTD.device());
+            visible = known.visible((int) q_BHTD.size(0), k_BKSD.size(2), q_BHTD.device());
         } else {
-            sequences = BlockwiseAttention.Sequence.wholeRows(q_BHTD, k_BKSD);
+            visible = BlockwiseAttention.Visible.all(q_BHTD, k_BKSD);
         }
         return Attention.blockwise(
                 List.of(q_BHTD, k_BKSD, v_BKSD),
-                sequences,
-                typed ? known.mask() : null,
+                visible,
                 typed ? null : tensor,
-                shape.scale,
-                options.softCap,
+                scores(),
                 shape.attentionDropout,
                 pass,
                 owner);
@@ -267,8 +289,7 @@ public final class SelfAttention implements Branch {
             Tensor q_BHTD, Tensor k_BKSD, Tensor v_BKSD, DocumentBorders documents, Flow flow, Pass pass) {
         Tensor mask = Positions.mask(options.mask, flow, pass, q_BHTD);
         return documents == null
-                ? Attention.attend(
-                        q_BHTD, k_BKSD, v_BKSD, mask, shape.scale, options.softCap, shape.attentionDropout, pass, owner)
+                ? Attention.attend(q_BHTD, k_BKSD, v_BKSD, mask, scores(), shape.attentionDropout, pass, owner, "")
                 : withinDocuments(documents, q_BHTD, k_BKSD, v_BKSD, mask, pass);
     }
 
@@ -282,8 +303,7 @@ public final class SelfAttention implements Branch {
                     k_1KND.narrow(2, start, t),
                     v_1KND.narrow(2, start, t),
                     mask.narrow(-2, 0, mask.size(-2) == 1 ? 1 : t).narrow(-1, 0, t),
-                    shape.scale,
-                    options.softCap,
+                    scores(),
                     shape.attentionDropout,
                     pass,
                     owner,
@@ -348,8 +368,16 @@ public final class SelfAttention implements Branch {
         Stream<Parameter> norms = Stream.of(options.queryNorm, options.keyNorm)
                 .filter(n -> n != null)
                 .flatMap(n -> n.parameters().stream());
-        return Stream.concat(linears().stream().flatMap(l -> l.parameters().stream()), norms)
-                .toList();
+        List<Parameter> all = new ArrayList<>(
+                linears().stream().flatMap(l -> l.parameters().stream()).toList());
+        norms.forEach(all::add);
+        if (options.sinks != null) {
+            all.add(options.sinks);
+        }
+        if (options.relative != null) {
+            all.addAll(options.relative.parameters());
+        }
+        return all;
     }
 
     /** Dropout of a block's part before it joins the residual stream. */

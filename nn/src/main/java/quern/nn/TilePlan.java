@@ -120,7 +120,10 @@ record TilePlan(List<Tile> tiles, long widest) {
         }
         long width = to - from;
         // Edges of a band look alike wherever it stands, but for the start's keys and for blocks cut in two.
-        boolean alike = visible.block() == 1 && visible.global() <= from && visible.global() <= first;
+        boolean alike = visible.block() == 1
+                && visible.global() <= from
+                && visible.global() <= first
+                && visible.prefix() <= first;
         EdgeKey key = alike ? new EdgeKey(rows, width, 0, from - first) : new EdgeKey(rows, width, first + 1, from);
         Tensor mask = known.get(key);
         if (mask == null) {

@@ -17,13 +17,14 @@ import quern.tensor.kernel.Kernels;
 /**
  * Token vectors, with learned position vectors added where the model has them. The {@code with…} methods give variants;
  * the steps come in this order: lookup, noise ({@link Regularization#embeddingNoise}), factor, projection, types,
- * positions, norm, dropout.
+ * positions, sinusoids, norm, dropout.
  */
 public final class TokenEmbedding extends Segment {
     private static final class Options {
         double factor = 1;
         Linear projection;
         Norm norm;
+        double sinusoidBase;
         long positionOffset;
         String ids = "input_ids";
         OptionalLong positionPaddingRow = OptionalLong.empty();
@@ -35,6 +36,7 @@ public final class TokenEmbedding extends Segment {
             factor = o.factor;
             projection = o.projection;
             norm = o.norm;
+            sinusoidBase = o.sinusoidBase;
             positionOffset = o.positionOffset;
             ids = o.ids;
             positionPaddingRow = o.positionPaddingRow;
@@ -97,6 +99,14 @@ public final class TokenEmbedding extends Segment {
         return with(o -> o.norm = norm);
     }
 
+    /**
+     * Sines and cosines of the position are added (Vaswani et al. 2017, arXiv:1706.03762, section 3.5): dimension 2i is {@code
+     * sin(p / base^(2i/D))} and 2i + 1 its cosine.
+     */
+    public TokenEmbedding withSinusoids(double base) {
+        return with(o -> o.sinusoidBase = base);
+    }
+
     /** Position p has row {@code p + offset} of the table (OPT). */
     public TokenEmbedding withPositionOffset(long offset) {
         return with(o -> o.positionOffset = offset);
@@ -139,7 +149,10 @@ public final class TokenEmbedding extends Segment {
     }
 
     private boolean looksUpOnly() {
-        return options.projection == null && options.norm == null && options.types.isEmpty();
+        return options.projection == null
+                && options.norm == null
+                && options.sinusoidBase == 0
+                && options.types.isEmpty();
     }
 
     @Override
@@ -151,7 +164,9 @@ public final class TokenEmbedding extends Segment {
 
     @Override
     public List<String> reads() {
-        return positions_PD == null ? List.of(options.ids) : List.of(options.ids, "position_ids");
+        return positions_PD == null && options.sinusoidBase == 0
+                ? List.of(options.ids)
+                : List.of(options.ids, "position_ids");
     }
 
     @Override
@@ -237,11 +252,30 @@ public final class TokenEmbedding extends Segment {
         if (positions_PD != null) {
             x = x.add(lookup(pass.value(positions_PD), positionRows(flow), options.positionPaddingRow));
         }
+        if (options.sinusoidBase > 0) {
+            x = x.add(sinusoids(flow.get("position_ids"), x.size(-1)).to(x.dtype()));
+        }
         if (options.norm != null) {
             x = options.norm.forward(x, pass);
         }
         double rate = pass.dropout(Regularization.Place.EMBEDDING, dropout);
         flow.put("hidden_states", SelfAttention.drop(x, rate, "embedding_dropout", name(), pass));
+    }
+
+    /** Of positions [T] or [B, T], with a last dimension of {@code width}, in fp32. */
+    private Tensor sinusoids(Tensor positions, long width) {
+        float[] frequencies = new float[(int) Math.ceilDiv(width, 2)];
+        for (int i = 0; i < frequencies.length; i++) {
+            frequencies[i] = (float) Math.pow(options.sinusoidBase, -2.0 * i / width);
+        }
+        Tensor angles = positions
+                .to(DType.FP32)
+                .unsqueeze(-1)
+                .mul(Tensor.of(frequencies, frequencies.length).to(positions.device()));
+        Tensor pairs = Tensor.stack(List.of(angles.sin(), angles.cos()), -1);
+        long[] shape = angles.shape();
+        shape[shape.length - 1] = 2L * frequencies.length;
+        return pairs.reshape(shape).narrow(-1, 0, width);
     }
 
     /** Its size follows the length of the sequence, or of each document. */

@@ -10,8 +10,9 @@ package quern.nn;
  * @param after blocks behind it
  * @param global keys at the start that all see and that, with {@code ahead}, see all
  * @param self whether a query sees itself
+ * @param prefix keys at the start whose queries see them all
  */
-record VisibleKeys(boolean ahead, long block, long before, long after, long global, boolean self) {
+record VisibleKeys(boolean ahead, long block, long before, long after, long global, boolean self, long prefix) {
     private static final long ALL = Long.MAX_VALUE / 4;
 
     /** The band of a mask; of the strided pattern only its near keys. */
@@ -20,10 +21,10 @@ record VisibleKeys(boolean ahead, long block, long before, long after, long glob
         return switch (mask.sparse()) {
             case null -> {
                 long reach = mask.reach().isPresent() ? mask.reach().getAsInt() : ALL;
-                yield new VisibleKeys(ahead, 1, reach, ahead ? reach : 0, 0, true);
+                yield new VisibleKeys(ahead, 1, reach, ahead ? reach : 0, 0, true, 0);
             }
             case SparsePattern.Strided s ->
-                new VisibleKeys(ahead, 1, s.stride() - 1, ahead ? s.stride() - 1 : 0, 0, true);
+                new VisibleKeys(ahead, 1, s.stride() - 1, ahead ? s.stride() - 1 : 0, 0, true, 0);
             case SparsePattern.Blocks b ->
                 new VisibleKeys(
                         ahead,
@@ -31,20 +32,26 @@ record VisibleKeys(boolean ahead, long block, long before, long after, long glob
                         b.neighbours(),
                         ahead ? b.neighbours() : 0,
                         (long) b.global() * b.size(),
-                        true);
+                        true,
+                        0);
             case SparsePattern.Globals g ->
-                new VisibleKeys(ahead, 1, g.window() - 1, ahead ? g.window() - 1 : 0, g.tokens(), true);
+                new VisibleKeys(ahead, 1, g.window() - 1, ahead ? g.window() - 1 : 0, g.tokens(), true, 0);
         };
     }
 
     /** Every key without a band. */
     static VisibleKeys all() {
-        return new VisibleKeys(true, 1, ALL, ALL, 0, true);
+        return new VisibleKeys(true, 1, ALL, ALL, 0, true, 0);
     }
 
     /** All others, or all earlier ones: the far keys of the strided pattern among those of one remainder. */
     static VisibleKeys others(boolean ahead) {
-        return new VisibleKeys(ahead, 1, ALL, ahead ? ALL : 0, 0, false);
+        return new VisibleKeys(ahead, 1, ALL, ahead ? ALL : 0, 0, false, 0);
+    }
+
+    /** The same with a prefix of so many keys. */
+    VisibleKeys withPrefix(long keys) {
+        return new VisibleKeys(ahead, block, before, after, global, self, keys);
     }
 
     /** The first key of the band of {@code q}. */
@@ -55,7 +62,7 @@ record VisibleKeys(boolean ahead, long block, long before, long after, long glob
     /** The last key of the band of {@code q}. */
     long highest(long q) {
         long band = (Math.floorDiv(q, block) + after + 1) * block - 1;
-        return ahead ? band : Math.min(q, band);
+        return ahead ? band : Math.max(Math.min(q, band), q < prefix ? prefix - 1 : 0);
     }
 
     boolean sees(long q, long k) {

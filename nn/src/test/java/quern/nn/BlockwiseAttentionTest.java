@@ -13,6 +13,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import quern.tensor.Autograd;
 import quern.tensor.DType;
 import quern.tensor.Device;
+import quern.tensor.Parameter;
 import quern.tensor.RandomStream;
 import quern.tensor.Tensor;
 
@@ -67,10 +68,14 @@ class BlockwiseAttentionTest extends ScopedTest {
         return result;
     }
 
+    private static BlockwiseAttention operator(BlockwiseAttention.Visible visible, AttentionTiles.Scores scores) {
+        return new BlockwiseAttention(visible, scores, false, false);
+    }
+
     private static List<float[]> inBlocks(Case c, List<Tensor> qkv, Tensor dy) {
-        CallMask mask = CallMask.of(c.mask, c.queries, c.past, c.paddingTensor(), null);
-        BlockwiseAttention operator = new BlockwiseAttention(
-                mask.sequences(c.batch, c.keys(), Device.CPU), c.mask, new AttentionTiles.Scores(0.3, c.softCap, 0, 0));
+        CallMask mask = new CallMask(c.mask, c.queries, c.past, c.paddingTensor(), null);
+        BlockwiseAttention operator =
+                operator(mask.visible(c.batch, c.keys(), Device.CPU), new AttentionTiles.Scores(0.3, c.softCap, 0, 0));
         List<float[]> result = new ArrayList<>();
         try (Autograd.Mode mode = Autograd.noGrad();
                 HandWrittenOperator.Computed computed = operator.forward(qkv)) {
@@ -215,14 +220,13 @@ class BlockwiseAttentionTest extends ScopedTest {
         Tensor v = normal(3, DType.FP32, 1, 2, past + queries, 4);
         Mask mask = Mask.slidingWindow(window);
         AttentionTiles.Scores scores = new AttentionTiles.Scores(0.5, 0, 0, 0);
-        CallMask whole = CallMask.of(mask, past + queries, 0, null, null);
-        CallMask later = CallMask.of(mask, queries, past, null, null);
+        CallMask whole = new CallMask(mask, past + queries, 0, null, null);
+        CallMask later = new CallMask(mask, queries, past, null, null);
         long held = window - 1 + queries;
         try (Autograd.Mode mode = Autograd.noGrad()) {
-            Tensor all = result(
-                    new BlockwiseAttention(whole.sequences(1, past + queries, Device.CPU), mask, scores), q, k, v);
+            Tensor all = result(operator(whole.visible(1, past + queries, Device.CPU), scores), q, k, v);
             Tensor part = result(
-                    new BlockwiseAttention(later.sequences(1, held, Device.CPU), mask, scores),
+                    operator(later.visible(1, held, Device.CPU), scores),
                     q.narrow(2, past, queries),
                     k.narrow(2, past + queries - held, held),
                     v.narrow(2, past + queries - held, held));
@@ -258,7 +262,7 @@ class BlockwiseAttentionTest extends ScopedTest {
                 .transpose(1, 2);
         List<Tensor> expected = Autograd.grad(List.of(y), leaves, List.of(dy), false, false);
         BlockwiseAttention operator = new BlockwiseAttention(
-                BlockwiseAttention.Sequence.wholeRows(q, k), null, new AttentionTiles.Scores(0.4, 0, 0, 0));
+                BlockwiseAttention.Visible.all(q, k), new AttentionTiles.Scores(0.4, 0, 0, 0), true, false);
         try (Autograd.Mode mode = Autograd.noGrad();
                 HandWrittenOperator.Computed computed = operator.forward(leaves)) {
             Gradients.assertClose(y.toFloats(), computed.result().toFloats(), CLOSE, "result");
@@ -266,6 +270,90 @@ class BlockwiseAttentionTest extends ScopedTest {
             for (int i = 0; i < leaves.size(); i++) {
                 assertArrayEquals(leaves.get(i).shape(), actual.get(i).shape());
                 Gradients.assertClose(expected.get(i).toFloats(), actual.get(i).toFloats(), CLOSE, "gradient " + i);
+            }
+        }
+    }
+
+    /** A sink takes a share of every row, near keys and far ones, and learns from all. */
+    @Test
+    void aSinkTakesItsShare() {
+        Tensor q = normal(1, DType.FP32, 2, 4, 50, 6);
+        Tensor k = normal(2, DType.FP32, 2, 2, 50, 6);
+        Tensor v = normal(3, DType.FP32, 2, 2, 50, 6);
+        Tensor dy = normal(5, DType.FP32, 2, 4, 50, 6);
+        for (Mask mask : List.of(Mask.causal(), Mask.causal(new SparsePattern.Strided(6)))) {
+            try (Parameter sinks = ToyModel.parameter(4, "sinks", 1, 4)) {
+                List<Tensor> leaves = new ArrayList<>(List.of(q, k, v).stream()
+                        .map(x -> x.copy().requiresGrad_(true))
+                        .toList());
+                leaves.add(sinks.value());
+                Tensor y = Attention.attend(
+                                leaves.get(0),
+                                leaves.get(1),
+                                leaves.get(2),
+                                mask.of(50, 0, null, DType.FP32, Device.CPU),
+                                new Attention.Scores(0.4, 0, sinks, null),
+                                0,
+                                Pass.evaluation(),
+                                "s",
+                                "")
+                        .view(2, 50, 4, 6)
+                        .transpose(1, 2);
+                List<Tensor> expected = Autograd.grad(List.of(y), leaves, List.of(dy), false, false);
+                BlockwiseAttention operator = new BlockwiseAttention(
+                        new CallMask(mask, 50, 0, null, null).visible(2, 50, Device.CPU),
+                        new AttentionTiles.Scores(0.4, 0, 0, 0),
+                        false,
+                        true);
+                try (Autograd.Mode mode = Autograd.noGrad();
+                        HandWrittenOperator.Computed computed = operator.forward(leaves)) {
+                    Gradients.assertClose(y.toFloats(), computed.result().toFloats(), CLOSE, "result");
+                    List<Tensor> actual = computed.backward(dy);
+                    for (int i = 0; i < leaves.size(); i++) {
+                        Gradients.assertClose(
+                                expected.get(i).toFloats(), actual.get(i).toFloats(), CLOSE, "gradient " + i);
+                    }
+                }
+            }
+        }
+    }
+
+    /** The tokens of a prefix see each other, each row as many as it has. */
+    @Test
+    void aPrefixSeesItselfWhole() {
+        Tensor q = normal(1, DType.FP32, 2, 2, 200, 6);
+        Tensor k = normal(2, DType.FP32, 2, 2, 200, 6);
+        Tensor v = normal(3, DType.FP32, 2, 2, 200, 6);
+        long[] real = new long[400];
+        java.util.Arrays.fill(real, 3, 400, 1);
+        Tensor padding = Tensor.of(real, 2, 200);
+        Tensor prefixes = Tensor.of(new long[] {140, 7}, 2);
+        for (Mask mask :
+                List.of(Mask.causalBehindPrefix(), Mask.causalBehindPrefix().with(Mask.Alibi.of(2)))) {
+            Tensor expected = Attention.attend(
+                            q,
+                            k,
+                            v,
+                            mask.of(200, 0, padding, prefixes, DType.FP32, Device.CPU),
+                            0.4,
+                            0,
+                            Pass.evaluation(),
+                            "s")
+                    .view(2, 200, 2, 6)
+                    .transpose(1, 2);
+            try (Autograd.Mode mode = Autograd.noGrad()) {
+                Tensor actual = result(
+                        operator(
+                                new CallMask(mask, 200, 0, padding, prefixes).visible(2, 200, Device.CPU),
+                                new AttentionTiles.Scores(0.4, 0, 0, 0)),
+                        q,
+                        k,
+                        v);
+                Gradients.assertClose(
+                        expected.narrow(2, 3, 197).contiguous().toFloats(),
+                        actual.narrow(2, 3, 197).contiguous().toFloats(),
+                        CLOSE,
+                        mask.toString());
             }
         }
     }
@@ -278,9 +366,8 @@ class BlockwiseAttentionTest extends ScopedTest {
         Tensor v = normal(3, DType.FP32, 1, 2, 150, 4);
         Tensor dy = normal(4, DType.FP32, 1, 2, 150, 4);
         for (Mask mask : List.of(Mask.causal(), Mask.causal(new SparsePattern.Strided(7)))) {
-            BlockwiseAttention operator = new BlockwiseAttention(
-                    CallMask.of(mask, 150, 0, null, null).sequences(1, 150, Device.CPU),
-                    mask,
+            BlockwiseAttention operator = operator(
+                    new CallMask(mask, 150, 0, null, null).visible(1, 150, Device.CPU),
                     new AttentionTiles.Scores(0.5, 0, 0.3, 11));
             try (Autograd.Mode mode = Autograd.noGrad();
                     HandWrittenOperator.Computed computed = operator.forward(List.of(q, k, v))) {

@@ -36,6 +36,11 @@ final class Binder {
         Rules inner() {
             return new Rules(range, Optional.empty());
         }
+
+        /** Those of a list's items: a shorthand with a key is theirs too. */
+        Rules items() {
+            return new Rules(range, shorthand.filter(s -> !s.value().isEmpty()));
+        }
     }
 
     /** An enum constant as recipes write it. */
@@ -209,8 +214,9 @@ final class Binder {
             return Optional.of(value(node, inner[0], rules, place, key));
         }
         if (raw == List.class) {
-            if (node instanceof Node.Scalar && rules.shorthand().isPresent()) {
-                return List.of(value(node, inner[0], rules.inner(), place, key));
+            boolean lone = node instanceof Node.Scalar || node instanceof Block && inner[0] == Block.class;
+            if (lone && rules.shorthand().isPresent()) {
+                return List.of(value(node, inner[0], rules.items(), place, key));
             }
             if (!(node instanceof Node.Sequence list)) {
                 throw wrongType(place, key, "a list", node);
@@ -218,7 +224,7 @@ final class Binder {
             List<Object> items = new ArrayList<>();
             for (int i = 0; i < list.items().size(); i++) {
                 Node item = list.items().get(i);
-                items.add(value(item, inner[0], rules.inner(), item.position(), key + "[" + i + "]"));
+                items.add(value(item, inner[0], rules.items(), item.position(), key + "[" + i + "]"));
             }
             return Collections.unmodifiableList(items);
         }

@@ -185,8 +185,18 @@ public final class RecipeSchema {
         ObjectNode definition = JSON.createObjectNode();
         ArrayNode either = definition.putArray("anyOf");
         if (type.getErasedType() == List.class) {
-            either.add(
-                    context.createDefinitionReference(type.getTypeParameters().getFirst()));
+            ResolvedType item = type.getTypeParameters().getFirst();
+            either.add(context.createDefinitionReference(item));
+            if (item.getErasedType() == Block.class) {
+                either.addObject().put("type", "string");
+                ArrayNode items = either.addObject()
+                        .put("type", "array")
+                        .putObject("items")
+                        .putArray("anyOf");
+                items.addObject().put("type", "string");
+                items.add(context.createDefinitionReference(item));
+                return new CustomPropertyDefinition(definition);
+            }
         } else {
             boolean number = component(field)
                     .map(found -> found.getAnnotation(Shorthand.class))

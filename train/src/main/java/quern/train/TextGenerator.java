@@ -62,7 +62,7 @@ public final class TextGenerator {
      * @param listener hears each piece of text as it is complete, also empty ones, and ends the text with false
      */
     public Result generate(String prompt, Predicate<String> listener) {
-        long[] ids = model.config() instanceof EncoderDecoderConfig
+        long[] ids = EncoderDecoderConfig.of(model.config()).isPresent()
                 ? sourceTokens(prompt)
                 : ModelFolder.promptTokens(tokenizer, prompt);
         Output output = new Output(listener);

@@ -63,7 +63,9 @@ class ResumeTest {
         "fp16, gpt2, 1, false, true, 5",
         "fp32, llama, 2, true, true, 11",
         "fp32, wide gpt2, 1, false, true, 5",
-        "bf16, wide llama, 2, true, true, 7"
+        "bf16, wide llama, 2, true, true, 7",
+        "fp32, custom, 1, false, true, 5",
+        "bf16, custom, 2, true, false, 3"
     })
     void resumedRunEqualsUnbrokenOne(
             String precision, String family, int accumulation, boolean checkpointing, boolean packing, long k)
@@ -73,6 +75,7 @@ class ResumeTest {
         String model = Map.of(
                         "gpt2", TinyRuns.GPT2,
                         "llama", TinyRuns.LLAMA,
+                        "custom", TinyRuns.CUSTOM,
                         "wide gpt2", TinyRuns.WIDE_GPT2,
                         "wide llama", TinyRuns.WIDE_LLAMA)
                 .get(family);

@@ -38,6 +38,12 @@ final class TinyRuns {
             "{family: llama, hidden_size: 16, num_hidden_layers: 2, num_attention_heads: 2, num_key_value_heads: 1,"
                     + " intermediate_size: 32, max_position_embeddings: 16, attention_dropout: 0.1}";
 
+    /** A model of two blocks composed of parts. */
+    static final String CUSTOM =
+            "{family: custom, hidden_size: 16, num_hidden_layers: 2, num_attention_heads: 4, max_position_embeddings: 16,"
+                    + " attention: gqa, num_key_value_heads: 2, position: {type: rotary, partial_rotary_factor: 0.5},"
+                    + " norm: layer_norm, feed_forward: geglu, qk_norm: true, residual_dropout: 0.1, tie_word_embeddings: true}";
+
     /**
      * A GPT-2 of two blocks without dropout, wide and long enough for hand-written blocks to be the faster ones in fp32 and bf16
      * with {@link #LONG} and four rows a batch.

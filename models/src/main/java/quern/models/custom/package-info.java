@@ -1,0 +1,2 @@
+/** A model that a recipe composes of parts. */
+package quern.models.custom;

@@ -1,0 +1,20 @@
+package quern.models.part;
+
+import quern.nn.Branch;
+
+/** The attention of a block, or what mixes tokens in its place. */
+public interface AttentionPart extends ComposedPart {
+    /** The key of a recipe. */
+    String KIND = "attention";
+
+    /**
+     * The heads of keys and values.
+     *
+     * @param heads query heads
+     * @param written {@code num_key_value_heads}; {@code null} where a recipe has none
+     */
+    int keyValueHeads(int heads, Integer written);
+
+    /** The branch; parameters under {@code BLOCK.self_attn}. */
+    Branch branch(BlockSite site);
+}

@@ -1,0 +1,13 @@
+package quern.models.part;
+
+import java.util.List;
+import quern.nn.Segment;
+
+/** Which blocks of a stack are the same. */
+public interface SharingPart extends ComposedPart {
+    /** The key of a recipe. */
+    String KIND = "weight_sharing";
+
+    /** The visits of a stack, in order. */
+    List<Segment> blocks(Stack stack, Assembly assembly);
+}

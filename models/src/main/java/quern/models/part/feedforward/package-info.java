@@ -1,0 +1,2 @@
+/** Feed-forward parts. */
+package quern.models.part.feedforward;

@@ -1,0 +1,2 @@
+/** What new weights are drawn from. */
+package quern.models.part.initialization;

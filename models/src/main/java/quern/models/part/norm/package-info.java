@@ -1,0 +1,2 @@
+/** Normalisations. */
+package quern.models.part.norm;

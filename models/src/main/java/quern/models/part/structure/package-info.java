@@ -1,0 +1,2 @@
+/** How stacks of blocks make a model. */
+package quern.models.part.structure;
