@@ -46,8 +46,19 @@ public interface Objective extends Technique {
      * @param data row length and packing
      * @param rowsPerBatch rows in a batch
      * @param seed of the order and of whatever the objective draws
+     * @param lanes whether the model carries memories from batch to batch, so that rows have to be {@link Lanes}
      */
-    record Input(TokenStream tokens, Tokenizer tokenizer, DataConfig data, int rowsPerBatch, long seed) {}
+    record Input(TokenStream tokens, Tokenizer tokenizer, DataConfig data, int rowsPerBatch, long seed, boolean lanes) {
+        /** For a model without memories. */
+        public Input(TokenStream tokens, Tokenizer tokenizer, DataConfig data, int rowsPerBatch, long seed) {
+            this(tokens, tokenizer, data, rowsPerBatch, seed, false);
+        }
+    }
+
+    /** Whether it can arrange texts in {@link Lanes}. */
+    default boolean readsLanes() {
+        return false;
+    }
 
     /**
      * The batches of a stream.

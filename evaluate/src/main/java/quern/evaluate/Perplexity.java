@@ -6,7 +6,6 @@ import java.util.function.LongConsumer;
 import quern.data.BatchSource;
 import quern.data.CausalLm;
 import quern.data.TokenStream;
-import quern.data.Windows;
 import quern.models.LanguageModel;
 import quern.models.Task;
 import quern.recipe.QuernException;
@@ -98,7 +97,7 @@ public record Perplexity(double loss, double perplexity, double bitsPerByte, lon
         /** How many batches {@link #measure} reads. */
         public long batches() {
             return answers.map(BatchSource::batchesPerEpoch)
-                    .orElseGet(() -> Windows.over(text, maxLength, rows).batches());
+                    .orElseGet(() -> ValidationLoss.batches(model.network(), text, maxLength, rows));
         }
 
         /** What was cut or left out, a line each. */

@@ -298,7 +298,28 @@ public final class Generator {
             if (padded && windowStart < Arrays.stream(firsts).max().orElse(0)) {
                 flow.put("attention_mask", mask().to(model.device()));
             }
+            if (cacheLength() == 0 && readsPrefixes()) {
+                flow.put(Positions.PREFIX_LENGTHS, prompts().to(model.device()));
+            }
             return last(model.network(), flow, pass);
+        }
+
+        private long cacheLength() {
+            return cache == null ? 0 : cache.length();
+        }
+
+        private boolean readsPrefixes() {
+            return model.network().segments().stream()
+                    .anyMatch(s -> s instanceof Positions positions && positions.readsPrefixes());
+        }
+
+        /** The tokens of each row's prompt that are still in the window. */
+        private Tensor prompts() {
+            long[] seen = new long[rows];
+            for (int row = 0; row < rows; row++) {
+                seen[row] = Math.max(0, promptLength - Math.max(windowStart, firsts[row]));
+            }
+            return Tensor.of(seen, rows);
         }
 
         private static Tensor last(Network network, Flow flow, Pass pass) {

@@ -26,6 +26,16 @@ public interface ModelConfig {
     /** The most positions the model was made for. */
     int contextLength();
 
+    /** The most tokens of a row in training; a model with memories reads longer texts in several. */
+    default int longestPass() {
+        return contextLength();
+    }
+
+    /** What a row of whole documents in training has to be a multiple of tokens of, where a memory compresses them. */
+    default int passMultiple() {
+        return 1;
+    }
+
     /** Refuses an activation that Quern doesn't have, in the form that names the key's place. */
     static void checkActivation(String key, String name) {
         try {

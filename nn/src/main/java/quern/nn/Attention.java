@@ -82,12 +82,12 @@ public final class Attention {
      *
      * @param q_BHTD queries
      * @param k_BKSD keys; KV divides H, and each serves H/KV neighbouring query heads
-     * @param v_BKSD values
+     * @param v_BKSD values, of any width
      * @param mask additive, [T, S] or broadcastable to [B, H, T, S]; gets a gradient where it wants one; {@code null} for
      *     none
      * @param softCap scores become {@code cap · tanh(score / cap)} before the mask is added; 0 for none
      * @param segment the owner's name: {@code segment/attention_pattern} is a probe point [B, H, T, S]
-     * @return [B, T, H·D]
+     * @return [B, T, H·D], D that of the values
      */
     public static Tensor attend(
             Tensor q_BHTD,
@@ -133,7 +133,8 @@ public final class Attention {
         // The query heads of a group become rows of one matrix, so grouped keys are never copied.
         Tensor q = q_BHTD.reshape(batch * kv, group * t, width);
         Tensor k = k_BKSD.reshape(batch * kv, s, width).transpose(1, 2);
-        Tensor v = v_BKSD.reshape(batch * kv, s, width);
+        long valueWidth = v_BKSD.size(3);
+        Tensor v = v_BKSD.reshape(batch * kv, s, valueWidth);
         Tensor rows = mask == null ? null : rows(mask, batch, heads, kv, t, s);
         Tensor scores;
         if (how.softCap > 0 || how.relative != null) {
@@ -159,11 +160,11 @@ public final class Attention {
         if (drops) {
             pattern = Functional.dropout(pattern, rate, pass.random("attention_dropout/" + segment + part));
         }
-        Tensor y_BHTD = pattern.bmm(v).reshape(batch, heads, t, width);
+        Tensor y_BHTD = pattern.bmm(v).reshape(batch, heads, t, valueWidth);
         if (how.relative != null) {
             y_BHTD = y_BHTD.add(how.relative.values(pattern.reshape(batch, heads, t, s), pass));
         }
-        return y_BHTD.transpose(1, 2).reshape(batch, t, heads * width);
+        return y_BHTD.transpose(1, 2).reshape(batch, t, heads * valueWidth);
     }
 
     /** Softmax of scores [B·KV, H/KV·T, S] and the sinks' logits, without the sinks' share. */
@@ -179,7 +180,7 @@ public final class Attention {
     /** The mask as rows of scores, [1 or B·KV, H/KV·T, S]. */
     private static Tensor rows(Tensor mask, long batch, long heads, long kv, long t, long s) {
         if (mask.dim() == 2) {
-            Tensor rows = heads == kv ? mask : mask.repeat(heads / kv, 1);
+            Tensor rows = heads == kv || mask.size(0) == 1 ? mask : mask.repeat(heads / kv, 1);
             return rows.unsqueeze(0);
         }
         return mask.expand(batch, heads, t, s).reshape(batch * kv, heads / kv * t, s);
@@ -211,7 +212,7 @@ public final class Attention {
             inputs.add(pass.value(how.sinks_H));
         }
         Tensor y_BHTD = pass.apply(new BlockwiseAttention(mask, scores, added != null, how.sinks_H != null), inputs);
-        return y_BHTD.transpose(1, 2).reshape(q_BHTD.size(0), q_BHTD.size(2), q_BHTD.size(1) * q_BHTD.size(3));
+        return y_BHTD.transpose(1, 2).reshape(q_BHTD.size(0), q_BHTD.size(2), -1);
     }
 
     /** On CUDA: every earlier key by libtorch's fused kernel, which needs no mask. */
@@ -225,7 +226,7 @@ public final class Attention {
             v = repeatHeads(v, group);
         }
         Tensor y_BHTD = Functional.scaledDotProductAttention(q, k, v, mask, causal, scale);
-        return y_BHTD.transpose(1, 2).reshape(q.size(0), q.size(2), q.size(1) * q.size(3));
+        return y_BHTD.transpose(1, 2).reshape(q.size(0), q.size(2), q.size(1) * v.size(3));
     }
 
     private static Tensor repeatHeads(Tensor x_BKSD, long group) {

@@ -15,8 +15,8 @@ import quern.tensor.Tensor;
  * backward computes each block's scores again (Dao et al. 2022, arXiv:2205.14135). B batch, H query heads, KV key-value heads,
  * T queries, S keys, D head width.
  *
- * <p>Inputs: queries [B, H, T, D], keys and values [B, KV, S, D], and where there is one an additive mask broadcastable to [B,
- * H, T, S], which gets a gradient where it wants one, and the logits of sinks [H]. Result: [B, H, T, D], 0 in rows of no
+ * <p>Inputs: queries [B, H, T, D], keys [B, KV, S, D], values [B, KV, S, E], and where there is one an additive mask broadcastable to [B,
+ * H, T, S], which gets a gradient where it wants one, and the logits of sinks [H]. Result: [B, H, T, E], 0 in rows of no
  * sequence.
  *
  * <p>The far keys of {@link SparsePattern.Strided} are those of a query's own remainder: rows of one remainder lie together
@@ -209,7 +209,8 @@ final class BlockwiseAttention implements HandWrittenOperator {
     public Computed forward(List<Tensor> inputs) {
         Tensor q = inputs.get(0);
         List<Piece> pieces = pieces(q, inputs.get(1));
-        Tensor out = Tensor.zeros(q.dtype(), q.device(), q.shape());
+        Tensor v = inputs.get(2);
+        Tensor out = Tensor.zeros(q.dtype(), q.device(), q.size(0), q.size(1), q.size(2), v.size(3));
         Tensor logSums = Tensor.zeros(DType.FP32, q.device(), q.size(0), q.size(1), q.size(2), 1);
         ParallelOperators.run(pieces.size(), isInline(q, pieces), number -> {
             Piece p = pieces.get(number);
@@ -236,7 +237,7 @@ final class BlockwiseAttention implements HandWrittenOperator {
         Strides rows = new Strides(p.sequence.rowPosition, p.sequence.rows, stride);
         Strides keys = new Strides(p.sequence.keyPosition, p.sequence.keys, stride);
         Tensor q = rows.apart(x.q);
-        Tensor farY = Tensor.empty(q.dtype(), q.device(), q.shape());
+        Tensor farY = Tensor.empty(q.dtype(), q.device(), q.size(0), q.size(1), q.size(2), x.v.size(2));
         Tensor farSums = Tensor.empty(DType.FP32, q.device(), q.size(0), q.size(1), q.size(2), 1);
         tiles(q, p, 1).forward(q, keys.apartKeys(x.k), keys.apartKeys(x.v), p.far, farBias(p, x, keys), farY, farSums);
         join(y, sums, rows.together(farY, p.heads), rows.together(farSums, p.heads));
@@ -359,17 +360,18 @@ final class BlockwiseAttention implements HandWrittenOperator {
             Strides keys = new Strides(p.sequence.keyPosition, p.sequence.keys, stride);
             Tensor q = rows.apart(x.q);
             Tensor k = keys.apartKeys(x.k);
+            Tensor v = keys.apartKeys(x.v);
             AttentionTiles.Sums far = new AttentionTiles.Sums(
                     Tensor.zeros(DType.FP32, q.device(), q.shape()),
                     Tensor.zeros(DType.FP32, q.device(), k.shape()),
-                    Tensor.zeros(DType.FP32, q.device(), k.shape()),
+                    Tensor.zeros(DType.FP32, q.device(), v.shape()),
                     null);
             // Rows that fill up the first and last stride get such a sum that nothing of them is left.
             tiles(q, p, 1)
                     .backward(
                             q,
                             k,
-                            keys.apartKeys(x.v),
+                            v,
                             p.far,
                             farBias(p, x, keys),
                             rows.apart(dy),

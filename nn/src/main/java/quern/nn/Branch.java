@@ -28,6 +28,11 @@ public interface Branch {
         return List.of();
     }
 
+    /** Those of the names it writes that its next pass over the same rows reads: memories. */
+    default List<String> carries() {
+        return List.of();
+    }
+
     /** What of {@link Regularization} has an effect on it. */
     default Set<Regularization.Kind> regularizers() {
         return Set.of();

@@ -22,7 +22,7 @@ public final class CrossAttention implements Branch {
     /**
      * @param owner the segment's name
      * @param layer the layer's place in the key-value cache
-     * @param shape as many key-value heads as query heads, not rotary
+     * @param shape not rotary
      */
     public CrossAttention(
             String owner, int layer, SelfAttention.Shape shape, Linear query, Linear key, Linear value, Linear output) {

@@ -9,7 +9,7 @@ import quern.tensor.Scope;
 import quern.tensor.Tensor;
 
 /**
- * Keys and values of the tokens generated so far, a pair a layer, [B, KV, S, D]. Buffers double when full, so a token
+ * Keys and values of the tokens generated so far, a pair a layer, [B, KV, S, D], and whatever else a layer must know of the past: its states. Buffers double when full, so a token
  * costs no copy of the past most of the time. A layer with a sliding window holds only what its window reaches, however
  * long the text grows. Close it after generation.
  */
@@ -31,6 +31,7 @@ public final class KeyValueCache implements AutoCloseable {
 
     private final List<Layer> layers = new ArrayList<>();
     private final Map<Integer, KeysValues> sources = new HashMap<>();
+    private final Map<String, Tensor> states = new HashMap<>();
 
     /** The number of positions seen before the present call. */
     public long length() {
@@ -52,7 +53,7 @@ public final class KeyValueCache implements AutoCloseable {
     Buffers reserve(int layer) {
         Layer l = layers.get(layer);
         if (l.capacity() < l.start + l.held + 1) {
-            move(l, l.values, l.held, Math.max(FIRST_CAPACITY, l.held * 2));
+            move(l, l.keys, l.values, l.held, Math.max(FIRST_CAPACITY, l.held * 2));
         }
         return new Buffers(l.keys, l.values, l.start, l.held);
     }
@@ -75,7 +76,7 @@ public final class KeyValueCache implements AutoCloseable {
         Layer l = layer(layer);
         long t = k_BHTD.size(2);
         if (l.capacity() < l.held + t) {
-            move(l, k_BHTD, l.held, Math.max(FIRST_CAPACITY, Math.max(l.held + t, l.held * 2)));
+            move(l, k_BHTD, v_BHTD, l.held, Math.max(FIRST_CAPACITY, Math.max(l.held + t, l.held * 2)));
         }
         write(l, k_BHTD, v_BHTD);
         return held(l);
@@ -102,7 +103,7 @@ public final class KeyValueCache implements AutoCloseable {
             l.held = 0;
             if (window > 1) {
                 if (l.capacity() < window - 1) {
-                    move(l, k_BHTD, 0, 2 * window);
+                    move(l, k_BHTD, v_BHTD, 0, 2 * window);
                 }
                 l.start = 0;
                 write(l, k_BHTD.narrow(2, t - window + 1, window - 1), v_BHTD.narrow(2, t - window + 1, window - 1));
@@ -112,7 +113,7 @@ public final class KeyValueCache implements AutoCloseable {
         }
         if (l.capacity() < l.start + past + t) {
             // Twice the window, so that the past moves to the front once in a window's tokens.
-            move(l, k_BHTD, past, Math.min(2 * window, Math.max(FIRST_CAPACITY, 2 * (past + t))));
+            move(l, k_BHTD, v_BHTD, past, Math.min(2 * window, Math.max(FIRST_CAPACITY, 2 * (past + t))));
         }
         write(l, k_BHTD, v_BHTD);
         return held(l);
@@ -130,6 +131,49 @@ public final class KeyValueCache implements AutoCloseable {
             sources.put(layer, known);
         }
         return known;
+    }
+
+    /** What a recurrent layer left under this name, or {@code null}. */
+    Tensor state(String name) {
+        return states.get(name);
+    }
+
+    /** Leaves a state in place of the one before; the cache holds it from here on. */
+    void state(String name, Tensor state) {
+        Tensor before = states.put(name, state.keep());
+        if (before != null) {
+            before.close();
+        }
+    }
+
+    /** Counts {@code t} positions of a layer that leaves states and no keys. */
+    void advance(int layer, long t) {
+        layer(layer).length += t;
+    }
+
+    /** The bytes of everything that is held, unused room in buffers left out. */
+    public long bytes() {
+        long bytes = 0;
+        for (Layer l : layers) {
+            if (l.keys != null) {
+                bytes += l.held * (bytesAPosition(l.keys) + bytesAPosition(l.values));
+            }
+        }
+        for (KeysValues source : sources.values()) {
+            bytes += bytes(source.keys()) + bytes(source.values());
+        }
+        for (Tensor state : states.values()) {
+            bytes += bytes(state);
+        }
+        return bytes;
+    }
+
+    private static long bytesAPosition(Tensor x_BHSD) {
+        return bytes(x_BHSD) / x_BHSD.size(2);
+    }
+
+    private static long bytes(Tensor x) {
+        return x.numel() * x.dtype().bytes();
     }
 
     private Layer layer(int layer) {
@@ -152,9 +196,9 @@ public final class KeyValueCache implements AutoCloseable {
     }
 
     /** Puts what is held at the front of buffers of this capacity. */
-    private static void move(Layer l, Tensor like, long held, long capacity) {
-        l.keys = moved(l.keys, like, l.start, held, capacity);
-        l.values = moved(l.values, like, l.start, held, capacity);
+    private static void move(Layer l, Tensor keysLike, Tensor valuesLike, long held, long capacity) {
+        l.keys = moved(l.keys, keysLike, l.start, held, capacity);
+        l.values = moved(l.values, valuesLike, l.start, held, capacity);
         l.start = 0;
     }
 
@@ -186,5 +230,7 @@ public final class KeyValueCache implements AutoCloseable {
             source.values().close();
         }
         sources.clear();
+        states.values().forEach(Tensor::close);
+        states.clear();
     }
 }

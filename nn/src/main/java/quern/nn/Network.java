@@ -81,6 +81,11 @@ public final class Network implements AutoCloseable {
         return List.copyOf(all.values());
     }
 
+    /** The names of memories, which a pass writes and the next one over the same rows reads; none in most models. */
+    public List<String> carries() {
+        return segments().stream().flatMap(s -> s.carries().stream()).toList();
+    }
+
     /** What of {@link Regularization} has an effect on some segment. */
     public Set<Regularization.Kind> regularizers() {
         Set<Regularization.Kind> all = EnumSet.noneOf(Regularization.Kind.class);

@@ -23,6 +23,7 @@ public final class Pass {
     private KeyValueCache cache;
     private boolean lastLogitsOnly;
     private double lossScale = 1;
+    private Map<String, Double> reports;
     private int visit;
     private AttentionImplementation attention = AttentionImplementation.AUTO;
     private final Map<String, CallMask> masks = new HashMap<>();
@@ -116,6 +117,27 @@ public final class Pass {
         }
         UnaryOperator<Tensor> probe = probes.get(segment + "/" + point);
         return probe == null ? x : probe.apply(x);
+    }
+
+    /**
+     * Asks segments for what they tell about themselves, such as the load of experts: numbers by name, the same each time a
+     * segment is computed again.
+     */
+    public Pass withReports(Map<String, Double> into) {
+        this.reports = into;
+        return this;
+    }
+
+    /** Whether somebody wants reports. */
+    boolean reports() {
+        return reports != null;
+    }
+
+    /** Tells a number, where it is wanted. */
+    void report(String name, double value) {
+        if (reports != null) {
+            reports.put(name, value);
+        }
     }
 
     /** Keys and values of earlier tokens, for generation; {@code null} otherwise. */

@@ -128,6 +128,11 @@ public final class Positions extends Segment {
                 && Set.of(ROTARY).containsAll(rotaries.keySet());
     }
 
+    /** Whether {@link #PREFIX_LENGTHS} makes a difference. */
+    public boolean readsPrefixes() {
+        return masks.values().stream().anyMatch(Mask::prefix);
+    }
+
     /** The usual rotary tables' frequencies, or {@code null}. */
     RotaryFrequencies usualRotary() {
         return rotaries.get(ROTARY);
@@ -149,7 +154,7 @@ public final class Positions extends Segment {
         if (source.padding != null) {
             names.add(source.padding);
         }
-        if (masks.values().stream().anyMatch(Mask::prefix)) {
+        if (readsPrefixes()) {
             names.add(PREFIX_LENGTHS);
         }
         return names;

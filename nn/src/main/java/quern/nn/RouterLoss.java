@@ -1,32 +1,47 @@
 package quern.nn;
 
-import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.IntStream;
 import quern.tensor.DType;
 import quern.tensor.Functional;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
 /**
- * The loss that balances experts (Fedus et al. 2021, arXiv:2101.03961): {@code coefficient · E · Σ f·P} over the unmasked
- * tokens of all layers together, where f is the share of tokens that picked an expert, summed over the k picks, and P the
- * router's mean probability. Added to {@code loss}, weighted by the sum of {@code weights}: the share of the whole batch
- * that this pass is. A flow without {@code loss} and {@code weights} is left alone.
+ * The losses that keep routers in order. Balance (Fedus et al. 2021, arXiv:2101.03961): {@code coefficient · E · Σ f·P} over
+ * unmasked tokens, where f is the share of tokens that picked an expert, summed over the k picks and before any limit of
+ * capacity, and P the router's mean probability. And the z-loss (Zoph et al. 2022, arXiv:2202.08906): {@code coefficient · mean
+ * of (ln Σ exp logits)²}. Added to {@code loss}, weighted by the sum of {@code weights}: the share of the whole batch that this
+ * pass is. A flow without {@code loss} and {@code weights} is left alone.
  */
 public final class RouterLoss extends Segment {
     private final List<String> logits;
     private final int topK;
-    private final double coefficient;
+    private final double balance;
+    private final double z;
+    private final boolean together;
 
-    /** The loss of the routers of layers 0 to {@code layers - 1}. */
-    public RouterLoss(String name, int layers, int topK, double coefficient) {
+    private RouterLoss(String name, List<String> places, int topK, double balance, double z, boolean together) {
         super(name);
-        this.logits = IntStream.range(0, layers)
-                .mapToObj(MixtureOfExperts::routerLogits)
-                .toList();
+        this.logits = places.stream().map(MixtureOfExperts::routerLogits).toList();
         this.topK = topK;
-        this.coefficient = coefficient;
+        this.balance = balance;
+        this.z = z;
+        this.together = together;
+    }
+
+    /** The balance of the tokens of all layers at these places together, as transformers has it for Mixtral. */
+    public static RouterLoss ofAllTogether(String name, List<String> places, int topK, double balance) {
+        return new RouterLoss(name, places, topK, balance, 0, true);
+    }
+
+    /**
+     * The sum over the layers at these places of each one's losses, as the papers have it.
+     *
+     * @param balance the coefficient of the balance
+     * @param z the coefficient of the z-loss
+     */
+    public static RouterLoss ofEach(String name, List<String> places, int topK, double balance, double z) {
+        return new RouterLoss(name, places, topK, balance, z, false);
     }
 
     @Override
@@ -56,27 +71,43 @@ public final class RouterLoss extends Segment {
         if (loss == null || weights == null) {
             return;
         }
-        Tensor share = weights.sum();
-        flow.put("loss", loss.add(balance(flow).mul(coefficient).mul(share)));
+        List<Tensor> layers = logits.stream()
+                .map(name -> flow.get(name).to(DType.FP32))
+                .map(x_BTE -> x_BTE.reshape(-1, x_BTE.size(-1)))
+                .toList();
+        Tensor padding = flow.find("attention_mask");
+        Tensor counted_N1 = padding == null
+                ? Tensor.full(1, DType.FP32, loss.device(), layers.getFirst().size(0), 1)
+                : padding.to(DType.FP32).reshape(-1, 1);
+        Tensor sum;
+        if (together) {
+            sum = ofRouter(Tensor.cat(layers, 0), counted_N1.repeat(layers.size(), 1));
+        } else {
+            sum = layers.stream()
+                    .map(x_NE -> ofRouter(x_NE, counted_N1))
+                    .reduce(Tensor::add)
+                    .orElseThrow();
+        }
+        flow.put("loss", loss.add(sum.mul(weights.sum())));
     }
 
-    private Tensor balance(Flow flow) {
-        List<Tensor> layers = new ArrayList<>();
-        for (String name : logits) {
-            Tensor x_BTE = flow.get(name);
-            layers.add(x_BTE.to(DType.FP32).reshape(-1, x_BTE.size(-1)));
+    private Tensor ofRouter(Tensor logits_NE, Tensor counted_N1) {
+        Tensor count = counted_N1.sum();
+        Tensor sum = balance(logits_NE, counted_N1, count).mul(balance);
+        if (z == 0) {
+            return sum;
         }
-        Tensor probabilities_NE = Functional.softmax(Tensor.cat(layers, 0), -1);
+        Tensor z_N1 = logits_NE.logSumExp(true, -1).square();
+        return sum.add(z_N1.mul(counted_N1).sum().div(count).mul(z));
+    }
+
+    private Tensor balance(Tensor logits_NE, Tensor counted_N1, Tensor count) {
+        Tensor probabilities_NE = Functional.softmax(logits_NE, -1);
         long tokens = probabilities_NE.size(0);
         long experts = probabilities_NE.size(1);
         Tensor picks_NK = probabilities_NE.detach().topk(topK, -1).indices();
         Tensor picked_NE = Tensor.zeros(DType.FP32, probabilities_NE.device(), tokens, experts)
                 .scatterAdd_(-1, picks_NK, Tensor.full(1, DType.FP32, probabilities_NE.device(), tokens, topK));
-        Tensor padding = flow.find("attention_mask");
-        Tensor counted_N1 = padding == null
-                ? Tensor.full(1, DType.FP32, probabilities_NE.device(), tokens, 1)
-                : padding.to(DType.FP32).reshape(-1, 1).repeat(logits.size(), 1);
-        Tensor count = counted_N1.sum();
         Tensor f_E = picked_NE.mul(counted_N1).sum(false, 0).div(count);
         Tensor p_E = probabilities_NE.mul(counted_N1).sum(false, 0).div(count);
         return f_E.mul(p_E).sum().mul(experts);

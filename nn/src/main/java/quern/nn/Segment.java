@@ -35,6 +35,14 @@ public abstract class Segment {
     /** The names it may write. */
     public abstract List<String> writes();
 
+    /**
+     * Those of the names it writes that its next pass over the same rows reads: memories, which whoever runs pass after pass
+     * over a text hands on.
+     */
+    public List<String> carries() {
+        return List.of();
+    }
+
     /** Its parameters, those of its {@link #linears() linear slots} included. A tied one stands in each user's list. */
     public abstract List<Parameter> parameters();
 

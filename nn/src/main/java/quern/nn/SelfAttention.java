@@ -228,87 +228,19 @@ public final class SelfAttention implements Branch {
             k_BKTD = all.keys();
             v_BKTD = all.values();
         }
-        DocumentBorders documents = DocumentBorders.of(flow);
-        Tensor y_BTD = isBlockwise(q_BHTD, k_BKTD, documents, pass)
-                ? blockwise(q_BHTD, k_BKTD, v_BKTD, documents, flow, pass)
-                : atOnce(q_BHTD, k_BKTD, v_BKTD, documents, flow, pass);
+        Tensor y_BTD = MaskedAttention.attend(
+                q_BHTD,
+                k_BKTD,
+                v_BKTD,
+                new MaskedAttention.Site(owner, options.mask, scores(), shape.attentionDropout),
+                flow,
+                pass);
         return output.forward(pass.at(owner, "head_outputs", y_BTD), pass);
     }
 
     @Override
     public boolean takesBlocks() {
         return options.relative == null;
-    }
-
-    private boolean isBlockwise(Tensor q_BHTD, Tensor k_BKSD, DocumentBorders documents, Pass pass) {
-        return takesBlocks()
-                && pass.takesOperators()
-                && !pass.isProbedAt(owner, "attention_pattern")
-                && (documents == null
-                        ? pass.attention().isBlockwise(q_BHTD.size(2), k_BKSD.size(2))
-                        : pass.attention().isBlockwise(documents.longest(), documents.longest()));
-    }
-
-    private Tensor blockwise(
-            Tensor q_BHTD, Tensor k_BKSD, Tensor v_BKSD, DocumentBorders documents, Flow flow, Pass pass) {
-        Tensor tensor = flow.get(options.mask);
-        CallMask known = pass.mask(options.mask);
-        boolean typed = known != null && known.describes(tensor);
-        if (documents != null && !typed) {
-            // A tensor for the longest document serves none of the others in place.
-            return withinDocuments(documents, q_BHTD, k_BKSD, v_BKSD, tensor, pass);
-        }
-        boolean drops = pass.dropout(Regularization.Place.ATTENTION, shape.attentionDropout) > 0;
-        if (q_BHTD.device().isCuda()
-                && typed
-                && known.isPlainCausal()
-                && documents == null
-                && !drops
-                && scores().usual()) {
-            return Attention.causalFused(q_BHTD, k_BKSD, v_BKSD, shape.scale);
-        }
-        BlockwiseAttention.Visible visible;
-        if (documents != null) {
-            visible = known.visible(documents, q_BHTD.device());
-        } else if (typed) {
-            visible = known.visible((int) q_BHTD.size(0), k_BKSD.size(2), q_BHTD.device());
-        } else {
-            visible = BlockwiseAttention.Visible.all(q_BHTD, k_BKSD);
-        }
-        return Attention.blockwise(
-                List.of(q_BHTD, k_BKSD, v_BKSD),
-                visible,
-                typed ? null : tensor,
-                scores(),
-                shape.attentionDropout,
-                pass,
-                owner);
-    }
-
-    private Tensor atOnce(
-            Tensor q_BHTD, Tensor k_BKSD, Tensor v_BKSD, DocumentBorders documents, Flow flow, Pass pass) {
-        Tensor mask = Positions.mask(options.mask, flow, pass, q_BHTD);
-        return documents == null
-                ? Attention.attend(q_BHTD, k_BKSD, v_BKSD, mask, scores(), shape.attentionDropout, pass, owner, "")
-                : withinDocuments(documents, q_BHTD, k_BKSD, v_BKSD, mask, pass);
-    }
-
-    /** Attention of every document over itself; the mask is for one as long as the longest, so a shorter one has its corner. */
-    private Tensor withinDocuments(
-            DocumentBorders documents, Tensor q_1HND, Tensor k_1KND, Tensor v_1KND, Tensor mask, Pass pass) {
-        return documents.join(1, (i, t) -> {
-            int start = documents.starts()[i];
-            return Attention.attend(
-                    q_1HND.narrow(2, start, t),
-                    k_1KND.narrow(2, start, t),
-                    v_1KND.narrow(2, start, t),
-                    mask.narrow(-2, 0, mask.size(-2) == 1 ? 1 : t).narrow(-1, 0, t),
-                    scores(),
-                    shape.attentionDropout,
-                    pass,
-                    owner,
-                    "/document_" + i);
-        });
     }
 
     /** Queries [B, T, H·D], keys and values [B, T, KV·D] as the slots give them. */

@@ -62,6 +62,14 @@ public final class TransformerBlock extends Segment {
     }
 
     @Override
+    public List<String> carries() {
+        return steps.stream()
+                .flatMap(s -> s.branches().stream())
+                .flatMap(f -> f.carries().stream())
+                .toList();
+    }
+
+    @Override
     public List<Parameter> parameters() {
         return steps.stream().flatMap(s -> s.parameters().stream()).toList();
     }

@@ -36,6 +36,8 @@ final class Checkpoints {
     /** The trainer's numbers, below a checkpoint's folder. */
     static final String STATE = "trainer/trainer_state.json";
 
+    private static final String MEMORIES = "trainer/memories.safetensors";
+
     private static final Pattern NAME = Pattern.compile("checkpoint-(\\d{1,18})");
     private static final Pattern REPLACED = Pattern.compile("\\.checkpoint-(\\d{1,18})\\.replaced");
     private static final String TEMPORARY = ".checkpoint-";
@@ -205,6 +207,11 @@ final class Checkpoints {
             List<SafetensorsFile.Entry> entries = new ArrayList<>();
             snapshot.optimizer().forEach((name, t) -> entries.add(entry(name, t)));
             SafetensorsWriter.write(trainer.resolve("optimizer.safetensors"), entries, Map.of("format", "pt"));
+            if (!snapshot.memories().isEmpty()) {
+                List<SafetensorsFile.Entry> memories = new ArrayList<>();
+                snapshot.memories().forEach((name, t) -> memories.add(entry(name, t)));
+                SafetensorsWriter.write(temporary.resolve(MEMORIES), memories, Map.of("format", "pt"));
+            }
             DurableFiles.write(
                     temporary.resolve(STATE), Json.pretty(snapshot.state().toJson()));
             Manifest.write(temporary, step);
@@ -300,7 +307,16 @@ final class Checkpoints {
 
     /** The optimizer's state in a checkpoint that was verified, as tensors of the open scope. */
     static Map<String, Tensor> readOptimizer(Path checkpoint) {
-        Path file = checkpoint.resolve("trainer/optimizer.safetensors");
+        return readTensors(checkpoint.resolve("trainer/optimizer.safetensors"));
+    }
+
+    /** The memories in a checkpoint that was verified, as tensors of the open scope; none where the model has none. */
+    static Map<String, Tensor> readMemories(Path checkpoint) {
+        Path file = checkpoint.resolve(MEMORIES);
+        return Files.exists(file) ? readTensors(file) : Map.of();
+    }
+
+    private static Map<String, Tensor> readTensors(Path file) {
         Map<String, Tensor> state = new LinkedHashMap<>();
         try (SafetensorsFile f = SafetensorsFile.open(file)) {
             for (String name : f.names()) {

@@ -10,7 +10,6 @@ import java.util.function.Consumer;
 import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.TokenStream;
-import quern.data.Windows;
 import quern.models.LanguageModel;
 import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
@@ -72,7 +71,10 @@ final class PlanTrial {
                     notes.accept("no step was timed: model and optimizer alone are more than the memory that is free");
                     return tooLarge(weights, gradients, state, process, available);
                 }
-                return steps(model, optimizer, new long[] {weights, gradients, state, process, available});
+                try (CarriedMemories memories = new CarriedMemories(model.network(), model.device())) {
+                    long[] known = {weights, gradients, state, process, available};
+                    return steps(model, optimizer, memories, known);
+                }
             }
         }
     }
@@ -85,7 +87,7 @@ final class PlanTrial {
                 OptionalInt.empty());
     }
 
-    private Measurement steps(LanguageModel model, Optimizer optimizer, long[] known) {
+    private Measurement steps(LanguageModel model, Optimizer optimizer, CarriedMemories memories, long[] known) {
         if (recipe.gradientCheckpointing()) {
             model.network().addHook(new GradientCheckpointing(s -> s instanceof TransformerBlock));
         }
@@ -105,6 +107,7 @@ final class PlanTrial {
                 recipe.seed(),
                 safeguards,
                 recipe.optimizerInBackward());
+        step.carry(memories);
         if (recipe.autoFindBatchSize()) {
             microBatch = Optional.of(new MicroBatchSize());
             int whole = recipe.perDeviceTrainBatchSize() * recipe.gradientAccumulationSteps();
@@ -184,14 +187,12 @@ final class PlanTrial {
         }
         int rows = recipe.perDeviceEvalBatchSize();
         int length = preparation.data().maxLength();
-        Windows windows = Windows.over(text, length, rows);
+        long batches = ValidationLoss.batches(model.network(), text, length, rows);
         TokenStream beginning = new Beginning(text, Math.min(text.size(), 2L * rows * length + 1));
         long start = System.nanoTime();
         ValidationLoss.measure(model.network(), model.device(), beginning, length, rows, done -> {});
         double seconds = (System.nanoTime() - start) / 1e9;
-        return seconds
-                * windows.batches()
-                / Windows.over(beginning, length, rows).batches();
+        return seconds * batches / ValidationLoss.batches(model.network(), beginning, length, rows);
     }
 
     /** A step while the copies of a save are alive, as when it is written in the background. */

@@ -128,17 +128,22 @@ public final class Preparation {
                     "%s: the model knows %d tokens, but the tokenizer has %d; use the model's own tokenizer",
                     recipe.model().position(), spec.config().vocabSize(), tokenizer.vocabularySize());
         }
-        if (data.maxLength() > spec.config().contextLength()) {
+        if (data.maxLength() > spec.config().longestPass()) {
             throw QuernException.badInput(
                     "%s: max_length: %d is more than the %d positions the model is made for; lower it or give the model more positions",
                     recipe.data().position("max_length"),
                     data.maxLength(),
-                    spec.config().contextLength());
+                    spec.config().longestPass());
         }
         RecipeRegularization.checkLayers(block, recipe, spec);
+        boolean remembers;
         try (Network outline = spec.outline()) {
             optimizer.check(outline);
             this.regularization = RecipeRegularization.of(block, recipe, spec, outline);
+            remembers = !outline.carries().isEmpty();
+        }
+        if (remembers) {
+            checkLanes(objective);
         }
         this.store = TokenStore.prepare(data, tokenizer, notes);
         if (store.train().hasPrompts() && !objective.readsInstructions()) {
@@ -146,7 +151,8 @@ public final class Preparation {
                     "%s: objective %s learns from texts, but %s holds instruction rows; use objective: causal_lm with a decoder",
                     recipe.objective().position("type"), objective.id(), String.join(", ", data.path()));
         }
-        boolean wholeDocuments = objective.readsInstructions() && (store.train().hasPrompts() || !data.packing());
+        boolean wholeDocuments =
+                objective.readsInstructions() && !remembers && (store.train().hasPrompts() || !data.packing());
         if (data.onTooLong() != OnTooLong.TRUNCATE && !wholeDocuments) {
             throw QuernException.badInput(
                     "%s: data.on_too_long: has no effect, since a row is no whole document here; leave it out, or give instruction rows or packing: false",
@@ -154,7 +160,8 @@ public final class Preparation {
         }
         checkEvaluation();
         this.batches = objective.source(
-                new Objective.Input(store.train(), tokenizer, data, recipe.perDeviceTrainBatchSize(), recipe.seed()),
+                new Objective.Input(
+                        store.train(), tokenizer, data, recipe.perDeviceTrainBatchSize(), recipe.seed(), remembers),
                 objectiveConfig);
         this.evaluationBatches = validation()
                 .flatMap(text -> objective.evaluation(
@@ -239,6 +246,29 @@ public final class Preparation {
             throw QuernException.badInput(
                     "%s: metric_for_best_model: objective %s does not predict the whole text, so there is no %s; use eval_loss",
                     block.position("metric_for_best_model"), objective.id(), ValidationLoss.BITS_PER_BYTE);
+        }
+    }
+
+    /** Of a model with memories, whose rows go on from batch to batch. */
+    private void checkLanes(Objective objective) {
+        if (!objective.readsLanes()) {
+            throw QuernException.badInput(
+                    "%s: objective %s has no rows that go on from batch to batch, which a model with recurrence needs; use objective: causal_lm",
+                    recipe.objective().position("type"), objective.id());
+        }
+        int multiple = spec.config().passMultiple();
+        if (!data.packing() && data.maxLength() % multiple != 0) {
+            throw QuernException.badInput(
+                    "%s: max_length: %d is no multiple of compression_rate %d, so a document that begins beside others would be compressed out of step; change one, or set packing: true",
+                    recipe.data().position("max_length"), data.maxLength(), multiple);
+        }
+        String divides = recipe.autoFindBatchSize()
+                ? "auto_find_batch_size"
+                : recipe.gradientNoiseScale().isPresent() ? "gradient_noise_scale" : null;
+        if (divides != null) {
+            throw QuernException.badInput(
+                    "%s: %s: divides batches, but the rows of a model with recurrence go on from batch to batch together; leave it out",
+                    block.position(divides), divides);
         }
     }
 

@@ -19,6 +19,7 @@ import quern.tensor.Tensor;
  *
  * @param model the model's files, with the weights that are evaluated
  * @param optimizer the optimizer's state by name
+ * @param memories what a model with memories hands on to its next pass, by name
  * @param state the trainer's numbers
  * @param bytes the bytes of all tensors
  * @param copied whether training may go on before the snapshot is closed
@@ -27,6 +28,7 @@ import quern.tensor.Tensor;
 record Snapshot(
         ModelSnapshot model,
         Map<String, Tensor> optimizer,
+        Map<String, Tensor> memories,
         TrainerState state,
         long bytes,
         boolean copied,
@@ -48,6 +50,7 @@ record Snapshot(
                 snapshot = new Snapshot(
                         model.snapshot(options, staging),
                         copies,
+                        Map.of(),
                         state.copy(),
                         bytes(model, optimizer),
                         true,
@@ -80,8 +83,8 @@ record Snapshot(
                     .state()
                     .forEach((name, t) -> tensors.put(
                             name, t.detach().to(Device.CPU).contiguous().keep()));
-            Snapshot snapshot =
-                    new Snapshot(model.snapshot(options), tensors, state.copy(), bytes(model, optimizer), false, end);
+            Snapshot snapshot = new Snapshot(
+                    model.snapshot(options), tensors, Map.of(), state.copy(), bytes(model, optimizer), false, end);
             done = true;
             return snapshot;
         } finally {
@@ -89,6 +92,11 @@ record Snapshot(
                 end.run();
             }
         }
+    }
+
+    /** The same with these memories, which it closes. */
+    Snapshot with(Map<String, Tensor> memories) {
+        return new Snapshot(model, optimizer, memories, state, bytes, copied, end);
     }
 
     /** The bytes of all tensors of a snapshot. */
@@ -105,6 +113,7 @@ record Snapshot(
         try {
             model.close();
         } finally {
+            memories.values().forEach(Tensor::close);
             end.run();
         }
     }

@@ -1,5 +1,6 @@
 package quern.train;
 
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -14,6 +15,7 @@ import java.util.Optional;
  * @param seconds wall time
  * @param update whether weights changed, and if not, why
  * @param note what a person should know of an update that was not taken, or of a change of precision
+ * @param reports what segments told of themselves, such as the load of experts: means over the micro-batches
  */
 public record StepResult(
         double loss,
@@ -24,7 +26,8 @@ public record StepResult(
         long sequences,
         double seconds,
         Update update,
-        Optional<String> note) {
+        Optional<String> note,
+        Map<String, Double> reports) {
     /** What became of the update. Only a taken one changes weights, the optimizer's state or its step counts. */
     public enum Update {
         /** The weights changed. */

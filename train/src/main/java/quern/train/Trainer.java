@@ -248,6 +248,7 @@ final class Trainer {
         parts.rewind().ifPresent(r -> m.put("rewinds", (double) state.rewinds));
         safeguards.noise().ifPresent(n -> n.scale().ifPresent(scale -> m.put(n.name(), scale)));
         recipe.batchSizeWarmup().ifPresent(w -> m.put("train_batch_size", (double) last.sequences()));
+        m.putAll(last.reports());
         state.lossSum = 0;
         state.lossSteps = 0;
         tokensSinceLog = 0;

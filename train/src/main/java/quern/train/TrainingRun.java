@@ -13,7 +13,6 @@ import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import quern.data.BatchSource;
 import quern.data.TokenStream;
-import quern.data.Windows;
 import quern.models.GenerationConfig;
 import quern.models.Generator;
 import quern.models.LanguageModel;
@@ -35,6 +34,7 @@ import quern.tensor.Parameter;
 import quern.tensor.RandomStreams;
 import quern.tensor.Scope;
 import quern.tensor.StagingBuffers;
+import quern.tensor.Tensor;
 
 /**
  * One training from a recipe to a run folder: what {@code quern train} runs, and what a Java program calls.
@@ -82,6 +82,7 @@ public final class TrainingRun implements AutoCloseable {
     private final Recipe recipe;
     private final LanguageModel model;
     private final Optimizer optimizer;
+    private final CarriedMemories memories;
     private final TrainerState state;
     private final List<TrainingHook> hooks = new ArrayList<>();
     private final List<TrainingHook> watchers = new ArrayList<>();
@@ -99,6 +100,7 @@ public final class TrainingRun implements AutoCloseable {
         this.preparation = preparation;
         this.recipe = preparation.recipe();
         this.model = model;
+        this.memories = new CarriedMemories(model.network(), model.device());
         Optimizer made = null;
         MetricsLog log = null;
         boolean done = false;
@@ -108,6 +110,7 @@ public final class TrainingRun implements AutoCloseable {
             if (checkpoint.isPresent()) {
                 try (Scope scope = Scope.open()) {
                     made.load(Checkpoints.readOptimizer(checkpoint.get()));
+                    memories.load(Checkpoints.readMemories(checkpoint.get()));
                 }
             }
             requireSameData();
@@ -121,7 +124,7 @@ public final class TrainingRun implements AutoCloseable {
             done = true;
         } finally {
             if (!done) {
-                closeAll(log, made, model, folder);
+                closeAll(log, made, memories, model, folder);
             }
         }
         this.metrics = log;
@@ -184,6 +187,8 @@ public final class TrainingRun implements AutoCloseable {
             LanguageModel model = checkpoint
                     .map(c -> LanguageModel.load(c, preparation.dtype(), preparation.device()))
                     .orElseGet(preparation::model);
+            // A checkpoint does not say how attention is computed; the recipe does.
+            model.network().setAttention(preparation.spec().attention());
             TrainingRun run = new TrainingRun(folder, preparation, model, checkpoint);
             done = true;
             return run;
@@ -335,6 +340,7 @@ public final class TrainingRun implements AutoCloseable {
                 safeguards,
                 recipe.optimizerInBackward());
         step.beforeUpdates(checkpoints::awaitCopies);
+        step.carry(memories);
         trainer = new Trainer(
                 new Trainer.Parts(
                         recipe,
@@ -383,13 +389,18 @@ public final class TrainingRun implements AutoCloseable {
         SaveOptions options = SaveOptions.DEFAULT.withCard(card(s));
         if (optimizer.hasEvalWeights()) {
             // The weights to save take the place of the training's own for a moment.
-            checkpoints.save(Snapshot.take(model, options, optimizer, s, staging));
+            checkpoints.save(
+                    Snapshot.take(model, options, optimizer, s, staging).with(memories.copies()));
         } else if (recipe.saveAsync() && !s.finished) {
             TrainerState then = s.copy();
+            // The next pass replaces them, before the updates that wait for the copies of the weights.
+            Map<String, Tensor> carried = memories.copies();
             checkpoints.saveBeside(
-                    Snapshot.bytes(model, optimizer), () -> Snapshot.take(model, options, optimizer, then, staging));
+                    Snapshot.bytes(model, optimizer),
+                    () -> Snapshot.take(model, options, optimizer, then, staging)
+                            .with(carried));
         } else {
-            checkpoints.save(Snapshot.live(model, options, optimizer, s));
+            checkpoints.save(Snapshot.live(model, options, optimizer, s).with(memories.copies()));
         }
     }
 
@@ -483,7 +494,7 @@ public final class TrainingRun implements AutoCloseable {
             @Override
             public long batches() {
                 return own.map(BatchSource::batchesPerEpoch)
-                        .orElseGet(() -> Windows.over(text, length, rows).batches());
+                        .orElseGet(() -> ValidationLoss.batches(model.network(), text, length, rows));
             }
         };
     }
@@ -559,6 +570,6 @@ public final class TrainingRun implements AutoCloseable {
 
     @Override
     public void close() {
-        closeAll(metrics, tensorBoard.orElse(null), staging, optimizer, model, folder);
+        closeAll(metrics, tensorBoard.orElse(null), staging, optimizer, memories, model, folder);
     }
 }

@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import quern.data.Batch;
 import quern.nn.Flow;
 import quern.nn.Network;
@@ -42,6 +43,7 @@ final class TrainingStep {
     private final Safeguards safeguards;
     private final Optional<OptimizerInBackward> inBackward;
     private Runnable beforeUpdates = () -> {};
+    private Optional<CarriedMemories> memories = Optional.empty();
 
     TrainingStep(
             Network network,
@@ -78,6 +80,11 @@ final class TrainingStep {
     /** What every step does before it changes a weight or anything of the optimizer, after its passes where it can. */
     void beforeUpdates(Runnable action) {
         beforeUpdates = action;
+    }
+
+    /** Hands these on from pass to pass. */
+    void carry(CarriedMemories carried) {
+        memories = Optional.of(carried);
     }
 
     /**
@@ -133,7 +140,8 @@ final class TrainingStep {
                 batches.stream().mapToLong(Batch::rows).sum(),
                 (System.nanoTime() - start) / 1e9,
                 update,
-                note);
+                note,
+                gradients.reports());
     }
 
     /** The whole batch in one pass, which takes the updates itself. */
@@ -167,7 +175,8 @@ final class TrainingStep {
                 batches.stream().mapToLong(Batch::rows).sum(),
                 (System.nanoTime() - start) / 1e9,
                 StepResult.Update.TAKEN,
-                Optional.empty());
+                Optional.empty(),
+                gradients.reports());
     }
 
     /** What forward and backward of a step gave, besides the gradients that the parameters now hold. */
@@ -175,6 +184,19 @@ final class TrainingStep {
         double loss;
         long counted;
         Optional<Fault> fault = Optional.empty();
+        final Map<String, Double> reported = new TreeMap<>();
+        int reports;
+
+        void add(Map<String, Double> ofPass) {
+            ofPass.forEach((name, value) -> reported.merge(name, value, Double::sum));
+            reports++;
+        }
+
+        Map<String, Double> reports() {
+            Map<String, Double> means = new TreeMap<>();
+            reported.forEach((name, sum) -> means.put(name, sum / reports));
+            return means;
+        }
     }
 
     /** Forward and backward over the micro-batches, up to the first whose loss is not finite. */
@@ -245,9 +267,11 @@ final class TrainingStep {
 
     private void forwardBackward(long step, int micro, Batch batch, double weight, double rowWeight, Gradients result) {
         double lossScale = safeguards.lossScale();
+        Map<String, Double> reports = new TreeMap<>();
         Pass pass = Pass.training(random.seed("dropout", step, micro))
                 .with(regularization)
-                .withLossScale(lossScale);
+                .withLossScale(lossScale)
+                .withReports(reports);
         try (Scope scope = Scope.open();
                 Tape tape = network.forward(flow(batch, weight, rowWeight), pass)) {
             double loss = tape.get("loss").item();
@@ -260,6 +284,8 @@ final class TrainingStep {
                         new Fault("the loss is %s (%s)".formatted(loss, where), first.map(Tape.NonFinite::segment)));
                 return;
             }
+            result.add(reports);
+            memories.ifPresent(m -> m.take(tape::get));
             tape.backward(Map.of("loss", Tensor.full(lossScale, DType.FP32, device, 1)));
         }
     }
@@ -267,6 +293,7 @@ final class TrainingStep {
     private Flow flow(Batch batch, double weight, double rowWeight) {
         PartClock.Part before = PartClock.enter(PartClock.Part.DATA);
         Flow flow = TokenTensors.flow(batch, weight, rowWeight, device);
+        memories.ifPresent(m -> m.put(flow, batch));
         PartClock.leave(before);
         return flow;
     }

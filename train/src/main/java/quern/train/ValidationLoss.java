@@ -4,20 +4,23 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongConsumer;
+import java.util.function.LongFunction;
 import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.CausalLm;
+import quern.data.Lanes;
 import quern.data.TokenStream;
 import quern.data.Windows;
 import quern.nn.Flow;
 import quern.nn.Network;
 import quern.nn.Pass;
+import quern.recipe.QuernException;
 import quern.tensor.Device;
 import quern.tensor.Scope;
 
 /**
  * The loss of a model on a text. Of a causal language model: the mean negative log-probability, in nats, of every token
- * but the first, read in windows that do not overlap, or of the answers of instruction rows. Of others: the mean of their
+ * but the first, read in windows that do not overlap, by a model with memories in {@link Lanes}, or of the answers of instruction rows. Of others: the mean of their
  * objective's loss over a fixed epoch of its batches.
  *
  * @param loss nats a token
@@ -41,26 +44,57 @@ public record ValidationLoss(double loss, double perplexity, double bitsPerByte,
     public static ValidationLoss measure(
             Network network, Device device, TokenStream text, int maxLength, int rows, LongConsumer progress) {
         if (text.hasPrompts()) {
+            if (remembers(network)) {
+                throw QuernException.badInput(
+                        "%s: instruction rows have no lanes of text, so a model with memories can't be measured on them; give texts",
+                        text.origin());
+            }
             BatchSource answers = CausalLm.answers(text, maxLength, rows);
             return measure(network, device, answers, answers.batchesPerEpoch(), progress);
         }
-        Windows windows = Windows.over(text, maxLength, rows);
         double sum = 0;
         long counted = 0;
-        for (long i = 0; i < windows.batches(); i++) {
-            Batch batch = windows.batch(i);
-            try (Scope scope = Scope.open()) {
-                Flow out = network.infer(TokenTensors.unweighted(batch, device), Pass.evaluation());
-                for (float logprob : out.get("logprobs").toFloats()) {
-                    sum -= logprob;
+        long batches = batches(network, text, maxLength, rows);
+        LongFunction<Batch> source = remembers(network)
+                ? Lanes.ofStream(text, maxLength, lanes(text, rows))::batch
+                : Windows.over(text, maxLength, rows)::batch;
+        try (CarriedMemories memories = new CarriedMemories(network, device)) {
+            for (long i = 0; i < batches; i++) {
+                Batch batch = source.apply(i);
+                try (Scope scope = Scope.open()) {
+                    Flow flow = TokenTensors.unweighted(batch, device);
+                    memories.put(flow, batch);
+                    Flow out = network.infer(flow, Pass.evaluation());
+                    memories.take(out::get);
+                    for (float logprob : out.get("logprobs").toFloats()) {
+                        sum -= logprob;
+                    }
                 }
+                counted += batch.countedTokens();
+                progress.accept(i + 1);
             }
-            counted += batch.countedTokens();
-            progress.accept(i + 1);
         }
         double loss = sum / counted;
         return new ValidationLoss(
                 loss, Math.exp(loss), sum / Math.log(2) / Math.max(1, text.textBytes()), counted, text.textBytes());
+    }
+
+    /** How many batches a model is measured by on a stream without prompts. */
+    public static long batches(Network network, TokenStream text, int maxLength, int rows) {
+        Windows windows = Windows.over(text, maxLength, rows);
+        return remembers(network)
+                ? Lanes.ofStream(text, maxLength, lanes(text, rows)).batchesPerEpoch()
+                : windows.batches();
+    }
+
+    /** Whether a model reads lanes of text, and hands memories on. */
+    private static boolean remembers(Network network) {
+        return !network.carries().isEmpty();
+    }
+
+    /** A text of a few tokens has no more lanes than tokens to predict. */
+    private static int lanes(TokenStream text, int rows) {
+        return (int) Math.min(rows, text.size() - 1);
     }
 
     /**

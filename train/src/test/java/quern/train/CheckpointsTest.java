@@ -244,7 +244,8 @@ class CheckpointsTest {
             QuernException e = assertThrows(
                     QuernException.class,
                     () -> {
-                        checkpoints.save(new Snapshot(s.model(), s.optimizer(), s.state(), 0, true, s.end()));
+                        checkpoints.save(
+                                new Snapshot(s.model(), s.optimizer(), s.memories(), s.state(), 0, true, s.end()));
                         checkpoints.await();
                     },
                     "room " + room);

@@ -55,7 +55,9 @@ public record Config(
         @Doc("The width inside the feed-forward part; the part's own rule when absent.") @Range(min = 1)
         Optional<Integer> intermediateSize,
 
-        @Doc("The positions the model is made for.") @Default("1024") @Range(min = 1)
+        @Doc("The positions the model is made for; with recurrence those of a row of training.")
+        @Default("1024")
+        @Range(min = 1)
         int maxPositionEmbeddings,
 
         @Doc("How the model knows where a token stands.") @Default("rotary") @Shorthand("type")
@@ -247,6 +249,20 @@ public record Config(
 
     @Override
     public int contextLength() {
+        return Parts.chosen(RecurrencePart.KIND, RecurrencePart.class, recurrence)
+                        .isEndless()
+                ? Integer.MAX_VALUE
+                : maxPositionEmbeddings;
+    }
+
+    @Override
+    public int passMultiple() {
+        return Parts.chosen(RecurrencePart.KIND, RecurrencePart.class, recurrence)
+                .passMultiple();
+    }
+
+    @Override
+    public int longestPass() {
         return maxPositionEmbeddings;
     }
 

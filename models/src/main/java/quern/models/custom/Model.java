@@ -78,7 +78,7 @@ public final class Model implements ModelFamily<Config> {
     @Override
     public List<Segment> body(Config c, Weights w, Task task) {
         StructurePart structure = c.parts().structure();
-        if (task != Task.REWARD && !structure.tasks().contains(task)) {
+        if (!structure.tasks().contains(task)) {
             throw QuernException.badInput(
                     "structure: %s: such a model is for %s, not for %s; choose another structure or objective",
                     c.structure().text("type"),

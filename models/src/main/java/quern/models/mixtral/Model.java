@@ -3,6 +3,7 @@ package quern.models.mixtral;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import quern.models.Architectures;
 import quern.models.CheckpointKeys;
 import quern.models.DecoderFamily;
@@ -103,22 +104,29 @@ public final class Model implements DecoderFamily<Config> {
         int inner = c.intermediateSize();
         Initialization init = Initialization.normal(c.initializerRange());
         return new MixtureOfExperts(
-                parts.name(layer),
-                layer,
-                parts.linear(name + ".gate", d, c.numLocalExperts(), false),
-                w.parameter(name + ".experts.gate_up_proj", init, c.numLocalExperts(), 2L * inner, d),
-                w.parameter(name + ".experts.down_proj", init, c.numLocalExperts(), d, inner),
-                parts.activation(),
-                c.numExpertsPerTok(),
-                c.routerJitterNoise());
+                        parts.name(layer),
+                        String.valueOf(layer),
+                        parts.linear(name + ".gate", d, c.numLocalExperts(), false),
+                        new MixtureOfExperts.Experts(
+                                w.parameter(name + ".experts.gate_up_proj", init, c.numLocalExperts(), 2L * inner, d),
+                                w.parameter(name + ".experts.down_proj", init, c.numLocalExperts(), d, inner),
+                                parts.activation(),
+                                true),
+                        c.numExpertsPerTok())
+                .withJitter(c.routerJitterNoise());
     }
 
     @Override
     public List<Segment> head(Config c, Weights w, HeadSettings settings) {
         List<Segment> segments = new ArrayList<>(DecoderFamily.super.head(c, w, settings));
         if (c.outputRouterLogits() && settings.task() == Task.CAUSAL_LM) {
-            segments.add(
-                    new RouterLoss("router_loss", c.numHiddenLayers(), c.numExpertsPerTok(), c.routerAuxLossCoef()));
+            segments.add(RouterLoss.ofAllTogether(
+                    "router_loss",
+                    IntStream.range(0, c.numHiddenLayers())
+                            .mapToObj(String::valueOf)
+                            .toList(),
+                    c.numExpertsPerTok(),
+                    c.routerAuxLossCoef()));
         }
         return segments;
     }

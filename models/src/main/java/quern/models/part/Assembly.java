@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import quern.models.Initialization;
 import quern.models.Weights;
@@ -114,6 +115,10 @@ public final class Assembly {
 
     /** What a stack's blocks need to know about positions. */
     public List<Segment> positions(Stack stack) {
+        Optional<Segment> memories = parts.recurrence().memories(stack, this);
+        if (memories.isPresent()) {
+            return List.of(memories.get());
+        }
         Map<String, Mask> masks = new LinkedHashMap<>();
         for (int i = 0; i < stack.layers(); i++) {
             Mask mask = parts.pattern(i).mask(stack.mask(), c);

@@ -15,6 +15,11 @@ public interface AttentionPart extends ComposedPart {
      */
     int keyValueHeads(int heads, Integer written);
 
+    /** The width of what turns where positions are rotary: of a head, or of the part of it that knows the position. */
+    default int rotaryHeadWidth(Composition c) {
+        return c.headWidth();
+    }
+
     /** The branch; parameters under {@code BLOCK.self_attn}. */
     Branch branch(BlockSite site);
 }

@@ -1,6 +1,7 @@
 package quern.models.part;
 
 import java.util.List;
+import quern.nn.Activation;
 import quern.nn.Branch;
 import quern.nn.Segment;
 
@@ -14,6 +15,11 @@ public interface FeedForwardPart extends ComposedPart {
 
     /** The branch; parameters under {@code BLOCK.mlp}. */
     Branch branch(BlockSite site);
+
+    /** The activation of a head that has one, behind such parts. */
+    default Activation headActivation() {
+        return Activation.GELU;
+    }
 
     /** Segments after a language model's head: a router's loss. */
     default List<Segment> losses(Stack stack, Assembly assembly) {

@@ -48,4 +48,18 @@ public interface InitializationPart extends ComposedPart {
     default double logitFactor(Composition c) {
         return 1;
     }
+
+    /** The factor on an optimizer's rate for a matrix of this role. */
+    default double learningRateFactor(Role role, Composition c) {
+        return 1;
+    }
+
+    /** For rules that take no {@code initializer_range}. */
+    static void refuseInitializerRange(String id, Composition c) {
+        if (c.initializerRange().isPresent()) {
+            throw new IllegalArgumentException(
+                    "initializer_range: has no effect on initialization: %s, whose rule gives the spread; leave it out"
+                            .formatted(id));
+        }
+    }
 }

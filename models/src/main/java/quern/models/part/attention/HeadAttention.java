@@ -1,6 +1,7 @@
 package quern.models.part.attention;
 
 import java.util.List;
+import java.util.Optional;
 import quern.models.Initialization;
 import quern.models.part.Assembly;
 import quern.models.part.BlockSite;
@@ -19,6 +20,10 @@ final class HeadAttention {
         Assembly a = site.assembly();
         Composition c = site.config();
         Parts parts = a.parts();
+        Optional<Branch> remembering = parts.recurrence().branch(site);
+        if (remembering.isPresent()) {
+            return remembering.get();
+        }
         String name = site.name() + ".self_attn";
         int d = c.hiddenSize();
         long queries = (long) c.numAttentionHeads() * c.headWidth();
@@ -43,6 +48,6 @@ final class HeadAttention {
         }
         attention = parts.pattern(site.layer()).attention(attention, parts.maskName(site.layer()), site);
         attention = parts.position().attention(attention, site);
-        return parts.recurrence().attention(attention, site);
+        return attention;
     }
 }

@@ -53,8 +53,12 @@ public final class Gelu implements PartTechnique {
 
         @Override
         public Branch branch(BlockSite site) {
-            Activation activation = approximate == Approximation.TANH ? Activation.GELU_TANH : Activation.GELU;
-            return Maps.of(site, false, activation);
+            return Maps.of(site, false, headActivation());
+        }
+
+        @Override
+        public Activation headActivation() {
+            return approximate == Approximation.TANH ? Activation.GELU_TANH : Activation.GELU;
         }
     }
 }

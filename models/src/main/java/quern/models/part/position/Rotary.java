@@ -66,11 +66,11 @@ public final class Rotary implements PartTechnique {
             implements PositionPart {
         @Override
         public void check(Composition c) {
-            int turning = rope().rotaryWidth(c.headWidth());
+            int turning = rope().rotaryWidth(c.parts().attention().rotaryHeadWidth(c));
             if (turning < 2 || turning % 2 != 0) {
                 throw new IllegalArgumentException(
                         "position: rotary turns %d of the %d dimensions of a head; it turns pairs, so the number must be even and not 0: change head_dim or partial_rotary_factor"
-                                .formatted(turning, c.headWidth()));
+                                .formatted(turning, c.parts().attention().rotaryHeadWidth(c)));
             }
         }
 
@@ -91,7 +91,9 @@ public final class Rotary implements PartTechnique {
         public Positions positions(Positions positions, Stack stack, Composition c) {
             RopeParameters rope = rope();
             return positions.withRotary(
-                    "rotary", rope.frequencies(rope.rotaryWidth(c.headWidth()), c.maxPositionEmbeddings()));
+                    "rotary",
+                    rope.frequencies(
+                            rope.rotaryWidth(c.parts().attention().rotaryHeadWidth(c)), c.maxPositionEmbeddings()));
         }
 
         @Override

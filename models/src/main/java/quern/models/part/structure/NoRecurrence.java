@@ -1,10 +1,7 @@
 package quern.models.part.structure;
 
-import quern.models.part.BlockSite;
 import quern.models.part.PartTechnique;
 import quern.models.part.RecurrencePart;
-import quern.nn.Branch;
-import quern.nn.SelfAttention;
 
 /** Nothing is carried from one stretch of a text to the next. */
 public final class NoRecurrence implements PartTechnique {
@@ -29,10 +26,5 @@ public final class NoRecurrence implements PartTechnique {
     }
 
     /** It has no settings. */
-    public record Config() implements RecurrencePart {
-        @Override
-        public Branch attention(SelfAttention attention, BlockSite site) {
-            return attention;
-        }
-    }
+    public record Config() implements RecurrencePart {}
 }

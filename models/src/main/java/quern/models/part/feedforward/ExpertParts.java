@@ -1,0 +1,93 @@
+package quern.models.part.feedforward;
+
+import java.util.List;
+import java.util.stream.IntStream;
+import quern.models.part.Assembly;
+import quern.models.part.BlockSite;
+import quern.models.part.Composition;
+import quern.models.part.InitializationPart.Role;
+import quern.models.part.Stack;
+import quern.models.part.structure.NoSharing;
+import quern.nn.FeedForward;
+import quern.nn.MixtureOfExperts;
+import quern.nn.RouterLoss;
+import quern.nn.Segment;
+
+/** What mixtures of experts share. */
+final class ExpertParts {
+    private ExpertParts() {}
+
+    static MixtureOfExperts of(BlockSite site, int experts, int topK, ExpertKind kind) {
+        Assembly a = site.assembly();
+        Composition c = site.config();
+        String name = site.name() + ".mlp";
+        int d = c.hiddenSize();
+        int inner = c.innerWidth();
+        long rows = kind.gated() ? 2L * inner : inner;
+        return new MixtureOfExperts(
+                site.name(),
+                String.valueOf(site.layer()),
+                a.linear(Role.OTHER, name + ".gate", d, experts, false),
+                new MixtureOfExperts.Experts(
+                        a.weights()
+                                .parameter(
+                                        name + (kind.gated() ? ".experts.gate_up_proj" : ".experts.up_proj"),
+                                        a.matrix(Role.INNER, d, inner),
+                                        experts,
+                                        rows,
+                                        d),
+                        a.weights()
+                                .parameter(
+                                        name + ".experts.down_proj",
+                                        a.matrix(Role.RESIDUAL, inner, d),
+                                        experts,
+                                        d,
+                                        inner),
+                        kind.activation(),
+                        kind.gated()),
+                topK);
+    }
+
+    /** A part as wide as {@code count} experts that every token goes to. */
+    static FeedForward shared(BlockSite site, int count, ExpertKind kind) {
+        Assembly a = site.assembly();
+        Composition c = site.config();
+        String name = site.name() + ".mlp.shared_experts";
+        int d = c.hiddenSize();
+        long inner = (long) count * c.innerWidth();
+        return new FeedForward(
+                site.name() + ".shared_experts",
+                kind.gated() ? a.linear(Role.INNER, name + ".gate_proj", d, inner, false) : null,
+                a.linear(Role.INNER, name + ".up_proj", d, inner, false),
+                a.linear(Role.RESIDUAL, name + ".down_proj", inner, d, false),
+                kind.activation());
+    }
+
+    static List<Segment> losses(Stack stack, int topK, double balance, double z) {
+        List<String> places =
+                IntStream.range(0, stack.layers()).mapToObj(String::valueOf).toList();
+        return balance == 0 && z == 0 ? List.of() : List.of(RouterLoss.ofEach("router_loss", places, topK, balance, z));
+    }
+
+    static int innerWidth(int hiddenSize, ExpertKind kind) {
+        return kind.gated() ? Maps.gated(hiddenSize) : Maps.fourfold(hiddenSize);
+    }
+
+    /** Refuses what experts make no sense beside. */
+    static void check(String id, Composition c) {
+        if (c.mlpBias()) {
+            throw new IllegalArgumentException(
+                    "mlp_bias: the experts of feed_forward: %s have no biases; leave it out".formatted(id));
+        }
+        if (c.hasEncoder()) {
+            throw new IllegalArgumentException(
+                    "feed_forward: %s: routers are balanced over the tokens of one stack, and beside an encoder there are two; choose a feed-forward part without experts"
+                            .formatted(id));
+        }
+        if (!(c.parts().sharing() instanceof NoSharing.Config)) {
+            throw new IllegalArgumentException(
+                    "feed_forward: %s: a router is balanced once a pass, and a shared block asks it several times; set weight_sharing: none"
+                            .formatted(id));
+        }
+    }
+}

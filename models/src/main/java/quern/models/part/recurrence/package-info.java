@@ -1,0 +1,2 @@
+/** What blocks carry from one stretch of a text to the next. */
+package quern.models.part.recurrence;

@@ -1,0 +1,232 @@
+package quern.models;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+import quern.models.part.attention.MultiHeadLatent;
+import quern.models.part.feedforward.SwitchExperts;
+import quern.models.part.feedforward.TopKExperts;
+import quern.models.part.recurrence.Compressive;
+import quern.models.part.recurrence.TransformerXl;
+import quern.nn.Flow;
+import quern.nn.Pass;
+import quern.nn.Tape;
+import quern.recipe.QuernException;
+import quern.tensor.Autograd;
+import quern.tensor.DType;
+import quern.tensor.Device;
+import quern.tensor.Parameter;
+import quern.tensor.Scope;
+import quern.tensor.Tensor;
+
+/** Experts, latent attention and memories as parts of a composed model. */
+class RecurrentPartsTest {
+    /** Gradients by segments and of the whole graph differ in the order of sums only. */
+    private static final double GRADIENTS = 2e-5;
+
+    private static final long[] IDS = {4, 9, 2, 17, 5, 5, 20, 3, 11, 8, 1, 6};
+
+    @TempDir
+    Path folder;
+
+    private static Map<String, Object> part(String type, Object... keysAndValues) {
+        Map<String, Object> settings = new LinkedHashMap<>();
+        settings.put("type", type);
+        for (int i = 0; i < keysAndValues.length; i += 2) {
+            settings.put((String) keysAndValues[i], keysAndValues[i + 1]);
+        }
+        return settings;
+    }
+
+    private static final Map<String, Object> LATENT = part(
+            new MultiHeadLatent().id(),
+            "kv_lora_rank",
+            6,
+            "qk_nope_head_dim",
+            4,
+            "qk_rope_head_dim",
+            2,
+            "v_head_dim",
+            5);
+
+    private static Map<String, Object> latentWith(String key, Object value) {
+        Map<String, Object> all = new LinkedHashMap<>(LATENT);
+        all.put(key, value);
+        return all;
+    }
+
+    private static final Map<String, Object> COMPRESSIVE =
+            part(new Compressive().id(), "memory_length", 2, "compressed_memory_length", 3, "compression_rate", 2);
+
+    private static Map<String, Map<String, Object>> models() {
+        Map<String, Map<String, Object>> all = new LinkedHashMap<>();
+        all.put(
+                "moe",
+                Map.of(
+                        "feed_forward",
+                        part(new TopKExperts().id(), "num_local_experts", 4, "router_z_loss_coef", 0.01)));
+        all.put(
+                "moe with shared experts and a capacity",
+                Map.of(
+                        "feed_forward",
+                        part(
+                                "moe",
+                                "num_local_experts",
+                                4,
+                                "num_shared_experts",
+                                1,
+                                "expert",
+                                "gelu",
+                                "capacity_factor",
+                                1.0)));
+        all.put("switch", Map.of("feed_forward", part(new SwitchExperts().id(), "num_local_experts", 3)));
+        all.put("mla", Map.of("attention", LATENT));
+        all.put("mla with compressed queries", Map.of("attention", latentWith("q_lora_rank", 6)));
+        all.put(
+                "transformer_xl",
+                Map.of("recurrence", part(new TransformerXl().id(), "memory_length", 4), "position", "none"));
+        all.put("compressive", Map.of("recurrence", COMPRESSIVE, "position", "none"));
+        return all;
+    }
+
+    private interface Check {
+        void accept(LanguageModel model) throws Exception;
+    }
+
+    private static Stream<DynamicTest> forEvery(Check check) {
+        return models().entrySet().stream()
+                .map(e -> DynamicTest.dynamicTest(e.getKey(), () -> {
+                    try (LanguageModel model = create(e.getValue());
+                            Scope scope = Scope.open()) {
+                        check.accept(model);
+                    }
+                }));
+    }
+
+    private static LanguageModel create(Map<String, Object> changes) {
+        Map<String, Object> wide = new LinkedHashMap<>(changes);
+        wide.put("initializer_range", 0.2);
+        return LanguageModel.create(TestModels.spec("custom", wide), DType.FP32, Device.CPU, 7);
+    }
+
+    @TestFactory
+    Stream<DynamicTest> aSavedModelComesBackToTheBit() {
+        return forEvery(model -> {
+            model.save(folder, SaveOptions.DEFAULT);
+            Tensor ids = Tensor.of(IDS, 2, 6);
+            float[] before = model.logits(ids, null).toFloats();
+            try (LanguageModel again = LanguageModel.load(folder, DType.FP32, Device.CPU)) {
+                assertEquals(model.config(), again.config());
+                assertArrayEquals(before, again.logits(ids, null).toFloats());
+            }
+        });
+    }
+
+    @TestFactory
+    Stream<DynamicTest> gradientsBySegmentsAreThoseOfTheWholeGraph() {
+        return forEvery(model -> {
+            Tensor ids = Tensor.of(IDS, 2, 6);
+            Flow inputs = model.lossInputs(ids, null, ids);
+            try (Tape tape = model.network().forward(inputs, Pass.training(1))) {
+                tape.backward(Map.of("loss", Tensor.full(1, DType.FP32, Device.CPU, 1)));
+            }
+            List<Parameter> parameters = model.parameters();
+            Flow whole = model.network().wholeGraph(Map.of(), inputs, Pass.training(1));
+            List<Tensor> gradients = Autograd.grad(
+                    List.of(whole.get("loss")),
+                    parameters.stream().map(Parameter::value).toList(),
+                    List.of(Tensor.full(
+                            1, DType.FP32, Device.CPU, whole.get("loss").shape())),
+                    true,
+                    false);
+            for (int i = 0; i < gradients.size(); i++) {
+                String name = parameters.get(i).name();
+                assertTrue(gradients.get(i).isDefined(), name + " has no gradient");
+                double error = gradients
+                        .get(i)
+                        .sub(parameters.get(i).grad())
+                        .abs()
+                        .max()
+                        .item();
+                double size = Math.max(1, gradients.get(i).abs().max().item());
+                assertTrue(error <= GRADIENTS * size, name + " " + error);
+                assertTrue(gradients.get(i).abs().max().item() > 0, name + " learns nothing");
+            }
+        });
+    }
+
+    @TestFactory
+    Stream<DynamicTest> generationWithACacheIsThatWithout() {
+        return forEvery(model -> {
+            GenerationConfig config = model.generationConfig();
+            // Past the 32 positions of a row: where a memory is carried there is no end to a text.
+            boolean endless = model.config().contextLength() == Integer.MAX_VALUE;
+            Map<String, Object> settings =
+                    Map.of("do_sample", false, "max_new_tokens", endless ? 40 : 20, "eos_token_id", List.of());
+            GenerationConfig cached = with(config, settings, true);
+            GenerationConfig plain = with(config, settings, false);
+            List<long[]> prompts = List.of(new long[] {4, 9, 2, 17, 5}, new long[] {3, 11, 8, 1, 6});
+            List<Generator.Generated> expected = new Generator(model, plain, null).generate(prompts);
+            assertEquals(expected, new Generator(model, cached, null).generate(prompts));
+            assertEquals(endless ? 40 : 20, expected.getFirst().tokens().length);
+        });
+    }
+
+    private static GenerationConfig with(GenerationConfig config, Map<String, Object> settings, boolean cache) {
+        Map<String, Object> all = new LinkedHashMap<>(settings);
+        all.put("use_cache", cache);
+        return config.with(TestModels.block(all));
+    }
+
+    private static void refused(String message, Map<String, Object> changes) {
+        QuernException e = assertThrows(QuernException.class, () -> TestModels.spec("custom", changes));
+        assertTrue(e.getMessage().contains(message), e.getMessage());
+        assertEquals(1, e.getMessage().lines().count());
+    }
+
+    private static Map<String, Object> xl(String key, Object value) {
+        Map<String, Object> all = new LinkedHashMap<>();
+        all.put("recurrence", "transformer_xl");
+        all.put("position", "none");
+        all.put(key, value);
+        return all;
+    }
+
+    @Test
+    void whatMakesNoSenseIsRefused() {
+        refused(
+                "3 of 2 experts",
+                Map.of("feed_forward", part("moe", "num_local_experts", 2, "num_experts_per_tok", 3)));
+        refused("capacity_factor", Map.of("feed_forward", part("switch", "capacity_factor", 0)));
+        refused("capacity_factor", Map.of("feed_forward", part("moe", "capacity_factor", -1)));
+        refused("mlp_bias", Map.of("feed_forward", "moe", "mlp_bias", true));
+        refused("position: none", xl("position", "rotary"));
+        refused("position: none", Map.of("recurrence", "compressive"));
+        refused("attention: mha", xl("attention", "mqa"));
+        refused("qk_norm", xl("qk_norm", true));
+        refused("attn_logit_softcapping", xl("attn_logit_softcapping", 30.0));
+        refused("attention_sinks", xl("attention_sinks", true));
+        refused(
+                "memory_length 5 is no multiple of compression_rate 2",
+                xl("recurrence", part("compressive", "memory_length", 5, "compression_rate", 2)));
+        refused("num_key_value_heads", Map.of("attention", LATENT, "num_key_value_heads", 2));
+        refused("position: rotary", Map.of("attention", LATENT, "position", "learned"));
+        refused(
+                "position: rotary",
+                Map.of("attention", LATENT, "position", part("rotary", "partial_rotary_factor", 0.5)));
+        refused("qk_norm", Map.of("attention", LATENT, "qk_norm", true));
+        refused("recurrence: none", Map.of("attention", LATENT, "recurrence", "transformer_xl"));
+        refused("rotary turns 3", Map.of("attention", latentWith("qk_rope_head_dim", 3)));
+    }
+}
