@@ -29,11 +29,11 @@ import quern.train.ProcessMemory;
 
 /**
  * Time and memory of attention over one text of T tokens, forward and backward: all scores at once, in blocks, and in blocks
- * behind sparse patterns. The attention is a block's, with its maps, 8 heads 64 wide.
+ * behind sparse patterns. The attention is a block's, with its maps, 4 heads 64 wide.
  * Prints a line of JSON for each. Ways take turns, so that what else the machine does falls on all.
  */
 public final class AttentionCost {
-    private static final int HEADS = 8;
+    private static final int HEADS = 4;
     private static final int HEAD_WIDTH = 64;
     private static final int WIDTH = HEADS * HEAD_WIDTH;
 

@@ -101,15 +101,12 @@ final class CustomModels {
         all.put(
                 "dense and sparse in turn",
                 with("attention_pattern", List.of("full", strided), "attn_implementation", "flash"));
+        all.put("flash alibi", with("attn_implementation", "flash", "position", "alibi", "embedding_norm", true));
         all.put(
-                "flash alibi sinks",
+                "flash sinks",
                 with(
                         "attn_implementation",
                         "flash",
-                        "position",
-                        "alibi",
-                        "embedding_norm",
-                        true,
                         "attention_sinks",
                         true,
                         "attention",

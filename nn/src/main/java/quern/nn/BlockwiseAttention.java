@@ -36,6 +36,7 @@ final class BlockwiseAttention implements HandWrittenOperator {
      * @param keyPosition the first key's
      * @param prefix keys at its start whose queries see them all
      * @param keyBias added to the scores, fp32 [H or 1, 1, keys]; {@code null} for none
+     * @param blind whether no query sees a key; each then looks at all alike, as with all scores at once
      */
     record Sequence(
             int batch,
@@ -46,7 +47,17 @@ final class BlockwiseAttention implements HandWrittenOperator {
             long rowPosition,
             long keyPosition,
             long prefix,
-            Tensor keyBias) {}
+            Tensor keyBias,
+            boolean blind) {
+        /** Queries that see none of the keys in memory. */
+        static Sequence blind(int batch, long row, long rows, long keys) {
+            return new Sequence(batch, row, rows, 0, keys, 0, 0, 0, null, true);
+        }
+
+        private Sequence with(Tensor bias) {
+            return new Sequence(batch, row, rows, key, keys, rowPosition, keyPosition, prefix, bias, blind);
+        }
+    }
 
     /**
      * What queries see.
@@ -56,16 +67,36 @@ final class BlockwiseAttention implements HandWrittenOperator {
      * @param slopes what a distance of 1 adds to a score, fp32 [H, 1, 1]; {@code null} for nothing
      */
     record Visible(List<Sequence> sequences, VisibleKeys near, int stride, Tensor slopes) {
+        /** The same with tensors that outlive the present scope, until {@link #close}. */
+        private Visible kept() {
+            List<Sequence> all = sequences.stream()
+                    .map(s -> s.keyBias == null ? s : s.with(s.keyBias.keep()))
+                    .toList();
+            return new Visible(all, near, stride, slopes == null ? null : slopes.keep());
+        }
+
+        private void close() {
+            for (Sequence s : sequences) {
+                if (s.keyBias != null) {
+                    s.keyBias.close();
+                }
+            }
+            if (slopes != null) {
+                slopes.close();
+            }
+        }
+
         /** Each row of a batch sees all of its keys. */
         static Visible all(Tensor q_BHTD, Tensor k_BKSD) {
             List<Sequence> rows = new ArrayList<>();
             for (int b = 0; b < q_BHTD.size(0); b++) {
-                rows.add(new Sequence(b, 0, q_BHTD.size(2), 0, k_BKSD.size(2), 0, 0, 0, null));
+                rows.add(new Sequence(b, 0, q_BHTD.size(2), 0, k_BKSD.size(2), 0, 0, 0, null, false));
             }
             return new Visible(rows, VisibleKeys.all(), 0, null);
         }
     }
 
+    private final Visible visible;
     private final List<Sequence> sequences;
     private final VisibleKeys near;
     private final int stride;
@@ -79,6 +110,7 @@ final class BlockwiseAttention implements HandWrittenOperator {
      * @param hasSinks whether the last input holds the logits of sinks
      */
     BlockwiseAttention(Visible visible, AttentionTiles.Scores scores, boolean hasMask, boolean hasSinks) {
+        this.visible = visible;
         this.sequences = visible.sequences;
         this.near = visible.near;
         this.stride = visible.stride;
@@ -107,11 +139,19 @@ final class BlockwiseAttention implements HandWrittenOperator {
         List<Piece> pieces = new ArrayList<>();
         for (Sequence s : sequences) {
             PlanKey key = new PlanKey(s.rows, s.keys, s.rowPosition, s.keyPosition, s.prefix);
-            TilePlan plan = plans.computeIfAbsent(
-                    key,
-                    x -> TilePlan.of(
-                            near.withPrefix(s.prefix), s.rows, s.keys, s.rowPosition, s.keyPosition, tileRows, device));
-            TilePlan far = stride == 0 ? null : farPlans.computeIfAbsent(key, x -> farPlan(s, device));
+            TilePlan plan = s.blind
+                    ? null
+                    : plans.computeIfAbsent(
+                            key,
+                            x -> TilePlan.of(
+                                    near.withPrefix(s.prefix),
+                                    s.rows,
+                                    s.keys,
+                                    s.rowPosition,
+                                    s.keyPosition,
+                                    tileRows,
+                                    device));
+            TilePlan far = stride == 0 || s.blind ? null : farPlans.computeIfAbsent(key, x -> farPlan(s, device));
             for (long head = 0; head < kv; head += heads) {
                 pieces.add(new Piece(pieces.size(), s, plan, far, head, Math.min(heads, kv - head)));
             }
@@ -217,7 +257,12 @@ final class BlockwiseAttention implements HandWrittenOperator {
             Operands x = operands(p, inputs);
             Tensor y = queries(p, out, inputs.get(1));
             Tensor sums = queries(p, logSums, inputs.get(1));
-            tiles(q, p, 0).forward(x.q, x.k, x.v, p.near, x.added, y, sums);
+            if (p.sequence.blind) {
+                y.copy_(x.v.mean(true, 1).unsqueeze(1));
+                sums.fill_(TilePlan.HIDDEN);
+            } else {
+                tiles(q, p, 0).forward(x.q, x.k, x.v, p.near, x.added, y, sums);
+            }
             if (p.far != null) {
                 addFar(p, x, y, sums);
             }
@@ -226,7 +271,8 @@ final class BlockwiseAttention implements HandWrittenOperator {
                 join(y, sums, null, sinks);
             }
         });
-        return new Result(inputs, out, logSums);
+        BlockwiseAttention lasting = new BlockwiseAttention(visible.kept(), scores, hasMask, hasSinks);
+        return lasting.new Result(inputs, out, logSums);
     }
 
     private static boolean isInline(Tensor q, List<Piece> pieces) {
@@ -330,6 +376,13 @@ final class BlockwiseAttention implements HandWrittenOperator {
                         keys(p, sums.get(1)),
                         keys(p, sums.get(2)),
                         maskWanted ? mask(p, inputs, sums.get(3)) : null);
+                if (p.sequence.blind) {
+                    // A sink takes all of such a row.
+                    if (!hasSinks) {
+                        blindBackward(x, dy.to(DType.FP32), deltas, to);
+                    }
+                    return;
+                }
                 Tensor rowSums = queries(p, logSums, inputs.get(1));
                 tiles(q, p, 0).backward(x.q, x.k, x.v, p.near, x.added, dy, rowSums, deltas, to);
                 if (p.far != null) {
@@ -352,6 +405,24 @@ final class BlockwiseAttention implements HandWrittenOperator {
                                 : sums.get(i).to(inputs.get(i).dtype()));
             }
             return gradients;
+        }
+
+        /** Of a pattern of 1/S everywhere: sums over its rows and columns come before the products, so that cost is linear. */
+        private void blindBackward(Operands x, Tensor dy_NGTE, Tensor deltas_NGT1, AttentionTiles.Sums to) {
+            long n = x.q.size(0);
+            long keys = x.k.size(1);
+            Tensor q_NRD = x.q.to(DType.FP32).reshape(n, -1, x.q.size(3));
+            Tensor k_NSD = x.k.to(DType.FP32);
+            Tensor v_NSE = x.v.to(DType.FP32);
+            Tensor dy_NRE = dy_NGTE.reshape(n, -1, x.v.size(2));
+            Tensor deltas_NR1 = deltas_NGT1.reshape(n, -1, 1);
+            double share = scores.scale() / keys;
+            to.values().add_(dy_NRE.sum(true, 1).div(keys));
+            Tensor dq_NRD = dy_NRE.bmm(v_NSE.transpose(1, 2).bmm(k_NSD)).sub(deltas_NR1.mul(k_NSD.sum(true, 1)));
+            to.queries().add_(dq_NRD.view(to.queries().shape()), share);
+            Tensor dk_NSD = v_NSE.bmm(dy_NRE.transpose(1, 2).bmm(q_NRD))
+                    .sub(deltas_NR1.mul(q_NRD).sum(true, 1));
+            to.keys().add_(dk_NSD, share);
         }
 
         private void farBackward(
@@ -386,6 +457,7 @@ final class BlockwiseAttention implements HandWrittenOperator {
         @Override
         public void close() {
             held.forEach(Tensor::close);
+            visible.close();
         }
     }
 

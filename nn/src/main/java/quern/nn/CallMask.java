@@ -89,13 +89,15 @@ final class CallMask {
     }
 
     /**
-     * What queries and keys in memory see: each row of the batch is a sequence without the padding at its ends.
+     * What queries and keys in memory see: each row of the batch is a sequence without the padding before it, and
+     * without that behind it among the keys.
      *
      * @param keys S, of which the last stands at position past + T - 1
      */
     BlockwiseAttention.Visible visible(int batch, long keys, Device device) {
         long total = past + queries;
         long firstKey = total - keys;
+        VisibleKeys near = VisibleKeys.of(mask);
         List<BlockwiseAttention.Sequence> sequences = new ArrayList<>();
         for (int b = 0; b < batch; b++) {
             long start = 0;
@@ -113,24 +115,48 @@ final class CallMask {
                     holes |= real[(int) i] == 0;
                 }
             }
-            long row = Math.max(past, start);
             long key = Math.max(firstKey, start);
-            if (end <= row) {
-                continue;
+            // Padding sees the text where it may, as with all scores at once: some heads count its logits.
+            long row = past;
+            while (row < total && !seesAny(near, row - start, key - start, end - start)) {
+                row++;
             }
-            Tensor bias = bias(holes ? padding[b] : null, start, key, end);
-            sequences.add(new BlockwiseAttention.Sequence(
-                    b,
-                    row - past,
-                    end - row,
-                    key - firstKey,
-                    end - key,
-                    row - start,
-                    key - start,
-                    prefixes == null ? 0 : prefixes[b],
-                    bias == null ? null : bias.to(device)));
+            long after = total;
+            while (after > row && !seesAny(near, after - 1 - start, key - start, end - start)) {
+                after--;
+            }
+            if (row > past) {
+                sequences.add(BlockwiseAttention.Sequence.blind(b, 0, row - past, keys));
+            }
+            if (after < total) {
+                sequences.add(BlockwiseAttention.Sequence.blind(b, after - past, total - after, keys));
+            }
+            if (after > row) {
+                Tensor bias = bias(holes ? padding[b] : null, start, key, end);
+                sequences.add(new BlockwiseAttention.Sequence(
+                        b,
+                        row - past,
+                        after - row,
+                        key - firstKey,
+                        end - key,
+                        row - start,
+                        key - start,
+                        prefixes == null ? 0 : prefixes[b],
+                        bias == null ? null : bias.to(device),
+                        false));
+            }
         }
         return visible(sequences, device);
+    }
+
+    /** Whether the query at position {@code q} sees one of the keys [from, to). */
+    private boolean seesAny(VisibleKeys near, long q, long from, long to) {
+        if (q < 0 && mask.sparse() instanceof SparsePattern.Strided) {
+            return false;
+        }
+        boolean inBand = Math.max(near.lowest(q), from) <= Math.min(near.highest(q), to - 1);
+        boolean atStart = from < near.global() && to > from && (near.ahead() || q >= from);
+        return inBand || atStart || near.ahead() && q < near.global() && to > from;
     }
 
     /** One sequence for each of documents one behind another. */
@@ -141,7 +167,7 @@ final class CallMask {
             long length = documents.length(i);
             Tensor bias = bias(null, 0, 0, length);
             sequences.add(new BlockwiseAttention.Sequence(
-                    0, start, length, start, length, 0, 0, 0, bias == null ? null : bias.to(device)));
+                    0, start, length, start, length, 0, 0, 0, bias == null ? null : bias.to(device), false));
         }
         return visible(sequences, device);
     }

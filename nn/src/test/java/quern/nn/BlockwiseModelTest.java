@@ -110,7 +110,10 @@ class BlockwiseModelTest extends ScopedTest {
     @ParameterizedTest
     @EnumSource(Kind.class)
     void gradientsEqualThoseOfTheWholeGraph(Kind kind) {
-        for (Mask mask : List.of(Mask.causal(), Mask.causal(new SparsePattern.Strided(4)))) {
+        for (Mask mask : List.of(
+                Mask.causal().with(Mask.Alibi.of(ToyModel.HEADS)),
+                Mask.bidirectional(new SparsePattern.Globals(4, 2)).with(Mask.Alibi.of(ToyModel.HEADS)),
+                Mask.causal(new SparsePattern.Strided(4)))) {
             try (Network network = network(kind, mask, 0)) {
                 Map<String, float[]> whole = Gradients.whole(network, inputs(), Pass.training(1), Gradients.seedLoss());
                 network.setAttention(AttentionImplementation.FLASH);
