@@ -12,8 +12,8 @@ public enum AttentionImplementation {
      */
     FLASH;
 
-    /** From this many scores a head on, blocks are faster than all scores at once; see the record of attention's memory and time. */
-    private static final long SCORES = 512L * 512;
+    /** From this many scores a head on blocks are ahead of all scores at once in the record of attention's memory and time. */
+    private static final long SCORES = 1024L * 1024;
 
     /** Whether attention of {@code t} queries over {@code s} keys goes in blocks. */
     boolean isBlockwise(long t, long s) {
