@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy
 import tokenizers
 from safetensors.numpy import save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 HARD = [
     "a", "aa", "aaaa", "b", "ab", "ba", "abc", " ", "  ", "\t", "\u00a0", "\u3000", "\u2028", "\u0085", "\r",
@@ -78,42 +78,124 @@ def write_case(folder: Path, case: dict) -> None:
     (folder / "case.json").write_text(json.dumps(case, indent=1) + "\n")
 
 
-def training_case(
-    output: Path, name: str, lines: list[str], held_out: list[str], vocab_size: int, min_frequency: int
-) -> None:
-    """Trains byte-level BPE line by line."""
-    folder = output / f"tokenizer_training-{name}"
-    folder.mkdir(parents=True, exist_ok=True)
-    special_tokens = ["<|endoftext|>"]
+def invented_lines(seed: int, count: int) -> list[str]:
+    """Words of an invented language, a few of them in most places."""
+    words = random.Random(99)
+    onsets = ",b,c,d,f,g,h,k,l,m,n,p,r,s,t,st,tr,sh,th".split(",")
+    nuclei = "a,e,i,o,u,ea,ou".split(",")
+    codas = ",,,n,r,s,t,l".split(",")
+    known = [
+        "".join(words.choice(onsets) + words.choice(nuclei) + words.choice(codas) for _ in range(words.randint(1, 3)))
+        for _ in range(600)
+    ]
+    draw = random.Random(seed)
+    return [
+        " ".join(known[min(int(draw.paretovariate(0.7)), 600) - 1] for _ in range(draw.randint(3, 12)))
+        for _ in range(count)
+    ]
+
+
+def foreign_lines(seed: int, count: int) -> list[str]:
+    """Words put together of syllables of several scripts, some with accents."""
+    draw = random.Random(seed)
+    syllables = [
+        "schön ge stern über mäd chen brücke fluß ".split(),
+        "дом река ночь свет ель ник ов ская ".split(),
+        "νερό σπί τι θάλασ σα φως ".split(),
+        "été garçon çà où naïve chê ne ".split(),
+        "山 川 月 光 水 日本 語 ".split(),
+        "بيت نور ماء قمر ".split(),
+    ]
+    lines = []
+    for _ in range(count):
+        words = []
+        for _ in range(draw.randint(2, 9)):
+            script = draw.choice(syllables)
+            word = "".join(draw.choice(script) for _ in range(draw.randint(1, 3)))
+            words.append(word.capitalize() if draw.random() < 0.2 else word)
+        lines.append(" ".join(words) + draw.choice([".", "!", "?", "…", "。", ""]))
+    return lines
+
+
+def byte_level_bpe(vocab_size: int, min_frequency: int, special_tokens: list[str]) -> tuple:
+    """Byte-level BPE as GPT-2 has it."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
+    return tokenizer, trainers.BpeTrainer(
         vocab_size=vocab_size,
         min_frequency=min_frequency,
         special_tokens=special_tokens,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
+
+
+def wordpiece(vocab_size: int, min_frequency: int, special_tokens: list[str]) -> tuple:
+    """WordPiece as BERT has it."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer, trainers.WordPieceTrainer(
+        vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=special_tokens, show_progress=False
+    )
+
+
+def unigram(vocab_size: int, min_frequency: int, special_tokens: list[str]) -> tuple:
+    """Unigram as SentencePiece has it; there is no least frequency."""
+    assert min_frequency == 0
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    tokenizer.decoder = decoders.Metaspace()
+    return tokenizer, trainers.UnigramTrainer(
+        vocab_size=vocab_size,
+        special_tokens=special_tokens,
+        unk_token="<unk>",
+        shrinking_factor=0.75,
+        n_sub_iterations=2,
+        max_piece_length=16,
+        show_progress=False,
+    )
+
+
+KINDS = {"bpe": byte_level_bpe, "wordpiece": wordpiece, "unigram": unigram}
+
+
+def training_case(
+    output: Path,
+    name: str,
+    lines: list[str],
+    held_out: list[str],
+    vocab_size: int,
+    min_frequency: int,
+    special_tokens: list[str],
+) -> None:
+    """Trains line by line what the name begins with."""
+    folder = output / f"tokenizer_training-{name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    kind = name.split("-")[0]
+    tokenizer, trainer = KINDS[kind](vocab_size, min_frequency, special_tokens)
     tokenizer.train_from_iterator(lines, trainer)
     write_lines(folder / "text.txt", lines)
     write_lines(folder / "eval.txt", held_out)
     tokenizer.save(str(folder / "expected_tokenizer.json"), pretty=False)
     save_ids(folder, tokenizer, held_out)
-    write_case(
-        folder,
-        {
-            "kind": "tokenizer_training",
-            "name": name,
-            "type": "bpe",
-            "vocab_size": vocab_size,
-            "min_frequency": min_frequency,
-            "special_tokens": special_tokens,
-            "text_file": "text.txt",
-            "eval_file": "eval.txt",
-            "expected": "expected_tokenizer.json",
-        },
-    )
+    case = {
+        "kind": "tokenizer_training",
+        "name": name,
+        "type": kind,
+        "vocab_size": vocab_size,
+        "min_frequency": min_frequency,
+        "special_tokens": special_tokens,
+        "text_file": "text.txt",
+        "eval_file": "eval.txt",
+        "expected": "expected_tokenizer.json",
+    }
+    if kind == "unigram":
+        case["tolerance"] = 0.02
+    write_case(folder, case)
 
 
 def encoding_case(output: Path, name: str, trained: str, lines: list[str]) -> None:
@@ -127,13 +209,34 @@ def encoding_case(output: Path, name: str, trained: str, lines: list[str]) -> No
     write_case(folder, {"kind": "tokenizer", "name": name, "text_file": "text.txt"})
 
 
+BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+SENTENCE_PIECE = ["<unk>", "<s>", "</s>"]
+
+
 def main() -> None:
     """Writes every case."""
     output = Path(sys.argv[1])
-    training_case(output, "bpe-plain", plain_lines(1, 400), plain_lines(2, 100), 600, 2)
-    training_case(output, "bpe-hard", hard_lines(3, 1500), hard_lines(4, 300) + plain_lines(5, 20), 900, 2)
-    training_case(output, "bpe-runs", run_lines(6, 400), run_lines(7, 60), 700, 0)
-    encoding_case(output, "bpe-hard", "bpe-hard", hard_lines(8, 300) + plain_lines(9, 50))
+    end = ["<|endoftext|>"]
+    mixed = hard_lines(3, 1500)
+    held_out = hard_lines(4, 300) + plain_lines(5, 20)
+    training_case(output, "bpe-plain", plain_lines(1, 400), plain_lines(2, 100), 600, 2, end)
+    training_case(output, "bpe-hard", mixed, held_out, 900, 2, end)
+    training_case(output, "bpe-runs", run_lines(6, 400), run_lines(7, 60), 700, 0, end)
+    # Few pairs are equally frequent here: between those the library decides anew each time.
+    invented = invented_lines(14, 1500)
+    training_case(output, "wordpiece-invented", invented, invented_lines(15, 100), 900, 2, BERT)
+    training_case(output, "wordpiece-foreign", foreign_lines(16, 1500), foreign_lines(11, 100), 500, 0, ["[UNK]"])
+    several = mixed + foreign_lines(17, 800)
+    training_case(output, "wordpiece-hard", several, held_out, 1200, 2, ["[UNK]", "[CLS]"])
+    training_case(output, "unigram-invented", invented, invented_lines(15, 100), 300, 0, SENTENCE_PIECE)
+    training_case(output, "unigram-plain", plain_lines(1, 400), plain_lines(2, 100), 150, 0, SENTENCE_PIECE)
+    training_case(output, "unigram-foreign", foreign_lines(10, 400), foreign_lines(11, 100), 600, 0, SENTENCE_PIECE)
+    training_case(output, "unigram-hard", mixed, held_out, 400, 0, ["</s>"])
+    for kind in KINDS:
+        lines = hard_lines(8, 300) + plain_lines(9, 50)
+        if kind != "bpe":
+            lines += foreign_lines(12, 50) + run_lines(13, 20) + ["a" * 400, "\U0001f469\u200d" * 90, "שלום " * 60]
+        encoding_case(output, f"{kind}-hard", f"{kind}-hard", lines)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 package quern.data;
 
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Optional;
 import quern.data.internal.ByteLevelBpe;
 import quern.recipe.Default;
 import quern.recipe.Doc;
@@ -38,12 +36,7 @@ public final class BpeTrainer implements TokenizerTrainer {
         /** Refuses values that can not be met. */
         public Config {
             specialTokens = List.copyOf(specialTokens);
-            if (new LinkedHashSet<>(specialTokens).size() != specialTokens.size()) {
-                throw new IllegalArgumentException("special_tokens: a token is listed twice in " + specialTokens);
-            }
-            if (specialTokens.contains("")) {
-                throw new IllegalArgumentException("special_tokens: a token is empty");
-            }
+            TokenizerSettings.checkSpecial(specialTokens);
             int least = 256 + specialTokens.size();
             if (vocabSize < least) {
                 throw new IllegalArgumentException("vocab_size: " + vocabSize + " is below " + least
@@ -81,10 +74,14 @@ public final class BpeTrainer implements TokenizerTrainer {
     }
 
     @Override
-    public TokenizerJson train(Iterable<String> documents, Record config) {
+    public TokenizerJson train(Iterable<String> documents, Record config, int threads) {
         Config own = (Config) config;
-        Optional<String> endOfText =
-                END_OF_TEXT_NAMES.stream().filter(own.specialTokens()::contains).findFirst();
-        return ByteLevelBpe.train(documents, own.vocabSize(), own.minFrequency(), own.specialTokens(), endOfText);
+        return ByteLevelBpe.train(
+                documents,
+                own.vocabSize(),
+                own.minFrequency(),
+                own.specialTokens(),
+                TokenizerSettings.endOfText(own.specialTokens()),
+                threads);
     }
 }

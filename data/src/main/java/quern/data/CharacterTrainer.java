@@ -74,11 +74,15 @@ public final class CharacterTrainer implements TokenizerTrainer {
     }
 
     @Override
-    public TokenizerJson train(Iterable<String> documents, Record config) {
+    public TokenizerJson train(Iterable<String> documents, Record config, int threads) {
         Config own = (Config) config;
         BitSet seen = new BitSet();
         for (String document : documents) {
             document.codePoints().forEach(seen::set);
+        }
+        if (seen.isEmpty()) {
+            throw QuernException.badInput(
+                    "tokenizer: the text is empty or holds nothing that a tokenizer can learn; give it some text");
         }
         if (seen.cardinality() + 1 > own.maxVocabSize()) {
             throw QuernException.badInput(

@@ -38,6 +38,11 @@ public interface Objective extends Technique {
         return false;
     }
 
+    /** Whether its batches say under {@code prefix_lengths} how many of each row's first tokens a model sees whole. */
+    default boolean givesPrefixes() {
+        return false;
+    }
+
     /**
      * What an objective arranges.
      *

@@ -16,7 +16,9 @@ import tools.jackson.databind.node.ObjectNode;
  * @param specialTokens tokens that no text is split into by the model itself
  * @param endOfText the token put after a document, one of the special tokens
  * @param unknown the token for what the vocabulary lacks
- * @param parts the sections {@code pre_tokenizer}, {@code decoder} and {@code model} (without vocabulary and merges)
+ * @param parts the sections {@code normalizer} (where there is one), {@code pre_tokenizer}, {@code decoder} and {@code
+ *     model} (without vocabulary and merges)
+ * @param scores log-probabilities of the tokens by id, of a {@code Unigram} model; empty for others
  */
 public record TokenizerJson(
         List<String> vocabulary,
@@ -24,10 +26,24 @@ public record TokenizerJson(
         List<String> specialTokens,
         Optional<String> endOfText,
         Optional<String> unknown,
-        Map<String, Map<String, Object>> parts) {
+        Map<String, Map<String, Object>> parts,
+        List<Double> scores) {
+    /** The key of {@code parts} for what a text goes through first. */
+    public static final String NORMALIZER = "normalizer";
 
     /** Two tokens that become one. */
     public record Merge(String left, String right) {}
+
+    /** A tokenizer whose tokens have no scores. */
+    public TokenizerJson(
+            List<String> vocabulary,
+            List<Merge> merges,
+            List<String> specialTokens,
+            Optional<String> endOfText,
+            Optional<String> unknown,
+            Map<String, Map<String, Object>> parts) {
+        this(vocabulary, merges, specialTokens, endOfText, unknown, parts, List.of());
+    }
 
     /** Copies the lists. */
     public TokenizerJson {
@@ -35,6 +51,7 @@ public record TokenizerJson(
         merges = List.copyOf(merges);
         specialTokens = List.copyOf(specialTokens);
         parts = new LinkedHashMap<>(parts);
+        scores = List.copyOf(scores);
     }
 
     /** The text of {@code tokenizer.json}. */
@@ -52,16 +69,17 @@ public record TokenizerJson(
                     .put("normalized", false)
                     .put("special", true);
         }
-        root.putNull("normalizer");
+        if (parts.containsKey(NORMALIZER)) {
+            root.set(NORMALIZER, Json.tree(parts.get(NORMALIZER)));
+        } else {
+            root.putNull(NORMALIZER);
+        }
         root.set("pre_tokenizer", Json.tree(parts.get("pre_tokenizer")));
         root.putNull("post_processor");
         root.set("decoder", Json.tree(parts.get("decoder")));
         ObjectNode model = Json.tree(parts.get("model"));
         root.set("model", model);
-        ObjectNode vocab = model.putObject("vocab");
-        for (int id = 0; id < vocabulary.size(); id++) {
-            vocab.put(vocabulary.get(id), id);
-        }
+        putVocabulary(model);
         if (model.path("type").asString().equals("BPE")) {
             ArrayNode pairs = model.putArray("merges");
             for (Merge merge : merges) {
@@ -69,6 +87,20 @@ public record TokenizerJson(
             }
         }
         return Json.write(root);
+    }
+
+    private void putVocabulary(ObjectNode model) {
+        if (scores.isEmpty()) {
+            ObjectNode vocab = model.putObject("vocab");
+            for (int id = 0; id < vocabulary.size(); id++) {
+                vocab.put(vocabulary.get(id), id);
+            }
+            return;
+        }
+        ArrayNode pairs = model.putArray("vocab");
+        for (int id = 0; id < vocabulary.size(); id++) {
+            pairs.addArray().add(vocabulary.get(id)).add(scores.get(id));
+        }
     }
 
     /** The text of {@code tokenizer_config.json}, by which {@code transformers} picks its class. */

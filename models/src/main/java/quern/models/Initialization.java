@@ -17,6 +17,9 @@ public sealed interface Initialization {
     /** One value everywhere. */
     record Constant(double value) implements Initialization {}
 
+    /** Numbers at even distances from {@code first} to {@code last}, of a vector; {@code first} alone where it is one number. */
+    record Evenly(double first, double last) implements Initialization {}
+
     /** Normal numbers around 0, and zeros in the row of the padding token where there is one. */
     record Normal(double std, OptionalLong zeroRow) implements Initialization {}
 

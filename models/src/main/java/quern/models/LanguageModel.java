@@ -2,13 +2,18 @@ package quern.models;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import quern.models.internal.Checkpoint;
 import quern.models.internal.CheckpointWeights;
+import quern.models.internal.ConvertedWeights;
+import quern.models.internal.ExtendedWeights;
 import quern.models.internal.Json;
 import quern.models.internal.NewWeights;
 import quern.models.internal.ShapesOnly;
@@ -19,10 +24,12 @@ import quern.nn.Pass;
 import quern.recipe.Block;
 import quern.recipe.Position;
 import quern.recipe.QuernException;
+import quern.tensor.Autograd;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Parameter;
 import quern.tensor.SafetensorsFolder;
+import quern.tensor.Scope;
 import quern.tensor.StagingBuffers;
 import quern.tensor.Tensor;
 
@@ -100,6 +107,60 @@ public final class LanguageModel implements AutoCloseable {
             }
             return model;
         }
+    }
+
+    /**
+     * A copy as a model of a family that more tools know, which gives the same logits: a composed model that is a Llama, say.
+     * Empty where there is no such family.
+     */
+    public Optional<LanguageModel> asKnownFamily() {
+        return spec.knownForm().map(form -> {
+            ModelSpec known = spec.as(form);
+            Network copy = known.build(new ConvertedWeights(form.conversion(), parameters(), dtype, device));
+            return new LanguageModel(known, copy, dtype, device, new LinkedHashMap<>(generationFields));
+        });
+    }
+
+    /**
+     * This model with more tokens, in memory of its own; this one stays as it is. Everything that has a row or a number for
+     * each token, tied or not, is extended.
+     *
+     * @param target this model's settings with the vocabulary that the extension says
+     */
+    public LanguageModel extended(ModelSpec target, VocabularyExtension extension) {
+        if (target.config().vocabSize() != extension.size() || extension.size() < config().vocabSize()) {
+            throw new IllegalArgumentException("a vocabulary of %d tokens can't be extended to %d, with settings for %d"
+                    .formatted(
+                            config().vocabSize(),
+                            extension.size(),
+                            target.config().vocabSize()));
+        }
+        Map<String, long[]> mine = target.shapes().parameters();
+        Map<String, long[]> larger =
+                target.withVocabulary(extension.size() + 1).shapes().parameters();
+        Set<String> byToken = new LinkedHashSet<>();
+        mine.forEach((name, shape) -> {
+            if (!Arrays.equals(shape, larger.get(name))) {
+                byToken.add(name);
+            }
+        });
+        // Files may tell apart what the settings take for one.
+        target.shapes().ties().forEach((name, owner) -> {
+            if (byToken.contains(owner)) {
+                byToken.add(name);
+            }
+        });
+        try (Scope scope = Scope.open();
+                Autograd.Mode mode = Autograd.noGrad()) {
+            Network made = target.build(new ExtendedWeights(parameters(), byToken, extension, dtype, device));
+            return new LanguageModel(target, made, dtype, device, new LinkedHashMap<>(generationFields));
+        }
+    }
+
+    /** A model around a network that was built; takes it over. */
+    static LanguageModel of(
+            ModelSpec spec, Network network, DType dtype, Device device, Map<String, Object> generationFields) {
+        return new LanguageModel(spec, network, dtype, device, new LinkedHashMap<>(generationFields));
     }
 
     /** What the model is. */

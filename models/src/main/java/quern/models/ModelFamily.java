@@ -2,6 +2,7 @@ package quern.models;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import quern.nn.Segment;
 import quern.recipe.Technique;
 
@@ -76,6 +77,13 @@ public interface ModelFamily<C extends Record & ModelConfig> extends Technique {
      * @param task for the few parts that are there for some tasks only
      */
     List<Segment> body(C config, Weights weights, Task task);
+
+    /**
+     * The model of another family that computes the same as one of these settings, where there is one that more tools know.
+     */
+    default Optional<KnownForm> knownForm(C config, Task task) {
+        return Optional.empty();
+    }
 
     /** The segments after the body for a task of {@link #architectures}: none for {@link Task#MODEL}. */
     List<Segment> head(C config, Weights weights, HeadSettings settings);

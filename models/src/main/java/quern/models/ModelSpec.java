@@ -148,15 +148,24 @@ public final class ModelSpec {
     }
 
     /** As above, with some settings replaced by a recipe's: dropout rates, say. */
-    public static ModelSpec read(Path folder, Block recipe) {
-        AttentionImplementation attention = attention(recipe);
-        Block overrides = without(recipe, ImplementationPart.KIND);
+    public static ModelSpec read(Path folder, Block overrides) {
         if (!Files.isDirectory(folder)) {
             throw QuernException.badInput(
                     "%s: no such folder; name a Hugging Face model folder (config.json, model.safetensors)", folder);
         }
         Path file = folder.resolve(FILE);
-        Map<String, Object> fields = Json.read(file);
+        return of(Json.read(file), file.toString(), overrides, AttentionImplementation.AUTO);
+    }
+
+    /** The same with some settings replaced by a recipe's, as of a folder that this model was saved in. */
+    public ModelSpec with(Block overrides) {
+        return of(new LinkedHashMap<>(toJson(DType.FP32)), family.id(), overrides, attention);
+    }
+
+    /** @param file what messages call the place of the fields */
+    private static ModelSpec of(Map<String, Object> fields, String file, Block recipe, AttentionImplementation usual) {
+        AttentionImplementation attention = recipe.has(ImplementationPart.KIND) ? attention(recipe) : usual;
+        Block overrides = without(recipe, ImplementationPart.KIND);
         if (fields.get("auto_map") != null) {
             throw QuernException.badInput(
                     "%s: auto_map: the model needs Python code of its own, which Quern never runs; convert it to a built-in model_type",
@@ -174,13 +183,13 @@ public final class ModelSpec {
         Architecture architecture = architecture(file, fields, family);
         Map<String, Object> settings = new LinkedHashMap<>();
         Map<String, Object> other = new LinkedHashMap<>();
-        Map<String, Object> spelled = renamed(fields, family, file.toString());
+        Map<String, Object> spelled = renamed(fields, family, file);
         family.fileDefaults().forEach((key, value) -> {
             if (!spelled.containsKey(key)) {
                 spelled.put(key, value);
             }
         });
-        family.normalise(spelled, file.toString());
+        family.normalise(spelled, file);
         Set<String> known = keys(family.config());
         spelled.forEach((key, value) -> {
             if (!known.contains(key)) {
@@ -191,7 +200,7 @@ public final class ModelSpec {
         });
         other.remove("torch_dtype");
         other.remove("dtype");
-        Record own = bind(family, Block.empty(Position.of(file.toString())), settings, file.toString());
+        Record own = bind(family, Block.empty(Position.of(file)), settings, file);
         if (overrides.keys().isEmpty()) {
             return new ModelSpec(family, architecture, own, other, attention);
         }
@@ -205,11 +214,10 @@ public final class ModelSpec {
             }
         }
         settings.putAll(replaced);
-        return new ModelSpec(
-                family, architecture, bind(family, overrides, settings, file.toString()), other, attention);
+        return new ModelSpec(family, architecture, bind(family, overrides, settings, file), other, attention);
     }
 
-    private static Architecture architecture(Path file, Map<String, Object> fields, ModelFamily<?> family) {
+    private static Architecture architecture(String file, Map<String, Object> fields, ModelFamily<?> family) {
         Object written = fields.remove("architectures");
         Architectures known = family.architectures();
         if (!(written instanceof List<?> names) || names.isEmpty()) {
@@ -268,6 +276,14 @@ public final class ModelSpec {
 
     private static String key(RecordComponent component) {
         return component.getName().replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT);
+    }
+
+    /** The same with another number of tokens. */
+    public ModelSpec withVocabulary(int size) {
+        Map<String, Object> settings = new LinkedHashMap<>(settings());
+        settings.put("vocab_size", (long) size);
+        Block none = Block.empty(Position.of("config.json"));
+        return new ModelSpec(family, architecture, bind(family, none, settings, "config.json"), otherFields, attention);
     }
 
     /** The family. */
@@ -373,6 +389,28 @@ public final class ModelSpec {
         json.put("model_type", family.modelType());
         json.put("dtype", dtype.torch());
         return json;
+    }
+
+    /** What this model is as one of another family that more tools know, with how its parameters are made. */
+    Optional<KnownForm> knownForm() {
+        return knownForm(family);
+    }
+
+    private <C extends Record & ModelConfig> Optional<KnownForm> knownForm(ModelFamily<C> family) {
+        return family.knownForm(family.config().cast(config), task());
+    }
+
+    /** The spec of a {@link #knownForm}, for the same task. */
+    ModelSpec as(KnownForm form) {
+        Position here = Position.of(form.family());
+        ModelFamily<?> other = Techniques.find(ModelFamily.class, ModelFamily.KIND, form.family(), here);
+        Architecture own = other.architectures()
+                .forTask(task())
+                .orElseThrow(() -> new IllegalStateException(form.family() + " has no head for " + task()));
+        Map<String, Object> fields = new LinkedHashMap<>(otherFields);
+        keys(other.config()).forEach(fields::remove);
+        return new ModelSpec(
+                other, own, bind(other, Block.empty(here), form.settings(), here.toString()), fields, attention);
     }
 
     /** The network with the parameters that {@code weights} gives. */

@@ -1,12 +1,14 @@
 package quern.models;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import quern.nn.DenseLinear;
 import quern.nn.Linear;
@@ -26,6 +28,7 @@ public abstract class Weights {
     private final Map<String, String> ties = new LinkedHashMap<>();
     private final Set<String> optional = new LinkedHashSet<>();
     private UnaryOperator<String> names = UnaryOperator.identity();
+    private Reuse reuse;
 
     /** Weights in one dtype. */
     protected Weights(DType dtype) {
@@ -45,9 +48,51 @@ public abstract class Weights {
         this.names = names;
     }
 
+    /** How parts that are built several times have their weights in common. */
+    public interface Reuse {
+        /** The name of the parameter that stands for the one called {@code name}. */
+        String owner(String name);
+
+        /**
+         * The slot called {@code name}.
+         *
+         * @param owner the name of the slot that stands for it
+         * @param dense the form with the owner's weights
+         */
+        Linear slot(String name, String owner, DenseLinear dense);
+    }
+
+    /**
+     * What {@code build} makes, with parameters and slots that are given again where {@code reuse} says that they are the
+     * same. Outside of this a name is asked for once.
+     */
+    public final <T> T reusing(Reuse reuse, Supplier<T> build) {
+        Reuse before = this.reuse;
+        this.reuse = reuse;
+        try {
+            return build.get();
+        } finally {
+            this.reuse = before;
+        }
+    }
+
+    private Linear slot(String name, DenseLinear dense) {
+        return reuse == null
+                ? new Linear(names.apply(name), dense)
+                : reuse.slot(names.apply(name), names.apply(reuse.owner(name)), dense);
+    }
+
     /** The parameter of that name (transformers' in-memory name) and shape. */
-    public final Parameter parameter(String familyName, Initialization initialization, long... shape) {
-        String name = names.apply(familyName);
+    public final Parameter parameter(String askedName, Initialization initialization, long... shape) {
+        String name = names.apply(reuse == null ? askedName : reuse.owner(askedName));
+        Parameter known = reuse == null ? null : parameters.get(name);
+        if (known != null) {
+            if (!Arrays.equals(known.value().shape(), shape)) {
+                throw new IllegalArgumentException("'%s' is shared by parts of other sizes: %s and %s"
+                        .formatted(name, Arrays.toString(known.value().shape()), Arrays.toString(shape)));
+            }
+            return known;
+        }
         try (Scope scope = Scope.open()) {
             Parameter p = new Parameter(name, value(name, initialization, shape));
             if (parameters.put(name, p) != null) {
@@ -71,9 +116,7 @@ public abstract class Weights {
     /** A slot from {@code in} to {@code out} features whose bias is 0. */
     public final Linear linear(String name, long in, long out, boolean bias, Initialization initialization) {
         Parameter weight = parameter(name + ".weight", initialization, out, in);
-        return new Linear(
-                names.apply(name),
-                new DenseLinear(weight, bias ? parameter(name + ".bias", Initialization.ZEROS, out) : null));
+        return slot(name, new DenseLinear(weight, bias ? parameter(name + ".bias", Initialization.ZEROS, out) : null));
     }
 
     /** As above with a bias that was asked for before. */
@@ -84,7 +127,7 @@ public abstract class Weights {
     /** As above with a bias that was asked for before, or {@code null}. */
     public final Linear linear(String name, long in, long out, Parameter bias, Initialization initialization) {
         Parameter weight = parameter(name + ".weight", initialization, out, in);
-        return new Linear(names.apply(name), new DenseLinear(weight, bias));
+        return slot(name, new DenseLinear(weight, bias));
     }
 
     /** A slot without bias whose matrix is another's: an output projection tied to the embedding. */
@@ -133,7 +176,7 @@ public abstract class Weights {
 
     /** A parameter that was asked for before, by the same name: what a head shares with the body. */
     public final Parameter shared(String familyName) {
-        Parameter p = parameters.get(names.apply(familyName));
+        Parameter p = parameters.get(names.apply(reuse == null ? familyName : reuse.owner(familyName)));
         if (p == null) {
             throw new IllegalArgumentException(
                     "no parameter '" + familyName + "' yet; there are " + parameters.keySet());

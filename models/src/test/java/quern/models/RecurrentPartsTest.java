@@ -14,6 +14,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
+import quern.models.part.attention.Mamba;
 import quern.models.part.attention.MultiHeadLatent;
 import quern.models.part.feedforward.SwitchExperts;
 import quern.models.part.feedforward.TopKExperts;
@@ -91,53 +92,63 @@ class RecurrentPartsTest {
                                 "capacity_factor",
                                 1.0)));
         all.put("switch", Map.of("feed_forward", part(new SwitchExperts().id(), "num_local_experts", 3)));
+        all.put(
+                "moe in an encoder",
+                Map.of("structure", "encoder", "feed_forward", part("moe", "num_local_experts", 3)));
+        all.put(
+                "switch on both sides",
+                Map.of(
+                        "structure",
+                        "encoder_decoder",
+                        "feed_forward",
+                        part("switch", "num_local_experts", 3, "capacity_factor", 2.0)));
         all.put("mla", Map.of("attention", LATENT));
         all.put("mla with compressed queries", Map.of("attention", latentWith("q_lora_rank", 6)));
         all.put(
                 "transformer_xl",
                 Map.of("recurrence", part(new TransformerXl().id(), "memory_length", 4), "position", "none"));
+        all.put(
+                "mamba",
+                Map.of(
+                        "attention",
+                        part(new Mamba().id(), "state_size", 4, "chunk_size", 5, "conv_kernel", 3),
+                        "position",
+                        "none"));
         all.put("compressive", Map.of("recurrence", COMPRESSIVE, "position", "none"));
         return all;
     }
 
     private interface Check {
-        void accept(LanguageModel model) throws Exception;
+        void accept(LanguageModel model, Map<String, Tensor> batch) throws Exception;
     }
 
     private static Stream<DynamicTest> forEvery(Check check) {
         return models().entrySet().stream()
                 .map(e -> DynamicTest.dynamicTest(e.getKey(), () -> {
-                    try (LanguageModel model = create(e.getValue());
+                    try (LanguageModel model = CustomModels.create(e.getValue());
                             Scope scope = Scope.open()) {
-                        check.accept(model);
+                        check.accept(model, CustomModels.batch(e.getValue(), Tensor.of(IDS, 2, 6)));
                     }
                 }));
     }
 
-    private static LanguageModel create(Map<String, Object> changes) {
-        Map<String, Object> wide = new LinkedHashMap<>(changes);
-        wide.put("initializer_range", 0.2);
-        return LanguageModel.create(TestModels.spec("custom", wide), DType.FP32, Device.CPU, 7);
-    }
-
     @TestFactory
     Stream<DynamicTest> aSavedModelComesBackToTheBit() {
-        return forEvery(model -> {
+        return forEvery((model, batch) -> {
             model.save(folder, SaveOptions.DEFAULT);
-            Tensor ids = Tensor.of(IDS, 2, 6);
-            float[] before = model.logits(ids, null).toFloats();
+            float[] before = model.outputs(batch).get("logits").toFloats();
             try (LanguageModel again = LanguageModel.load(folder, DType.FP32, Device.CPU)) {
                 assertEquals(model.config(), again.config());
-                assertArrayEquals(before, again.logits(ids, null).toFloats());
+                assertArrayEquals(before, again.outputs(batch).get("logits").toFloats());
             }
         });
     }
 
     @TestFactory
     Stream<DynamicTest> gradientsBySegmentsAreThoseOfTheWholeGraph() {
-        return forEvery(model -> {
-            Tensor ids = Tensor.of(IDS, 2, 6);
-            Flow inputs = model.lossInputs(ids, null, ids);
+        return forEvery((model, batch) -> {
+            batch.put("labels", Tensor.of(IDS, 2, 6).flip(1));
+            Flow inputs = model.lossInputs(batch);
             try (Tape tape = model.network().forward(inputs, Pass.training(1))) {
                 tape.backward(Map.of("loss", Tensor.full(1, DType.FP32, Device.CPU, 1)));
             }
@@ -168,7 +179,10 @@ class RecurrentPartsTest {
 
     @TestFactory
     Stream<DynamicTest> generationWithACacheIsThatWithout() {
-        return forEvery(model -> {
+        return forEvery((model, batch) -> {
+            if (model.spec().task() == Task.MASKED_LM) {
+                return;
+            }
             GenerationConfig config = model.generationConfig();
             // Past the 32 positions of a row: where a memory is carried there is no end to a text.
             boolean endless = model.config().contextLength() == Integer.MAX_VALUE;
@@ -190,7 +204,7 @@ class RecurrentPartsTest {
     }
 
     private static void refused(String message, Map<String, Object> changes) {
-        QuernException e = assertThrows(QuernException.class, () -> TestModels.spec("custom", changes));
+        QuernException e = assertThrows(QuernException.class, () -> CustomModels.spec(changes));
         assertTrue(e.getMessage().contains(message), e.getMessage());
         assertEquals(1, e.getMessage().lines().count());
     }
@@ -201,6 +215,30 @@ class RecurrentPartsTest {
         all.put("position", "none");
         all.put(key, value);
         return all;
+    }
+
+    private static Map<String, Object> mamba(Object... keysAndValues) {
+        Map<String, Object> all = part("custom", keysAndValues);
+        all.remove("type");
+        all.put("attention", "mamba");
+        all.put("position", "none");
+        return all;
+    }
+
+    @Test
+    void decaysAndStepsOfANewMambaAreSpreadAsPublished() {
+        try (LanguageModel model = LanguageModel.create(CustomModels.spec(mamba()), DType.FP32, Device.CPU, 7)) {
+            for (Parameter p : model.parameters()) {
+                float[] x = p.value().toFloats();
+                if (p.name().endsWith("A_log")) {
+                    assertEquals(1, Math.exp(x[0]), 1e-6);
+                    assertEquals(16, Math.exp(x[x.length - 1]), 1e-4);
+                } else if (p.name().endsWith("dt_bias")) {
+                    assertEquals(0.001, Math.log1p(Math.exp(x[0])), 1e-8);
+                    assertEquals(0.1, Math.log1p(Math.exp(x[x.length - 1])), 1e-6);
+                }
+            }
+        }
     }
 
     @Test
@@ -227,6 +265,14 @@ class RecurrentPartsTest {
                 Map.of("attention", LATENT, "position", part("rotary", "partial_rotary_factor", 0.5)));
         refused("qk_norm", Map.of("attention", LATENT, "qk_norm", true));
         refused("recurrence: none", Map.of("attention", LATENT, "recurrence", "transformer_xl"));
+        refused("position: none", Map.of("attention", "mamba"));
+        refused("num_attention_heads", mamba("num_attention_heads", 7, "head_dim", 4));
+        refused("attention_dropout", mamba("attention_dropout", 0.1));
+        refused("attention_sinks", mamba("attention_sinks", true));
+        refused("num_key_value_heads", mamba("num_key_value_heads", 2));
+        refused("recurrence: none", mamba("recurrence", "transformer_xl"));
+        refused("head_dim", mamba("head_dim", 8));
+        refused("head_dim", Map.of("attention", LATENT, "head_dim", 8));
         refused("rotary turns 3", Map.of("attention", latentWith("qk_rope_head_dim", 3)));
     }
 }

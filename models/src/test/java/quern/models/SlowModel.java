@@ -1,6 +1,7 @@
 package quern.models;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -43,6 +44,36 @@ final class SlowModel {
     double[][] logits(long[] source, long[] target) {
         double[][] encoded = stack("model.encoder.", source, null, (i, j) -> 1, c.encoderLayers());
         return head(stack("model.decoder.", target, encoded, (i, j) -> j <= i ? 1 : 0, c.numHiddenLayers()), "lm_head");
+    }
+
+    /** The logits of a Perceiver IO that predicts hidden tokens. */
+    double[][] perceiver(long[] ids) {
+        double[][] z =
+                reading("model.encode", rows("model.latents"), norm("model.input_norm", embedded("model.", ids)));
+        for (int layer = 0; layer < c.numHiddenLayers(); layer++) {
+            z = block("model.layers." + layer, "model.", z, null, (i, j) -> 1);
+        }
+        double[][] queries = Arrays.copyOf(rows("output_queries"), ids.length);
+        double[][] y = reading("decode", queries, norm("output_norm", z));
+        return head(norm("model.norm", y), "cls.decoder");
+    }
+
+    private double[][] reading(String name, double[][] x, double[][] read) {
+        double[][] y = sum(
+                x,
+                attention(name + ".cross_attn", "", norm(name + ".cross_attention_layernorm", x), read, (i, j) -> 1));
+        return sum(y, feedForward(name + ".mlp", norm(name + ".post_attention_layernorm", y)));
+    }
+
+    private double[][] rows(String table) {
+        Weight w = weights.get(table + ".weight");
+        double[][] rows = new double[(int) w.shape()[0]][(int) w.shape()[1]];
+        for (int i = 0; i < rows.length; i++) {
+            for (int j = 0; j < rows[i].length; j++) {
+                rows[i][j] = w.at(i, j);
+            }
+        }
+        return rows;
     }
 
     private String structure() {
@@ -286,7 +317,7 @@ final class SlowModel {
 
     private double[][] transformed(double[][] x) {
         double[][] y = mapped("cls.transform.dense", x);
-        boolean tanh = type(c.feedForward()).equals("gelu");
+        boolean tanh = List.of("gelu", "geglu").contains(type(c.feedForward()));
         for (double[] row : y) {
             for (int i = 0; i < row.length; i++) {
                 double z = row[i];

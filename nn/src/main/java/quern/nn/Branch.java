@@ -46,6 +46,11 @@ public interface Branch {
     /** Its slots. */
     List<Linear> linears();
 
+    /** The parameters that make the branch give zeros when they are all zero; empty where there are none such. */
+    default List<Parameter> closing() {
+        return List.of();
+    }
+
     /** Its parameters, those of its slots included. */
     default List<Parameter> parameters() {
         return linears().stream().flatMap(l -> l.parameters().stream()).toList();

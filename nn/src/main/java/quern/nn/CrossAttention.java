@@ -2,6 +2,7 @@ package quern.nn;
 
 import java.util.List;
 import java.util.Set;
+import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
 /**
@@ -93,6 +94,11 @@ public final class CrossAttention implements Branch {
     @Override
     public Set<Regularization.Kind> regularizers() {
         return Set.of(Regularization.Kind.ATTENTION_DROPOUT);
+    }
+
+    @Override
+    public List<Parameter> closing() {
+        return output.parameters();
     }
 
     @Override

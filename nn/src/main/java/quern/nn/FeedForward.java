@@ -2,6 +2,7 @@ package quern.nn;
 
 import java.util.List;
 import java.util.Set;
+import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
 /**
@@ -39,6 +40,18 @@ public final class FeedForward implements Branch {
     /** The same with dropout at rate {@code p} on what goes into {@code down}. */
     public FeedForward withHiddenDropout(double p) {
         return new FeedForward(owner, inputs, fused, down, activation, p);
+    }
+
+    /** What widening needs to know: the slots, and whether one of them gives gate and rest side by side. */
+    record Parts(List<Linear> inputs, boolean fused, Linear down) {}
+
+    Parts parts() {
+        return new Parts(inputs, fused, down);
+    }
+
+    @Override
+    public List<Parameter> closing() {
+        return down.parameters();
     }
 
     Activation activation() {

@@ -9,8 +9,8 @@ import quern.tensor.Scope;
 import quern.tensor.Tensor;
 
 /**
- * Keys and values of the tokens generated so far, a pair a layer, [B, KV, S, D], and whatever else a layer must know of the past: its states. Buffers double when full, so a token
- * costs no copy of the past most of the time. A layer with a sliding window holds only what its window reaches, however
+ * Keys and values of the tokens generated so far, a pair a layer, [B, KV, S, D], and whatever else a layer must know of the
+ * past: its states. Buffers double when full, so a token costs no copy of the past most of the time. A layer with a sliding window holds only what its window reaches, however
  * long the text grows. Close it after generation.
  */
 public final class KeyValueCache implements AutoCloseable {

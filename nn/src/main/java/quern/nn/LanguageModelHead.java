@@ -52,6 +52,11 @@ public final class LanguageModelHead extends Segment {
         return ChunkedCrossEntropy.rows(vocabulary, Products.dtype(dtype, device), device);
     }
 
+    /** The slot that gives the logits. */
+    Linear output() {
+        return output;
+    }
+
     /** The dense slot whose results are the logits as they are, or {@code null}. */
     DenseLinear plain() {
         return transform.equals(LogitTransform.NONE) && output.form() instanceof DenseLinear dense ? dense : null;

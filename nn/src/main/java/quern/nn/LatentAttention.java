@@ -208,6 +208,11 @@ public final class LatentAttention implements Branch {
     }
 
     @Override
+    public List<Parameter> closing() {
+        return output.parameters();
+    }
+
+    @Override
     public List<Linear> linears() {
         Stream<Linear> asked = switch (queries) {
             case Queries.Direct direct -> Stream.of(direct.slot);

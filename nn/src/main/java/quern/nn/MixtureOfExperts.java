@@ -54,6 +54,8 @@ public final class MixtureOfExperts implements Branch {
         }
     }
 
+    private static final String ROUTER_LOGITS = "router_logits.";
+
     private final String owner;
     private final String place;
     private final Linear router;
@@ -136,9 +138,23 @@ public final class MixtureOfExperts implements Branch {
         return "mlp";
     }
 
+    @Override
+    public List<Parameter> closing() {
+        List<Parameter> all = new ArrayList<>(List.of(experts.output()));
+        if (options.shared != null) {
+            all.addAll(options.shared.closing());
+        }
+        return all;
+    }
+
     /** Where this layer's router logits stand in the flow. */
     static String routerLogits(String place) {
-        return "router_logits." + place;
+        return ROUTER_LOGITS + place;
+    }
+
+    /** The place that {@link #routerLogits} names. */
+    static String place(String routerLogits) {
+        return routerLogits.substring(ROUTER_LOGITS.length());
     }
 
     @Override

@@ -262,6 +262,11 @@ public final class RecurrentAttention implements Branch {
     }
 
     @Override
+    public List<Parameter> closing() {
+        return slots.output.parameters();
+    }
+
+    @Override
     public List<Linear> linears() {
         Stream<Linear> own = Stream.of(slots.query, slots.key, slots.value, slots.position, slots.output);
         return compression == null

@@ -29,8 +29,11 @@ public final class Residual {
     /** The parameters' owners in the order in which checkpoints of most families list them. */
     private final List<Object> order;
 
-    private Residual(List<Object> order, Equation equation, double dropout, double multiplier) {
+    private final boolean keepsStream;
+
+    private Residual(List<Object> order, boolean keepsStream, Equation equation, double dropout, double multiplier) {
         this.order = order;
+        this.keepsStream = keepsStream;
         this.branches = order.stream()
                 .filter(Branch.class::isInstance)
                 .map(Branch.class::cast)
@@ -41,7 +44,12 @@ public final class Residual {
     }
 
     private Residual(Equation equation, Object... order) {
-        this(List.of(order), equation, 0, 1);
+        this(List.of(order), true, equation, 0, 1);
+    }
+
+    /** The same of an equation that changes the stream by more than adding branches to it. */
+    private Residual changingStream() {
+        return new Residual(order, false, equation, dropout, multiplier);
     }
 
     /** {@code x + f(n(x))}: pre-norm, as GPT-2 and Llama have it. */
@@ -61,18 +69,19 @@ public final class Residual {
 
     /** {@code n(x + f(x))}: post-norm, as the first transformer and BERT have it. */
     public static Residual postNorm(Branch f, Norm n) {
-        return new Residual((x, s) -> s.norm(n, x.add(s.branch(f, x))), f, n);
+        return new Residual((x, s) -> s.norm(n, x.add(s.branch(f, x))), f, n).changingStream();
     }
 
     /** {@code n(x) + f(n(x))}: the stream goes on from what the norm gives, as BLOOM may have it. */
     public static Residual fromNorm(Norm n, Branch f) {
         return new Residual(
-                (x, s) -> {
-                    Tensor h = s.norm(n, x);
-                    return h.add(s.branch(f, h));
-                },
-                n,
-                f);
+                        (x, s) -> {
+                            Tensor h = s.norm(n, x);
+                            return h.add(s.branch(f, h));
+                        },
+                        n,
+                        f)
+                .changingStream();
     }
 
     /** {@code x + f(n(x)) + g(n(x))}: two branches side by side behind one norm, as GPT-J has it. */
@@ -99,12 +108,12 @@ public final class Residual {
 
     /** The same with dropout at rate {@code p} on what each branch gives. */
     public Residual withDropout(double p) {
-        return new Residual(order, equation, p, multiplier);
+        return new Residual(order, keepsStream, equation, p, multiplier);
     }
 
     /** The same with what each branch gives multiplied by {@code factor}. */
     public Residual multipliedBy(double factor) {
-        return new Residual(order, equation, dropout, factor);
+        return new Residual(order, keepsStream, equation, dropout, factor);
     }
 
     /** The stream after this step. */
@@ -141,6 +150,21 @@ public final class Residual {
                         && multiplier == 1
                 ? new PreNorm(n, f)
                 : null;
+    }
+
+    /** Norms and branches, in the order in which checkpoints list them. */
+    List<Object> owners() {
+        return order;
+    }
+
+    /** The norm that what the branch gives passes before it joins the stream, or {@code null}. */
+    Norm outerNorm() {
+        return keepsStream && order.getLast() instanceof Norm n ? n : null;
+    }
+
+    /** Whether the stream goes on as it was where every branch gives zeros. */
+    boolean isIdentityWithoutBranches() {
+        return keepsStream;
     }
 
     List<Branch> branches() {

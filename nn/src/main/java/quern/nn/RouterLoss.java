@@ -1,5 +1,6 @@
 package quern.nn;
 
+import java.util.ArrayList;
 import java.util.List;
 import quern.tensor.DType;
 import quern.tensor.Functional;
@@ -19,19 +20,22 @@ public final class RouterLoss extends Segment {
     private final double balance;
     private final double z;
     private final boolean together;
+    private final boolean padded;
 
-    private RouterLoss(String name, List<String> places, int topK, double balance, double z, boolean together) {
+    private RouterLoss(
+            String name, List<String> places, int topK, double balance, double z, boolean together, boolean padded) {
         super(name);
         this.logits = places.stream().map(MixtureOfExperts::routerLogits).toList();
         this.topK = topK;
         this.balance = balance;
         this.z = z;
         this.together = together;
+        this.padded = padded;
     }
 
     /** The balance of the tokens of all layers at these places together, as transformers has it for Mixtral. */
     public static RouterLoss ofAllTogether(String name, List<String> places, int topK, double balance) {
-        return new RouterLoss(name, places, topK, balance, 0, true);
+        return new RouterLoss(name, places, topK, balance, 0, true, true);
     }
 
     /**
@@ -41,17 +45,29 @@ public final class RouterLoss extends Segment {
      * @param z the coefficient of the z-loss
      */
     public static RouterLoss ofEach(String name, List<String> places, int topK, double balance, double z) {
-        return new RouterLoss(name, places, topK, balance, z, false);
+        return new RouterLoss(name, places, topK, balance, z, false, true);
+    }
+
+    /** The same for layers whose tokens {@code attention_mask} says nothing of, those of a decoder beside an encoder. */
+    public RouterLoss ofUnpadded() {
+        return new RouterLoss(
+                name(), logits.stream().map(MixtureOfExperts::place).toList(), topK, balance, z, together, false);
     }
 
     @Override
     public List<String> reads() {
-        return logits;
+        return List.of();
     }
 
+    /** {@inheritDoc} Router logits are needed with a loss alone: in generation an encoder's pass is over before. */
     @Override
     public List<String> readsIfPresent() {
-        return List.of("loss", "weights", "attention_mask");
+        List<String> names = new ArrayList<>(logits);
+        names.addAll(List.of("loss", "weights"));
+        if (padded) {
+            names.add("attention_mask");
+        }
+        return names;
     }
 
     @Override

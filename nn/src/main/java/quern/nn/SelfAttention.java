@@ -187,6 +187,32 @@ public final class SelfAttention implements Branch {
         return usual && !dropped ? new Plain(shape, options.mask) : null;
     }
 
+    /** What widening needs to know: the sizes and what belongs to them. */
+    record Parts(
+            Shape shape,
+            List<Linear> inputs,
+            Linear output,
+            Norm queryNorm,
+            Norm keyNorm,
+            boolean normsOverHeads,
+            boolean groupedInput) {}
+
+    Parts parts() {
+        return new Parts(
+                shape,
+                inputs,
+                output,
+                options.queryNorm,
+                options.keyNorm,
+                options.normsOverHeads,
+                options.groupedInput);
+    }
+
+    @Override
+    public List<Parameter> closing() {
+        return output.parameters();
+    }
+
     /** The layer's place in the cache. */
     int layer() {
         return layer;

@@ -48,6 +48,14 @@ public record Recipe(
         @Doc("The model: a family with its sizes, or path: a Hugging Face folder to continue from.")
         Block model,
 
+        @Doc("How the model begins where it is larger than the one in model.path: stack, width or copy.")
+        @Shorthand("method")
+        Optional<GrowthSettings> grow,
+
+        @Doc("Trainings one after the other, each from the last one's model, with a name and keys of their own.")
+        @Default("[]")
+        List<Block> stages,
+
         @Doc("The tokenizer: a type with its settings, or path: a folder; without it the model's own.")
         @Shorthand("type")
         Optional<Block> tokenizer,
@@ -223,7 +231,7 @@ public record Recipe(
                 optimArgs = optimArgs.has(key) ? optimArgs : optimArgs.with(key, false);
             }
         }
-        if (maxSteps == 0 && numTrainEpochs.isEmpty()) {
+        if (maxSteps == 0 && numTrainEpochs.isEmpty() && stages.isEmpty()) {
             throw new IllegalArgumentException("max_steps: expected max_steps or num_train_epochs, found neither");
         }
         if (maxSteps > 0 && numTrainEpochs.isPresent()) {

@@ -61,6 +61,11 @@ public final class RecipeFile {
         return override(recipe, changes);
     }
 
+    /** A recipe with another on top, merged as one that it extends. */
+    public static Block merged(Block base, Block over) {
+        return merge(base, over);
+    }
+
     /** YAML that {@link #load} reads back as an equal block. */
     public static String write(Block block) {
         return YamlWriter.write(block);

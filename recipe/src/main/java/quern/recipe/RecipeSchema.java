@@ -84,6 +84,7 @@ public final class RecipeSchema {
         ArrayNode lengths = whole.putArray("anyOf");
         lengths.addObject().putArray("required").add("max_steps");
         lengths.addObject().putArray("required").add("num_train_epochs");
+        lengths.addObject().putArray("required").add("stages");
         ObjectNode condition = schema.withArray("allOf").addObject();
         condition.putObject("if").putObject("not").putArray("required").add("extends");
         condition.set("then", whole);

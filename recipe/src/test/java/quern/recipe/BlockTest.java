@@ -96,6 +96,30 @@ class BlockTest {
         return refused.getMessage();
     }
 
+    record Listed(@Default("[foo]") @Shorthand("type") List<Block> parts) {}
+
+    @Test
+    void aListOfBlocksMayHoldScalarsOrBeOneItem() {
+        Block foo = block("{type: foo}");
+        Block bar = block("{type: bar, depth: 2}");
+        assertEquals(List.of(foo), block("{}").bind(Listed.class).parts());
+        assertEquals(List.of(foo), block("parts: foo").bind(Listed.class).parts());
+        assertEquals(
+                List.of(bar),
+                block("parts: {type: bar, depth: 2}").bind(Listed.class).parts());
+        assertEquals(
+                List.of(foo, bar, foo),
+                block("parts: [foo, {type: bar, depth: 2}, {type: foo}]")
+                        .bind(Listed.class)
+                        .parts());
+        assertEquals(List.of(), block("parts: []").bind(Listed.class).parts());
+        assertTrue(refusal("parts: 3", Listed.class)
+                .contains("parts: expected a name or a block of keys, found the number 3"));
+        assertTrue(refusal("parts: [foo, 3]", Listed.class)
+                .contains("parts[1]: expected a name or a block of keys, found the number 3"));
+        assertTrue(refusal("parts: [[foo]]", Listed.class).contains("parts[0]: expected a name or a block of keys"));
+    }
+
     @Test
     void defaultsFillWhatIsLeftOut() {
         Everything bound = block("{}").bind(Everything.class);

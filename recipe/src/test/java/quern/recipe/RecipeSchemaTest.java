@@ -38,7 +38,9 @@ class RecipeSchemaTest {
 
             Map<String, Double> weights,
 
-            @Default("[1, 2]") @Range(min = 0) List<Integer> sizes) {}
+            @Default("[1, 2]") @Range(min = 0) List<Integer> sizes,
+
+            @Default("[foo]") @Shorthand("type") List<Block> parts) {}
 
     /** A technique whose record has every type. */
     private static final class EverythingTechnique implements Technique {
@@ -159,7 +161,10 @@ class RecipeSchemaTest {
                           "share": {"type": "number", "minimum": 0, "maximum": 1},
                           "free": {"type": "object"},
                           "weights": {"type": "object", "additionalProperties": {"type": "number"}},
-                          "sizes": {"type": "array", "items": {"type": "integer", "minimum": 0}, "default": [1, 2]}
+                          "sizes": {"type": "array", "items": {"type": "integer", "minimum": 0}, "default": [1, 2]},
+                          "parts": {"default": ["foo"], "anyOf": [
+                            {"type": "object"}, {"type": "string"},
+                            {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}}]}
                          }}"""), everything);
     }
 }

@@ -9,6 +9,7 @@ public final class Parameter implements AutoCloseable {
     private final Tensor value;
     private boolean trainable;
     private boolean closed;
+    private double rateFactor = 1;
     /** Whether the gradient lies in memory that {@link #gradBuffer} gave, and that memory between two gradients. */
     private boolean buffered;
 
@@ -52,6 +53,19 @@ public final class Parameter implements AutoCloseable {
             dropSpare();
         }
         value.requiresGrad_(trainable);
+    }
+
+    /** The factor on an optimizer's rate that the model's parametrization asks for; 1 in most models. */
+    public double rateFactor() {
+        return rateFactor;
+    }
+
+    /** Asks for a factor on an optimizer's rate. */
+    public void setRateFactor(double factor) {
+        if (!(factor > 0) || Double.isInfinite(factor)) {
+            throw new IllegalArgumentException(name + ": a rate can't be multiplied by " + factor);
+        }
+        this.rateFactor = factor;
     }
 
     /** The gradient collected so far; undefined when there is none. Belongs to the open scope. */

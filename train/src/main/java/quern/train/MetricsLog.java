@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import quern.recipe.DurableFiles;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
@@ -25,6 +26,9 @@ import tools.jackson.databind.node.ObjectNode;
 final class MetricsLog implements TrainingHook, AutoCloseable {
     /** Characters of a damaged line that its message shows. */
     private static final int SHOWN = 60;
+
+    /** Values that are counts. */
+    private static final Set<String> WHOLE = Set.of("num_input_tokens_seen", "stage");
 
     private final Path metricsFile;
     private final Path samplesFile;
@@ -110,16 +114,21 @@ final class MetricsLog implements TrainingHook, AutoCloseable {
 
     @Override
     public void onMetrics(TrainingProgress progress, Map<String, Double> values) {
+        append(metrics, metricsFile, line(progress.step(), values));
+    }
+
+    /** A line of metrics. */
+    static ObjectNode line(long step, Map<String, Double> values) {
         ObjectNode line = Json.object();
-        line.put("step", progress.step());
+        line.put("step", step);
         values.forEach((name, value) -> {
-            if (name.equals("num_input_tokens_seen")) {
+            if (WHOLE.contains(name)) {
                 line.put(name, value.longValue());
-            } else {
+            } else if (!name.equals("step")) {
                 line.put(name, value);
             }
         });
-        append(metrics, metricsFile, line);
+        return line;
     }
 
     @Override
@@ -131,7 +140,7 @@ final class MetricsLog implements TrainingHook, AutoCloseable {
         append(samples, samplesFile, line);
     }
 
-    private static void append(FileChannel channel, Path file, ObjectNode line) {
+    static void append(FileChannel channel, Path file, ObjectNode line) {
         byte[] bytes = (Json.line(line) + "\n").getBytes(StandardCharsets.UTF_8);
         try {
             DurableFiles.writeFully(channel, ByteBuffer.wrap(bytes));

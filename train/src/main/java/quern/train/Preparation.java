@@ -4,25 +4,28 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import quern.data.BatchSource;
 import quern.data.DataConfig;
-import quern.data.Documents;
 import quern.data.Objective;
 import quern.data.OnTooLong;
 import quern.data.SpecialToken;
 import quern.data.TokenStore;
 import quern.data.TokenStream;
 import quern.data.Tokenizer;
-import quern.data.TokenizerTrainer;
 import quern.models.LanguageModel;
 import quern.models.ModelFamily;
+import quern.models.ModelGrowth;
 import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.models.Task;
+import quern.models.VocabularyExtension;
 import quern.nn.Network;
+import quern.nn.Positions;
 import quern.nn.Regularization;
 import quern.optim.GradientClipping;
 import quern.optim.MetricSchedule;
@@ -32,6 +35,7 @@ import quern.optim.Schedule;
 import quern.optim.ScheduleTechnique;
 import quern.recipe.Block;
 import quern.recipe.DynamicPrecision;
+import quern.recipe.GrowthSettings;
 import quern.recipe.LossScale;
 import quern.recipe.Precision;
 import quern.recipe.QuernException;
@@ -49,15 +53,18 @@ public final class Preparation {
     /** What an evaluation draws is the same in every run, so that runs can be compared. */
     private static final long EVALUATION_SEED = 0;
 
-    private static final String SPECIAL_TOKENS = "special_tokens";
-
     private final Block block;
     private final Recipe recipe;
     private final DataConfig data;
     private final Tokenizer tokenizer;
     private final TokenStore store;
     private final ModelSpec spec;
+    private final Optional<VocabularyExtension> extension;
     private final Optional<Path> startFolder;
+    /** The stage whose model this one will begin from, where it isn't trained yet. */
+    private final Optional<Preparation> before;
+
+    private final Consumer<String> notes;
     private final BatchSource batches;
     private final Optional<BatchSource> evaluationBatches;
     private final RecipeOptimizer optimizer;
@@ -67,9 +74,17 @@ public final class Preparation {
     private final StepBatches stepBatches;
     private final long maxSteps;
 
-    private Preparation(Block block, Consumer<String> notes, Optional<Path> runTokenizer) {
+    private Preparation(
+            Block block, Consumer<String> notes, Optional<Path> runTokenizer, Optional<Preparation> before) {
         this.block = block;
+        this.before = before;
+        this.notes = notes;
         this.recipe = Recipe.from(block);
+        if (!recipe.stages().isEmpty()) {
+            throw QuernException.badInput(
+                    "%s: stages: are several trainings, and here there can be one; use quern train or quern plan, or leave them out",
+                    block.position("stages"));
+        }
         this.data = recipe.data().bind(DataConfig.class);
         Objective objective = Techniques.find(
                 Objective.class,
@@ -101,6 +116,11 @@ public final class Preparation {
                     "%s: model: path and family are both given; a folder says its own family, so leave family out",
                     recipe.model().position("family"));
         }
+        if (startFolder.isEmpty() && recipe.grow().isPresent()) {
+            throw QuernException.badInput(
+                    "%s: grow: has no effect on a new model; name a smaller one under model.path, or use it in a later stage",
+                    block.position("grow"));
+        }
         if (startFolder.isEmpty()) {
             // Before a tokenizer is trained: a misspelt family needs no waiting for.
             Techniques.find(
@@ -109,11 +129,22 @@ public final class Preparation {
                     recipe.model().text("family"),
                     recipe.model().position("family"));
         }
-        this.tokenizer = runTokenizer.map(Tokenizer::load).orElseGet(() -> tokenizer(objective, notes));
-        this.spec = startFolder
-                .map(folder -> ModelSpec.read(folder, recipe.model().without("path")))
+        RecipeTokenizer chosen = before.map(b -> RecipeTokenizer.existing(b.tokenizer(), recipe.model()))
+                .orElseGet(() -> RecipeTokenizer.of(block, recipe, data, objective, startFolder, runTokenizer, notes));
+        // A run that is resumed goes on with the template it began with, which lies in its checkpoint.
+        this.tokenizer = runTokenizer.isPresent()
+                ? chosen.tokenizer()
+                : data.chatTemplate().map(chosen.tokenizer()::withChatTemplate).orElse(chosen.tokenizer());
+        this.spec = before.map(b -> b.spec.with(modelSettings()))
+                .or(() -> startFolder.map(folder -> chosen.extend(ModelSpec.read(folder, modelSettings()))))
                 .orElseGet(() -> ModelSpec.fromRecipe(
                         recipe.model(), tokenizer.vocabularySize(), specialTokens(tokenizer), Optional.of(task)));
+        this.extension = startFolder.flatMap(folder -> chosen.extension(spec, recipe.seed()));
+        if (extension.isPresent() && recipe.grow().isPresent()) {
+            throw QuernException.badInput(
+                    "%s: grow: a model can't be grown and given more tokens at once; add the tokens in a training or stage of its own",
+                    block.position("grow"));
+        }
         if (spec.task() != task) {
             throw QuernException.badInput(
                     "%s: objective %s trains a model for %s, but %s is a %s; choose another objective or folder",
@@ -123,6 +154,8 @@ public final class Preparation {
                     startFolder.map(Path::toString).orElse("the model"),
                     spec.architecture().name());
         }
+        startFolder.ifPresent(folder ->
+                checkGrowth(before.map(Preparation::spec).orElseGet(() -> chosen.extend(ModelSpec.read(folder)))));
         if (spec.config().vocabSize() < tokenizer.vocabularySize()) {
             throw QuernException.badInput(
                     "%s: the model knows %d tokens, but the tokenizer has %d; use the model's own tokenizer",
@@ -139,6 +172,7 @@ public final class Preparation {
         boolean remembers;
         try (Network outline = spec.outline()) {
             optimizer.check(outline);
+            checkPrefixes(objective, outline);
             this.regularization = RecipeRegularization.of(block, recipe, spec, outline);
             remembers = !outline.carries().isEmpty();
         }
@@ -148,7 +182,7 @@ public final class Preparation {
         this.store = TokenStore.prepare(data, tokenizer, notes);
         if (store.train().hasPrompts() && !objective.readsInstructions()) {
             throw QuernException.badInput(
-                    "%s: objective %s learns from texts, but %s holds instruction rows; use objective: causal_lm with a decoder",
+                    "%s: objective %s learns from texts, but %s holds instruction rows or conversations; use objective: causal_lm with a decoder",
                     recipe.objective().position("type"), objective.id(), String.join(", ", data.path()));
         }
         boolean wholeDocuments =
@@ -187,12 +221,39 @@ public final class Preparation {
      * @param notes receives lines for a person to read while this takes its time
      */
     public static Preparation of(Block recipe, Consumer<String> notes) {
-        return new Preparation(recipe, notes, Optional.empty());
+        return new Preparation(recipe, notes, Optional.empty(), Optional.empty());
+    }
+
+    /**
+     * Prepares a stage whose model will begin from that of the stage before, which need not be trained: to plan it and to
+     * find what is wrong with it. {@link #model} gives a model of its shape with new weights.
+     */
+    static Preparation afterStage(Block recipe, Preparation before, Consumer<String> notes) {
+        return new Preparation(recipe, notes, Optional.empty(), Optional.of(before));
     }
 
     /** Prepares a recipe again for a run that was begun, with the tokenizer of its checkpoint. */
     static Preparation resumed(Block recipe, Path checkpoint, Consumer<String> notes) {
-        return new Preparation(recipe, notes, Optional.of(checkpoint));
+        return new Preparation(recipe, notes, Optional.of(checkpoint), Optional.empty());
+    }
+
+    /** @param small the model to begin from, with the tokens that are added to its vocabulary */
+    private void checkGrowth(ModelSpec small) {
+        if (recipe.grow().isPresent()) {
+            ModelGrowth.check(small, spec, recipe.grow().get().method(), block.position("grow"));
+            return;
+        }
+        Map<String, long[]> sizes = small.shapes().parameters();
+        spec.shapes().parameters().forEach((name, shape) -> {
+            if (!Arrays.equals(shape, sizes.get(name))) {
+                throw QuernException.badInput(
+                        "%s: model: makes '%s' another size than it has in the model to continue from (%s, found %s); say how it grows (grow: stack or width), or leave sizes out",
+                        recipe.model().position(),
+                        name,
+                        sizes.containsKey(name) ? Arrays.toString(sizes.get(name)) : "absent",
+                        Arrays.toString(shape));
+            }
+        });
     }
 
     private void checkEvaluation() {
@@ -233,6 +294,20 @@ public final class Preparation {
             throw QuernException.badInput(
                     "%s: mode takes %s values for better, but %s is better the other way; turn mode round",
                     place, follower.higherIsBetter() ? "larger" : "smaller", recipe.metricForBestModel());
+        }
+    }
+
+    /** A model that sees prefixes whole learns from batches that say where they end, and no other does. */
+    private void checkPrefixes(Objective objective, Network network) {
+        boolean reads = network.segments().stream()
+                .anyMatch(s -> s instanceof Positions positions && positions.readsPrefixes());
+        if (reads != objective.givesPrefixes()) {
+            throw QuernException.badInput(
+                    reads
+                            ? "%s: objective %s names no prefixes, but the model sees them whole; choose objective: prefix_lm, or structure: decoder"
+                            : "%s: objective %s names prefixes, but the model would not see them whole; choose structure: prefix_lm of family custom, or objective: causal_lm",
+                    recipe.objective().position("type"),
+                    objective.id());
         }
     }
 
@@ -293,54 +368,6 @@ public final class Preparation {
         }
     }
 
-    private Tokenizer tokenizer(Objective objective, Consumer<String> notes) {
-        if (recipe.tokenizer().isEmpty()) {
-            return Tokenizer.load(startFolder.orElseThrow(() -> QuernException.badInput(
-                    "%s: tokenizer: missing; give tokenizer: bpe, tokenizer: char or tokenizer: {path: FOLDER}",
-                    block.position())));
-        }
-        Block choice = recipe.tokenizer().get();
-        if (choice.has("path")) {
-            for (String key : choice.keys()) {
-                if (!key.equals("path")) {
-                    throw QuernException.badInput(
-                            "%s: tokenizer: %s has no effect beside path; leave one of them out",
-                            choice.position(key), key);
-                }
-            }
-            return Tokenizer.load(Path.of(choice.text("path")));
-        }
-        if (!choice.has("type")) {
-            throw QuernException.badInput(
-                    "%s: tokenizer: expected type: NAME or path: FOLDER, found %s", choice.position(), choice.keys());
-        }
-        if (startFolder.isPresent()) {
-            throw QuernException.badInput(
-                    "%s: tokenizer: a new tokenizer would not fit the model in %s, whose vectors belong to its own; leave tokenizer out",
-                    choice.position(), startFolder.get());
-        }
-        TokenizerTrainer trainer =
-                Techniques.find(TokenizerTrainer.class, "tokenizer", choice.text("type"), choice.position("type"));
-        Record config =
-                withSpecialTokens(choice.without("type"), trainer, objective).bind(trainer.config());
-        notes.accept("training a %s tokenizer".formatted(trainer.id()));
-        return Tokenizer.of(trainer.train(Documents.open(data).texts(), config));
-    }
-
-    /** With the tokens that the objective needs, where the tokenizer can learn some and the recipe names none. */
-    private static Block withSpecialTokens(Block settings, TokenizerTrainer trainer, Objective objective) {
-        boolean learns = Arrays.stream(trainer.config().getRecordComponents())
-                .anyMatch(c -> c.getName().equals("specialTokens"));
-        if (!learns || settings.has(SPECIAL_TOKENS) || objective.specialTokens().isEmpty()) {
-            return settings;
-        }
-        List<String> tokens = new ArrayList<>(objective.specialTokens());
-        trainer.usualSpecialTokens().stream()
-                .filter(token -> !tokens.contains(token))
-                .forEach(tokens::add);
-        return settings.with(SPECIAL_TOKENS, tokens);
-    }
-
     private static SpecialTokens specialTokens(Tokenizer tokenizer) {
         OptionalInt end = tokenizer.endOfText();
         return new SpecialTokens(end, end, tokenizer.special(SpecialToken.PAD_TOKEN));
@@ -396,7 +423,8 @@ public final class Preparation {
 
     /** What a person should know about how the data was arranged, such as rows cut short; a line each. */
     public List<String> notices() {
-        List<String> all = new ArrayList<>(batches.notices());
+        List<String> all = new ArrayList<>(store.report().rejections());
+        all.addAll(batches.notices());
         evaluationBatches.ifPresent(held -> held.notices().forEach(notice -> all.add("validation: " + notice)));
         return List.copyOf(all);
     }
@@ -473,9 +501,58 @@ public final class Preparation {
 
     /** The model at the start of the training. */
     public LanguageModel model() {
+        if (before.isPresent()) {
+            return LanguageModel.create(spec, dtype(), device(), recipe.seed());
+        }
+        if (recipe.grow().isPresent()) {
+            return grown(startFolder.orElseThrow(), recipe.grow().get().method());
+        }
         return startFolder
-                .map(folder -> LanguageModel.load(folder, recipe.model().without("path"), dtype(), device()))
+                .map(this::startModel)
                 .orElseGet(() -> LanguageModel.create(spec, dtype(), device(), recipe.seed()));
+    }
+
+    private LanguageModel startModel(Path folder) {
+        LanguageModel model = LanguageModel.load(folder, modelSettings(), dtype(), device());
+        if (extension.isEmpty()) {
+            return model;
+        }
+        try (model) {
+            return model.extended(spec, extension.get());
+        }
+    }
+
+    /** What the recipe says of the model beside the folder to start from. */
+    private Block modelSettings() {
+        return recipe.model().without("path");
+    }
+
+    private LanguageModel grown(Path folder, GrowthSettings.Method method) {
+        try (LanguageModel small = LanguageModel.load(folder, DType.FP32, Device.CPU)) {
+            LanguageModel large =
+                    ModelGrowth.grow(small, spec, method, dtype(), device(), recipe.seed(), block.position("grow"));
+            boolean done = false;
+            try {
+                notes.accept("grown (%s) from %,d to %,d parameters; loss of the first batch %.4f before, %.4f after"
+                        .formatted(
+                                method.name().toLowerCase(Locale.ROOT),
+                                small.parameterCount(),
+                                large.parameterCount(),
+                                firstLoss(small),
+                                firstLoss(large)));
+                done = true;
+                return large;
+            } finally {
+                if (!done) {
+                    large.close();
+                }
+            }
+        }
+    }
+
+    private double firstLoss(LanguageModel model) {
+        return ValidationLoss.measure(model.network(), model.device(), batches, 1, done -> {})
+                .loss();
     }
 
     /** The optimizer over a model's trainable parameters, with the average of the weights that the recipe wants. */

@@ -30,7 +30,8 @@ import quern.tensor.Parameter;
 /**
  * The optimizer that a recipe describes: its {@code optim}, its {@code parameter_groups}, its {@code layer_lr_decay}. A
  * parameter belongs to the first group whose pattern is found in its name, and to the recipe's own settings where none is.
- * Vectors (biases, norms) are decayed only by a group that says so. Groups with the same optimizer and the same settings
+ * Vectors (biases, norms) are decayed only by a group that says so. A factor that the model's parametrization asks for ({@link
+ * Parameter#rateFactor}) comes on top of a group's. Groups with the same optimizer and the same settings
  * of it share one.
  */
 final class RecipeOptimizer {
@@ -226,13 +227,15 @@ final class RecipeOptimizer {
                     .findFirst()
                     .orElseThrow();
             used.add(group);
+            refuseRateFactor(parameter, group);
             ParameterRole role = layers.role(parameter);
             double depth = recipe.layerLrDecay()
                     .map(decay -> layers.factor(parameter, decay))
                     .orElse(1.0);
             shares.computeIfAbsent(group.member, m -> new LinkedHashMap<>())
                     .computeIfAbsent(
-                            new Likeness(group.factor * depth, group.decay(role), role), l -> new ArrayList<>())
+                            new Likeness(group.factor * depth * parameter.rateFactor(), group.decay(role), role),
+                            l -> new ArrayList<>())
                     .add(parameter);
         }
         for (Group group : groups) {
@@ -248,6 +251,15 @@ final class RecipeOptimizer {
         }
         shares.values().removeIf(Map::isEmpty);
         return shares;
+    }
+
+    /** A parametrization's factors are those of optimizers whose steps don't grow with the gradient. */
+    private void refuseRateFactor(Parameter parameter, Group group) {
+        if (parameter.rateFactor() != 1 && group.member.technique.id().equals("sgd")) {
+            throw QuernException.badInput(
+                    "%s: optim: sgd: the model's initialization multiplies rates by Adam's rule ('%s' by %s), which is not gradient descent's; choose adamw or another initialization",
+                    group.block.orElse(block).position("optim"), parameter.name(), parameter.rateFactor());
+        }
     }
 
     private static QuernException unused(Group group, List<Parameter> trainable) {

@@ -36,6 +36,15 @@ final class Resumption {
 
     private Resumption() {}
 
+    /** The recipe of one stage as it was begun, with what may change as it is now. */
+    static Block changed(Block before, Block now) {
+        Block after = before;
+        for (String key : CHANGEABLE) {
+            after = now.has(key) ? after.with(key, now.toMap().get(key)) : after.without(key);
+        }
+        return after;
+    }
+
     /** The newest checkpoint of a run folder. */
     static Optional<Path> newest(Path run) {
         List<Path> all = Checkpoints.list(run);

@@ -218,6 +218,8 @@ public record TrainingPlan(
                 List.of("mlp", "fc1", "fc2", "fc_", "intermediate", "densereludense", "output.dense", "experts"));
         WORDS.put("embedding", List.of("embed", "wte", "wpe", "shared"));
         WORDS.put("projection", List.of("proj"));
+        WORDS.put("halting", List.of("halting"));
+        WORDS.put("latents", List.of("latents", "output_queries"));
     }
 
     /** The part of the model that a parameter belongs to; {@code other} where its name says none. */

@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.LongConsumer;
 import quern.data.BatchSource;
 import quern.data.TokenStream;
@@ -168,14 +169,31 @@ public final class TrainingRun implements AutoCloseable {
                     "%s: no such checkpoint; name one that is there, or the run folder for its newest", path);
         }
         Path runPath = named ? path.toAbsolutePath().normalize().getParent() : path;
-        RunFolder folder = RunFolder.open(runPath);
+        return resume(
+                RunFolder.open(runPath), named ? Optional.of(path) : Optional.empty(), f -> f.recipe(overrides), notes);
+    }
+
+    /** Goes on with a stage, whose recipe is now this one. */
+    static TrainingRun resumeStage(Path path, Block recipe, Consumer<String> notes) {
+        return resume(
+                RunFolder.open(path), Optional.empty(), f -> Resumption.changed(f.recipe(List.of()), recipe), notes);
+    }
+
+    private static TrainingRun resume(
+            RunFolder folder, Optional<Path> named, Function<RunFolder, Block> recipe, Consumer<String> notes) {
+        Path runPath = folder.path();
         boolean done = false;
         try {
             Block before = folder.recipe(List.of());
-            Block after = folder.recipe(overrides);
+            Block after = recipe.apply(folder);
             Resumption.refuseChanges(before, after);
+            if (before.has("stages")) {
+                throw QuernException.badInput(
+                        "%s: a run of several stages, which this does not go on with; use quern train --resume %s",
+                        runPath, runPath);
+            }
             Checkpoints.recover(runPath);
-            Optional<Path> checkpoint = named ? Optional.of(path) : Resumption.newest(runPath);
+            Optional<Path> checkpoint = named.or(() -> Resumption.newest(runPath));
             checkpoint.ifPresent(c -> Resumption.verify(c, runPath));
             Preparation preparation = checkpoint
                     .map(c -> Preparation.resumed(after, c, notes))

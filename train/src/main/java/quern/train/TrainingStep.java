@@ -282,6 +282,8 @@ final class TrainingStep {
                         .orElse("every inner tensor is finite, the loss alone overflowed");
                 result.fault = Optional.of(
                         new Fault("the loss is %s (%s)".formatted(loss, where), first.map(Tape.NonFinite::segment)));
+                // What this pass would have handed on may not be finite, and what it was handed is a pass too old.
+                memories.ifPresent(CarriedMemories::close);
                 return;
             }
             result.add(reports);

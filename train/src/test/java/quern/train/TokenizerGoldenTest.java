@@ -14,11 +14,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import quern.data.BpeTrainer;
 import quern.data.TokenizerJson;
+import quern.data.UnigramTrainer;
+import quern.data.WordPieceTrainer;
 import quern.recipe.ExitCode;
 import quern.recipe.GoldenCheck;
 import quern.recipe.GoldenResult;
@@ -47,11 +50,15 @@ class TokenizerGoldenTest {
     }
 
     private void training(String type, long[] ids) throws IOException {
+        training(type, ids, VOCABULARY);
+    }
+
+    private void training(String type, long[] ids, int vocabulary) throws IOException {
         Files.writeString(folder.resolve("case.json"), """
                 {"kind":"tokenizer_training","name":"made here","type":"%s","vocab_size":%d,"min_frequency":2,
                 "special_tokens":["<|endoftext|>"],"text_file":"text.txt","eval_file":"eval.txt",
                 "expected":"expected_tokenizer.json"}
-                """.formatted(type, VOCABULARY));
+                """.formatted(type, vocabulary));
         tensors(ids);
     }
 
@@ -115,12 +122,53 @@ class TokenizerGoldenTest {
 
     @Test
     void typesThatAreNotTrainedAreBadInput() throws IOException {
-        training("unigram", ids(EVALUATED));
+        training("sentences", ids(EVALUATED));
         QuernException e = assertThrows(QuernException.class, this::replay);
         assertEquals(ExitCode.BAD_INPUT, e.exitCode());
         assertEquals(
-                folder.resolve("case.json") + ": unknown tokenizer type 'unigram' in this version; it trains bpe",
+                folder.resolve("case.json")
+                        + ": unknown tokenizer type 'sentences'; expected bpe, wordpiece or unigram",
                 e.getMessage());
+    }
+
+    @Test
+    void wordPiecesAreComparedAsASetAndByTheirNumber() throws IOException {
+        TokenizerJson pieces = new WordPieceTrainer()
+                .train(
+                        LINES,
+                        new WordPieceTrainer.Config(
+                                60, 2, List.of("<|endoftext|>"), "[UNK]", true, Optional.empty(), true, true));
+        Files.writeString(folder.resolve("expected_tokenizer.json"), pieces.tokenizerJson());
+        trained = pieces;
+        training("wordpiece", ids(EVALUATED), 60);
+        assertEquals(
+                List.of(
+                        new GoldenCheck("vocabulary", 0, 0.01, true),
+                        new GoldenCheck("tokens", 0, 0.005, true),
+                        new GoldenCheck("ids", 0, 0, true)),
+                replay().checks());
+        training("wordpiece", Arrays.copyOf(ids(EVALUATED), 4), 60);
+        GoldenResult fewer = replay();
+        assertEquals(
+                List.of(true, false, false),
+                fewer.checks().stream().map(GoldenCheck::ok).toList());
+        Files.writeString(
+                folder.resolve("expected_tokenizer.json"),
+                pieces.tokenizerJson().replace("\"hen\"", "\"hxn\""));
+        training("wordpiece", ids(EVALUATED), 60);
+        assertFalse(replay().checks().getFirst().ok());
+    }
+
+    @Test
+    void unigramsAreComparedByTheNumberOfTokens() throws IOException {
+        trained = new UnigramTrainer().train(LINES, UnigramTrainer.Config.of(30, List.of("<|endoftext|>")));
+        training("unigram", ids(EVALUATED), 30);
+        assertThrows(QuernException.class, this::replay, "there is no tolerance");
+        String golden = Files.readString(folder.resolve("case.json"));
+        Files.writeString(folder.resolve("case.json"), golden.replace("\"min_frequency\":2", "\"tolerance\":0.02"));
+        assertEquals(List.of(new GoldenCheck("tokens", 0, 0.02, true)), replay().checks());
+        tensors(Arrays.copyOf(ids(EVALUATED), 3));
+        assertFalse(replay().ok());
     }
 
     @Test

@@ -10,6 +10,7 @@ import quern.cli.ProgressLine;
 import quern.cli.Terminal;
 import quern.evaluate.plot.Series;
 import quern.train.ProcessMemory;
+import quern.train.Stages;
 import quern.train.StepResult;
 import quern.train.TrainingHook;
 import quern.train.TrainingProgress;
@@ -33,6 +34,7 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
     private ProgressLine line;
     private double tokensPerSecond = Double.NaN;
     private double loss = Double.NaN;
+    private long earlierSteps;
     private long memory;
     private long memoryRead = System.nanoTime() - 2 * MEMORY_INTERVAL;
 
@@ -48,6 +50,16 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
         } else {
             line.println(text);
         }
+    }
+
+    /** Prints which stage of several comes; its steps are counted on from those of the stages before. */
+    public synchronized void beginStage(Stages.Stage stage, int stages, long earlier) {
+        close();
+        line = null;
+        earlierSteps = earlier;
+        tokensPerSecond = Double.NaN;
+        loss = Double.NaN;
+        note("%s %d of %d, %s".formatted(terminal.paint(BOLD, "stage"), stage.number(), stages, stage.name()));
     }
 
     /** Prints what is about to be trained. */
@@ -106,7 +118,7 @@ public final class TrainingDisplay implements TrainingHook, AutoCloseable {
     }
 
     private void keep(Map<String, Double> metrics) {
-        double step = metrics.get("step");
+        double step = earlierSteps + metrics.get("step");
         if (metrics.containsKey("loss")) {
             training.add(new double[] {step, metrics.get("loss")});
         }

@@ -29,6 +29,8 @@ import quern.recipe.Block;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 import quern.recipe.RecipeFile;
+import quern.train.StagedTraining;
+import quern.train.Stages;
 import quern.train.TrainingRun;
 
 /** {@code quern train}: trains the model of a recipe, or goes on with a run. */
@@ -79,9 +81,13 @@ public final class Train implements Verb {
         }
         Terminal terminal = json.wanted() ? Terminal.stderr() : Terminal.stdout();
         TrainingDisplay display = new TrainingDisplay(terminal);
+        Block asked = resume == null ? load(recipe) : null;
+        if (asked == null ? StagedTraining.is(resume) : Stages.has(asked)) {
+            return staged(asked, display, terminal);
+        }
         try (display;
                 TrainingRun run = resume == null
-                        ? TrainingRun.start(load(recipe), display::note)
+                        ? TrainingRun.start(asked, display::note)
                         : TrainingRun.resume(resume, recipe.overrides(), display::note)) {
             display.show(run);
             run.addWatcher(display);
@@ -93,8 +99,37 @@ public final class Train implements Verb {
                 outcome = run.train();
             }
             display.close();
-            report(run, outcome, display, terminal);
-            return outcome.ending() == TrainingRun.Ending.STOPPED ? ExitCode.STOPPED : ExitCode.DONE;
+            report("of %,d".formatted(run.preparation().maxSteps()), outcome, display, terminal);
+            return exitCode(outcome);
+        }
+    }
+
+    private static ExitCode exitCode(TrainingRun.Outcome outcome) {
+        return outcome.ending() == TrainingRun.Ending.STOPPED ? ExitCode.STOPPED : ExitCode.DONE;
+    }
+
+    /** @param asked null to resume */
+    private ExitCode staged(Block asked, TrainingDisplay display, Terminal terminal) {
+        try (display;
+                StagedTraining training = asked == null
+                        ? StagedTraining.resume(resume, recipe.overrides(), display::note)
+                        : StagedTraining.start(asked, display::note)) {
+            String[] present = {""};
+            TrainingRun.Outcome outcome;
+            try (StopSignals signals = StopSignals.first(() -> {
+                display.note("stopping after this step and saving; press Ctrl-C again to stop at once");
+                training.requestStop();
+            })) {
+                outcome = training.train((stage, stages, earlier, run) -> {
+                    present[0] = "in stage %d of %d, %s".formatted(stage.number(), stages, stage.name());
+                    display.beginStage(stage, stages, earlier);
+                    display.show(run);
+                    run.addWatcher(display);
+                });
+            }
+            display.close();
+            report(present[0], outcome, display, terminal);
+            return exitCode(outcome);
         }
     }
 
@@ -111,7 +146,8 @@ public final class Train implements Verb {
         }
     }
 
-    private void report(TrainingRun run, TrainingRun.Outcome outcome, TrainingDisplay display, Terminal terminal) {
+    /** @param where a stopped training stands, behind its step */
+    private void report(String where, TrainingRun.Outcome outcome, TrainingDisplay display, Terminal terminal) {
         Path png = outcome.folder().resolve("loss.png");
         List<Series> series = display.series();
         boolean drawn = series.stream().anyMatch(s -> s.x().length > 1);
@@ -136,16 +172,15 @@ public final class Train implements Verb {
             TextPlot.lines(terminal, "loss", "step", PLOT_ROWS, series).forEach(out::println);
             out.println();
         }
-        summary(run, outcome, drawn ? Optional.of(png) : Optional.empty()).forEach(out::println);
+        summary(where, outcome, drawn ? Optional.of(png) : Optional.empty()).forEach(out::println);
         out.flush();
     }
 
-    private static List<String> summary(TrainingRun run, TrainingRun.Outcome outcome, Optional<Path> png) {
+    private static List<String> summary(String where, TrainingRun.Outcome outcome, Optional<Path> png) {
         List<String> lines = new ArrayList<>();
         Path folder = outcome.folder();
         if (outcome.ending() == TrainingRun.Ending.STOPPED) {
-            lines.add("Stopped after step %,d of %,d; everything is saved."
-                    .formatted(outcome.steps(), run.preparation().maxSteps()));
+            lines.add("Stopped after step %,d %s; everything is saved.".formatted(outcome.steps(), where));
             lines.add("");
             lines.add("Go on with:  quern train --resume " + folder);
             return lines;
@@ -168,7 +203,10 @@ public final class Train implements Verb {
         lines.add("  quern generate %s --prompt \"Once\"".formatted(folder));
         lines.add("  quern chat %s".formatted(folder));
         lines.add("  quern eval %s --data FILE.txt".formatted(folder));
-        lines.add("  quern train --resume %s max_steps=%d     (train longer)".formatted(folder, outcome.steps() * 2));
+        if (!StagedTraining.is(folder)) {
+            lines.add(
+                    "  quern train --resume %s max_steps=%d     (train longer)".formatted(folder, outcome.steps() * 2));
+        }
         return lines;
     }
 }

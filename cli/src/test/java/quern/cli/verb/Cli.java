@@ -71,13 +71,17 @@ record Cli(int code, String out, String err) {
 
     /** A small model with new weights and a character tokenizer, in a folder. */
     static Path model(Path folder) {
+        return model(
+                folder,
+                String.format(
+                        Locale.ROOT, "{family: gpt2, n_layer: 1, n_head: 2, n_embd: 16, n_positions: %d}", CONTEXT));
+    }
+
+    /** As above, of a recipe's {@code model} block. */
+    static Path model(Path folder, String settings) {
         Tokenizer tokenizer = Tokenizer.of(new CharacterTrainer()
                 .train(List.of(TEXT + "\n"), Block.empty(Position.of("test")).bind(CharacterTrainer.Config.class)));
-        Block model = RecipeFile.load(
-                "test",
-                String.format(
-                        Locale.ROOT, "{family: gpt2, n_layer: 1, n_head: 2, n_embd: 16, n_positions: %d}", CONTEXT),
-                List.of());
+        Block model = RecipeFile.load("test", settings, List.of());
         ModelSpec spec = ModelSpec.fromRecipe(
                 model,
                 tokenizer.vocabularySize(),

@@ -28,6 +28,7 @@ final class BpeMerges {
     private final int[][] words;
     private final int[] lengths;
     private final long[] wordCounts;
+    private final String continuingPrefix;
     private final Map<Merge, Boolean> merges = new LinkedHashMap<>();
 
     /** A pair that may be merged, with the words that held it when it was formed. */
@@ -67,31 +68,24 @@ final class BpeMerges {
     }
 
     /**
-     * Starts from the vocabulary so far, which holds every byte symbol.
+     * Starts from the vocabulary so far, which holds every symbol of the words.
      *
      * @param vocabulary tokens by id; grows by what {@link #run} learns
+     * @param words symbols of each distinct word, as ids; changed by {@link #run}
+     * @param wordCounts how often each word occurs
+     * @param continuingPrefix what a symbol inside a word begins with, and a merged token has only once; may be empty
      */
-    BpeMerges(List<String> vocabulary, List<WordCounts.Word> counted) {
+    BpeMerges(List<String> vocabulary, int[][] words, long[] wordCounts, String continuingPrefix) {
         this.vocabulary = vocabulary;
         for (int id = 0; id < vocabulary.size(); id++) {
             ids.put(vocabulary.get(id), id);
         }
-        int[] byteIds = new int[256];
-        for (int b = 0; b < 256; b++) {
-            byteIds[b] = ids.get(String.valueOf(ByteSymbols.symbol(b)));
-        }
-        words = new int[counted.size()][];
-        lengths = new int[counted.size()];
-        wordCounts = new long[counted.size()];
+        this.words = words;
+        this.wordCounts = wordCounts;
+        this.continuingPrefix = continuingPrefix;
+        lengths = new int[words.length];
         for (int w = 0; w < words.length; w++) {
-            byte[] bytes = counted.get(w).bytes();
-            int[] symbols = new int[bytes.length];
-            for (int i = 0; i < bytes.length; i++) {
-                symbols[i] = byteIds[bytes[i] & 0xff];
-            }
-            words[w] = symbols;
-            lengths[w] = symbols.length;
-            wordCounts[w] = counted.get(w).count();
+            lengths[w] = words[w].length;
         }
     }
 
@@ -121,11 +115,13 @@ final class BpeMerges {
     private void merge(Candidate top) {
         String left = vocabulary.get(top.left);
         String right = vocabulary.get(top.right);
-        Integer known = ids.get(left + right);
+        String joined =
+                left + (right.startsWith(continuingPrefix) ? right.substring(continuingPrefix.length()) : right);
+        Integer known = ids.get(joined);
         int id = known != null ? known : vocabulary.size();
         if (known == null) {
-            vocabulary.add(left + right);
-            ids.put(left + right, id);
+            vocabulary.add(joined);
+            ids.put(joined, id);
         }
         // A pair learned twice ranks where it was learned last.
         Merge merge = new Merge(left, right);

@@ -1,6 +1,8 @@
 package quern.data.internal;
 
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,16 +19,40 @@ public final class ByteLevelBpe {
             int vocabularySize,
             long minFrequency,
             List<String> specialTokens,
-            Optional<String> endOfText) {
+            Optional<String> endOfText,
+            int threads) {
         List<String> vocabulary = new ArrayList<>(specialTokens);
         for (char symbol : ByteSymbols.sorted()) {
             if (!specialTokens.contains(String.valueOf(symbol))) {
                 vocabulary.add(String.valueOf(symbol));
             }
         }
-        List<TokenizerJson.Merge> merges =
-                new BpeMerges(vocabulary, WordCounts.count(documents)).run(vocabularySize, minFrequency);
+        WordTable counted = WordCounts.count(documents, () -> PreTokens::split, threads);
+        List<TokenizerJson.Merge> merges = merges(vocabulary, counted).run(vocabularySize, minFrequency);
         return new TokenizerJson(vocabulary, merges, specialTokens, endOfText, Optional.empty(), parts());
+    }
+
+    private static BpeMerges merges(List<String> vocabulary, WordTable counted) {
+        Map<String, Integer> ids = new HashMap<>();
+        for (int id = 0; id < vocabulary.size(); id++) {
+            ids.put(vocabulary.get(id), id);
+        }
+        int[] byteIds = new int[256];
+        for (int b = 0; b < byteIds.length; b++) {
+            byteIds[b] = ids.get(String.valueOf(ByteSymbols.symbol(b)));
+        }
+        int[][] words = new int[counted.size()][];
+        long[] counts = new long[words.length];
+        for (int w = 0; w < words.length; w++) {
+            byte[] bytes = counted.text(w).getBytes(StandardCharsets.UTF_8);
+            int[] symbols = new int[bytes.length];
+            for (int i = 0; i < bytes.length; i++) {
+                symbols[i] = byteIds[bytes[i] & 0xff];
+            }
+            words[w] = symbols;
+            counts[w] = counted.count(w);
+        }
+        return new BpeMerges(vocabulary, words, counts, "");
     }
 
     private static Map<String, Map<String, Object>> parts() {

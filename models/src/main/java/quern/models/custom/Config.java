@@ -37,6 +37,10 @@ public record Config(
         @Doc("The width of the residual stream.") @Range(min = 1)
         int hiddenSize,
 
+        @Doc("The width of token vectors where it is less than hidden_size: a factorised embedding (ALBERT).")
+        @Range(min = 1)
+        Optional<Integer> embeddingSize,
+
         @Doc("The number of blocks; beside an encoder those of the decoder.") @Range(min = 1)
         int numHiddenLayers,
 
@@ -69,7 +73,7 @@ public record Config(
         @Doc("Where the norms of a block stand.") @Default("pre")
         NormPlacement normPlacement,
 
-        @Doc("Norm queries and keys head by head.") @Default("false")
+        @Doc("Norm queries and keys of self-attention head by head.") @Default("false")
         boolean qkNorm,
 
         @Doc("A norm after the embedding.") @Default("false")
@@ -102,7 +106,7 @@ public record Config(
         @Doc("Biases in the feed-forward part's maps.") @Default("false")
         boolean mlpBias,
 
-        @Doc("Scores become cap * tanh(score / cap).") @Range(min = 0, minExclusive = true)
+        @Doc("Scores of self-attention become cap * tanh(score / cap).") @Range(min = 0, minExclusive = true)
         Optional<Double> attnLogitSoftcapping,
 
         @Doc("Logits become cap * tanh(logit / cap).") @Range(min = 0, minExclusive = true)
@@ -142,6 +146,7 @@ public record Config(
             int vocabSize,
             Block structure,
             int hiddenSize,
+            Optional<Integer> embeddingSize,
             int numHiddenLayers,
             Optional<Integer> numEncoderLayers,
             int numAttentionHeads,
@@ -176,6 +181,7 @@ public record Config(
         this.vocabSize = vocabSize;
         this.structure = structure;
         this.hiddenSize = hiddenSize;
+        this.embeddingSize = embeddingSize;
         this.numHiddenLayers = numHiddenLayers;
         this.numEncoderLayers = numEncoderLayers;
         this.numAttentionHeads = numAttentionHeads;

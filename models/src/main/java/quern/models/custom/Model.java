@@ -2,10 +2,12 @@ package quern.models.custom;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import quern.models.Architectures;
 import quern.models.CheckpointKeys;
 import quern.models.HeadSettings;
+import quern.models.KnownForm;
 import quern.models.ModelFamily;
 import quern.models.Task;
 import quern.models.Weights;
@@ -91,7 +93,13 @@ public final class Model implements ModelFamily<Config> {
     }
 
     @Override
+    public Optional<KnownForm> knownForm(Config c, Task task) {
+        return KnownFamilies.of(c, task);
+    }
+
+    @Override
     public List<Segment> head(Config c, Weights w, HeadSettings settings) {
-        return c.parts().structure().head(new Assembly(c, w), settings);
+        Assembly assembly = new Assembly(c, w);
+        return assembly.completed(c.parts().structure().head(assembly, settings));
     }
 }

@@ -28,6 +28,13 @@ public final class NewWeights extends Weights {
         Tensor x = Tensor.empty(DType.FP32, Device.CPU, shape);
         switch (initialization) {
             case Initialization.Constant c -> x.fill_(c.value());
+            case Initialization.Evenly e -> {
+                double distance = (e.last() - e.first()) / Math.max(1, x.numel() - 1);
+                x.copy_(Tensor.arange(x.numel(), DType.FP32, Device.CPU)
+                        .mul(distance)
+                        .add(e.first())
+                        .view(shape));
+            }
             case Initialization.Normal n -> {
                 x.normal_(0, n.std(), new RandomStream(streams.seed("init/" + name)));
                 n.zeroRow().ifPresent(row -> x.select(0, row).zero_());

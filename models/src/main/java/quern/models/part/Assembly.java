@@ -21,6 +21,7 @@ import quern.nn.Positions;
 import quern.nn.Residual;
 import quern.nn.Segment;
 import quern.nn.SelfAttention;
+import quern.nn.StreamProjection;
 import quern.nn.TokenEmbedding;
 import quern.nn.TransformerBlock;
 import quern.tensor.Parameter;
@@ -67,12 +68,19 @@ public final class Assembly {
 
     /** A linear slot. */
     public Linear linear(Role role, String name, long in, long out, boolean bias) {
-        return w.linear(name, in, out, bias, matrix(role, in, out));
+        Linear slot = w.linear(name, in, out, bias, matrix(role, in, out));
+        rated(role, w.shared(name + ".weight"));
+        return slot;
+    }
+
+    private Parameter rated(Role role, Parameter matrix) {
+        matrix.setRateFactor(parts.initialization().learningRateFactor(role, c));
+        return matrix;
     }
 
     /** A table of vectors, {@code name.weight} [rows, width]. */
     public Parameter table(Role role, String name, long rows, long width) {
-        return w.parameter(name + ".weight", matrix(role, width, rows), rows, width);
+        return rated(role, w.parameter(name + ".weight", matrix(role, width, rows), rows, width));
     }
 
     /** A norm over this width. */
@@ -88,13 +96,17 @@ public final class Assembly {
     /** The token vectors, one table for all stacks. */
     public Parameter tokens() {
         if (tokens == null) {
-            tokens = w.parameter(TOKENS + ".weight", tokenVectors(), c.vocabSize(), c.hiddenSize());
+            tokens = w.parameter(TOKENS + ".weight", tokenVectors(), c.vocabSize(), tokenWidth());
         }
         return tokens;
     }
 
+    private long tokenWidth() {
+        return c.embeddingSize().orElse(c.hiddenSize());
+    }
+
     private Initialization tokenVectors() {
-        Initialization drawn = matrix(Role.TOKENS, c.hiddenSize(), c.vocabSize());
+        Initialization drawn = matrix(Role.TOKENS, tokenWidth(), c.vocabSize());
         return drawn instanceof Initialization.Normal n ? new Initialization.Normal(n.std(), c.paddingRow()) : drawn;
     }
 
@@ -107,6 +119,10 @@ public final class Assembly {
                         c.embeddingDropout(),
                         c.paddingRow())
                 .withIds(stack.tokens());
+        if (c.embeddingSize().isPresent()) {
+            embedding = embedding.withProjection(
+                    linear(Role.OTHER, stack.prefix() + "embed_projection", tokenWidth(), c.hiddenSize(), true));
+        }
         if (c.embeddingNorm()) {
             embedding = embedding.withNorm(norm(stack.prefix() + "embed_norm"));
         }
@@ -202,7 +218,8 @@ public final class Assembly {
         };
     }
 
-    private CrossAttention crossAttention(BlockSite site) {
+    /** Attention of a block to what an encoder gives; parameters under {@code BLOCK.cross_attn}. */
+    public CrossAttention crossAttention(BlockSite site) {
         String name = site.name() + ".cross_attn";
         long queries = (long) c.numAttentionHeads() * c.headWidth();
         long keys = (long) c.keyValueHeads() * c.headWidth();
@@ -225,6 +242,32 @@ public final class Assembly {
                 parts.initialization().attentionScale(c.headWidth(), c),
                 c.attentionDropout(),
                 rotary);
+    }
+
+    /**
+     * The segments of a head, with what stands before the slot over the vocabulary where that is tied to token vectors
+     * narrower than the stream, and with the losses of what blocks share.
+     */
+    public List<Segment> completed(List<Segment> head) {
+        List<Segment> all = new ArrayList<>();
+        for (Segment s : head) {
+            if (s instanceof LanguageModelHead
+                    && c.tieWordEmbeddings()
+                    && c.embeddingSize().isPresent()) {
+                String name = "lm_projection";
+                all.add(new StreamProjection(
+                        name,
+                        linear(
+                                Role.OTHER,
+                                name,
+                                c.hiddenSize(),
+                                c.embeddingSize().get(),
+                                true)));
+            }
+            all.add(s);
+        }
+        all.addAll(parts.sharing().losses());
+        return all;
     }
 
     /** The slot over the vocabulary, tied to the token vectors where the settings say so; {@code bias} may be null. */

@@ -20,6 +20,11 @@ public interface AttentionPart extends ComposedPart {
         return c.headWidth();
     }
 
+    /** Whether {@code head_dim} says how wide its heads are. */
+    default boolean takesHeadDim() {
+        return true;
+    }
+
     /** The branch; parameters under {@code BLOCK.self_attn}. */
     Branch branch(BlockSite site);
 }

@@ -12,6 +12,9 @@ public interface Composition extends EncoderDecoderConfig {
     /** Width of the residual stream. */
     int hiddenSize();
 
+    /** Width of the token vectors where it is not that of the stream. */
+    Optional<Integer> embeddingSize();
+
     /** Blocks; beside an encoder those of the decoder. */
     int numHiddenLayers();
 

@@ -37,6 +37,11 @@ public interface PositionPart extends ComposedPart {
         return mask;
     }
 
+    /** Whether all there is to these positions, if anything, is added to token vectors, so that they need no order of keys. */
+    default boolean onlyInVectors() {
+        return false;
+    }
+
     /** Whether queries and keys turn. */
     default boolean rotates() {
         return false;

@@ -10,4 +10,9 @@ public interface SharingPart extends ComposedPart {
 
     /** The visits of a stack, in order. */
     List<Segment> blocks(Stack stack, Assembly assembly);
+
+    /** Segments after a head, which add to its loss. */
+    default List<Segment> losses() {
+        return List.of();
+    }
 }

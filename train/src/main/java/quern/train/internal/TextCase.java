@@ -68,7 +68,8 @@ record TextCase(GoldenCase golden) {
         return different + Math.max(found.length, expected.length) - shared;
     }
 
-    private long[] expectedIds() {
+    /** The expected ids. */
+    long[] expectedIds() {
         try (SafetensorsFile file = SafetensorsFile.open(golden.folder().resolve(TENSORS));
                 Scope scope = Scope.open()) {
             if (!file.contains(IDS)) {

@@ -80,6 +80,11 @@ public final class MultiHeadLatent implements PartTechnique {
         }
 
         @Override
+        public boolean takesHeadDim() {
+            return false;
+        }
+
+        @Override
         public int rotaryHeadWidth(Composition c) {
             return qkRopeHeadDim;
         }

@@ -26,7 +26,7 @@ final class ExpertParts {
         long rows = kind.gated() ? 2L * inner : inner;
         return new MixtureOfExperts(
                 site.name(),
-                String.valueOf(site.layer()),
+                place(site.stack(), site.layer()),
                 a.linear(Role.OTHER, name + ".gate", d, experts, false),
                 new MixtureOfExperts.Experts(
                         a.weights()
@@ -64,9 +64,23 @@ final class ExpertParts {
     }
 
     static List<Segment> losses(Stack stack, int topK, double balance, double z) {
-        List<String> places =
-                IntStream.range(0, stack.layers()).mapToObj(String::valueOf).toList();
-        return balance == 0 && z == 0 ? List.of() : List.of(RouterLoss.ofEach("router_loss", places, topK, balance, z));
+        if (balance == 0 && z == 0) {
+            return List.of();
+        }
+        List<String> places = IntStream.range(0, stack.layers())
+                .mapToObj(layer -> place(stack, layer))
+                .toList();
+        RouterLoss loss = RouterLoss.ofEach(side(stack) + "router_loss", places, topK, balance, z);
+        return List.of(stack.readsInput() ? loss : loss.ofUnpadded());
+    }
+
+    private static String place(Stack stack, int layer) {
+        return side(stack) + layer;
+    }
+
+    /** Tells the two sides of a model with an encoder apart. */
+    private static String side(Stack stack) {
+        return stack.prefix().substring("model.".length());
     }
 
     static int innerWidth(int hiddenSize, ExpertKind kind) {
@@ -79,9 +93,9 @@ final class ExpertParts {
             throw new IllegalArgumentException(
                     "mlp_bias: the experts of feed_forward: %s have no biases; leave it out".formatted(id));
         }
-        if (c.hasEncoder()) {
+        if (c.parts().structure().stacks(c).stream().anyMatch(s -> !s.readsInput() && !s.cross())) {
             throw new IllegalArgumentException(
-                    "feed_forward: %s: routers are balanced over the tokens of one stack, and beside an encoder there are two; choose a feed-forward part without experts"
+                    "feed_forward: %s: a router is balanced over tokens, and the blocks of this structure read latents; choose a feed-forward part without experts"
                             .formatted(id));
         }
         if (!(c.parts().sharing() instanceof NoSharing.Config)) {

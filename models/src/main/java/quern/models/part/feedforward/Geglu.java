@@ -53,8 +53,12 @@ public final class Geglu implements PartTechnique {
 
         @Override
         public Branch branch(BlockSite site) {
-            Activation activation = approximate == Approximation.TANH ? Activation.GELU_TANH : Activation.GELU;
-            return Maps.of(site, true, activation);
+            return Maps.of(site, true, headActivation());
+        }
+
+        @Override
+        public Activation headActivation() {
+            return approximate == Approximation.TANH ? Activation.GELU_TANH : Activation.GELU;
         }
     }
 }

@@ -32,6 +32,11 @@ public final class Learned implements PartTechnique {
     /** It has no settings; the table has {@code max_position_embeddings} rows. */
     public record Config() implements PositionPart {
         @Override
+        public boolean onlyInVectors() {
+            return true;
+        }
+
+        @Override
         public Parameter table(Stack stack, Assembly a) {
             return a.table(
                     Role.POSITIONS,

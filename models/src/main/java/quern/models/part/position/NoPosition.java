@@ -30,8 +30,14 @@ public final class NoPosition implements PartTechnique {
     /** It has no settings. */
     public record Config() implements PositionPart {
         @Override
+        public boolean onlyInVectors() {
+            return true;
+        }
+
+        @Override
         public void check(Composition c) {
-            if (c.parts().structure().stacks(c).stream().anyMatch(s -> s.mask().ahead())) {
+            if (c.parts().structure().stacks(c).stream()
+                    .anyMatch(s -> s.readsInput() && s.mask().ahead())) {
                 throw new IllegalArgumentException(
                         "position: none, but an encoder sees all tokens at once, so that their order would be lost; choose positions");
             }

@@ -48,6 +48,11 @@ public final class Sinusoidal implements PartTechnique {
             boolean scaleEmbedding)
             implements PositionPart {
         @Override
+        public boolean onlyInVectors() {
+            return true;
+        }
+
+        @Override
         public TokenEmbedding embedding(TokenEmbedding embedding, Stack stack, Assembly a) {
             TokenEmbedding scaled =
                     scaleEmbedding ? embedding.withFactor(Math.sqrt(a.config().hiddenSize())) : embedding;
