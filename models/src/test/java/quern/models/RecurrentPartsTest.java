@@ -253,6 +253,13 @@ class RecurrentPartsTest {
     }
 
     @Test
+    void aModelWithoutAttentionComputesItInNoWay() {
+        ModelSpec spec = CustomModels.spec(mamba("attn_implementation", "eager"));
+        QuernException e = assertThrows(QuernException.class, spec::shapes);
+        assertTrue(e.getMessage().startsWith("attn_implementation: eager: the model has no attention"), e.getMessage());
+    }
+
+    @Test
     void whatMakesNoSenseIsRefused() {
         refused(
                 "3 of 2 experts",
@@ -278,7 +285,6 @@ class RecurrentPartsTest {
         refused("recurrence: none", Map.of("attention", LATENT, "recurrence", "transformer_xl"));
         refused("position: none", Map.of("attention", "mamba"));
         refused("num_attention_heads", mamba("num_attention_heads", 7));
-        refused("attn_implementation", mamba("attn_implementation", "eager"));
         refused("attention_dropout", mamba("attention_dropout", 0.1));
         refused("attention_sinks", mamba("attention_sinks", true));
         refused("num_key_value_heads", mamba("num_key_value_heads", 2));
