@@ -24,7 +24,7 @@ final class ExpertParts {
         int d = c.hiddenSize();
         int inner = c.innerWidth();
         long rows = kind.gated() ? 2L * inner : inner;
-        return new MixtureOfExperts(
+        MixtureOfExperts routed = new MixtureOfExperts(
                 site.name(),
                 place(site.stack(), site.layer()),
                 a.linear(Role.OTHER, name + ".gate", d, experts, false),
@@ -41,6 +41,7 @@ final class ExpertParts {
                         kind.activation(),
                         kind.gated()),
                 topK);
+        return site.stack().readsInput() ? routed.withoutPadding() : routed;
     }
 
     /** A part as wide as {@code count} experts that every token goes to. */
