@@ -86,13 +86,14 @@ public final class Preparation {
                     block.position("stages"));
         }
         this.data = recipe.data().bind(DataConfig.class);
-        Objective objective = Techniques.find(
+        Objective named = Techniques.find(
                 Objective.class,
                 "objective",
                 recipe.objective().text("type"),
                 recipe.objective().position("type"));
+        Record objectiveConfig = recipe.objective().without("type").bind(named.config());
+        Objective objective = named.configured(objectiveConfig);
         Task task = Task.of(objective.task());
-        Record objectiveConfig = recipe.objective().without("type").bind(objective.config());
         this.optimizer = new RecipeOptimizer(block, recipe);
         this.scheduleTechnique = Techniques.find(
                 ScheduleTechnique.class,
@@ -407,7 +408,10 @@ public final class Preparation {
      * million. A run that is resumed must find the same, and runs that are compared too.
      */
     public String dataFingerprint() {
-        return DataFingerprint.of(store.train(), store.validation());
+        List<TokenStream> texts = new ArrayList<>(List.of(store.train(), store.validation()));
+        texts.addAll(batches.texts());
+        evaluationBatches.ifPresent(held -> texts.addAll(held.texts()));
+        return DataFingerprint.of(texts.toArray(TokenStream[]::new));
     }
 
     /** What the model is. */

@@ -357,6 +357,7 @@ public final class TrainingRun implements AutoCloseable {
                 recipe.optimizerInBackward());
         step.beforeUpdates(checkpoints::awaitCopies);
         step.carry(memories);
+        TaskUncertainty.of(preparation.batches(), preparation.stepBatches()).ifPresent(step::weigh);
         trainer = new Trainer(
                 new Trainer.Parts(
                         recipe,
