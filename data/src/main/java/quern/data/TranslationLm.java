@@ -1,0 +1,121 @@
+package quern.data;
+
+import java.util.Iterator;
+import java.util.List;
+import java.util.Optional;
+import quern.data.internal.MaskedTokens;
+import quern.data.internal.TranslatedPairs;
+import quern.recipe.Default;
+import quern.recipe.Doc;
+import quern.recipe.QuernException;
+import quern.recipe.Range;
+
+/**
+ * Translation language modelling (Lample and Conneau 2019, arXiv:1901.07291, section 3.3): prediction of hidden tokens in rows of
+ * a text and its translation, so that a word may be guessed from the other language. A row is {@code cls_token}, the text,
+ * {@code sep_token}, the translation, {@code sep_token}; {@code token_type_ids} tell the languages apart, the paper's language
+ * embeddings, and {@code text_positions} begin at 0 again with the translation. The data is JSON lines with both under keys of
+ * their own: {@code field} and {@code translation_field}.
+ *
+ * <p>Texts of one language each are mixed in by {@link MultiTask}, with this and {@link MaskedLm} as its tasks.
+ *
+ * <p>Deviation: the text always comes first, where the paper's program draws the order.
+ */
+public final class TranslationLm implements Objective {
+    /**
+     * @param translationField the key that holds the translation
+     * @param mlmProbability the share of tokens to predict
+     * @param masking what is chosen together
+     */
+    public record Config(
+            @Doc("The key that holds the translation in each line of a .jsonl file.") @Default("translation")
+            String translationField,
+
+            @Doc("The share of tokens to predict.") @Default("0.15") @Range(min = 0, max = 1, minExclusive = true)
+            double mlmProbability,
+
+            @Doc("What is chosen together: token, whole_word, or span of words.") @Default("token")
+            MaskedLm.Masking masking) {}
+
+    @Override
+    public String id() {
+        return "tlm";
+    }
+
+    @Override
+    public String summary() {
+        return "predict hidden tokens of a text beside its translation (XLM)";
+    }
+
+    @Override
+    public Class<? extends Record> config() {
+        return Config.class;
+    }
+
+    @Override
+    public String task() {
+        return "masked_lm";
+    }
+
+    @Override
+    public List<String> specialTokens() {
+        return List.of("[PAD]", "[CLS]", "[SEP]", "[MASK]");
+    }
+
+    @Override
+    public BatchSource source(Input input, Record config) {
+        return pairs(input, (Config) config, false);
+    }
+
+    @Override
+    public Optional<BatchSource> evaluation(Input input, Record config) {
+        return Optional.of(pairs(input, (Config) config, true));
+    }
+
+    private BatchSource pairs(Input input, Config config, boolean validation) {
+        DataConfig data = input.data();
+        if (data.path().isEmpty()) {
+            throw QuernException.badInput(
+                    "data: source: %s has no translations; objective tlm needs JSON lines (data.path) with the keys %s and %s",
+                    data.source().orElse(""), data.field(), config.translationField());
+        }
+        if (data.field().equals(config.translationField())) {
+            throw QuernException.badInput(
+                    "objective: tlm: translation_field: '%s' is data.field too, so a text would be its own translation; name another key",
+                    data.field());
+        }
+        DataConfig translated = data.withField(config.translationField());
+        requireSameLines(data, translated);
+        TokenStore store = TokenStore.prepare(translated, input.tokenizer(), note -> {});
+        TokenStream translations = validation ? store.validation() : store.train();
+        MaskedTokens masked = new MaskedTokens(
+                input.tokenizer(), new MaskedLm.Config(config.mlmProbability(), 0.8, 0.1, config.masking()), id());
+        return new TranslatedPairs(input, translations, masked, id());
+    }
+
+    /** A line that lacks one of the two would pair all after it with another's translation. */
+    private static void requireSameLines(DataConfig texts, DataConfig translations) {
+        Iterator<Document> all = Documents.open(translations).iterator();
+        try (Documents.Cursor pass = Documents.open(texts).iterator()) {
+            while (pass.hasNext()) {
+                Document text = pass.next();
+                Document translation = all.hasNext() ? all.next() : null;
+                if (text.line() == 0) {
+                    throw QuernException.badInput(
+                            "%s: a text without a translation; objective tlm needs JSON lines with the keys %s and %s",
+                            text.origin(), texts.field(), translations.field());
+                }
+                boolean whole = text.first() && text.last();
+                if (translation == null
+                        || !whole
+                        || !(translation.first() && translation.last())
+                        || translation.line() != text.line()
+                        || !translation.origin().equals(text.origin())) {
+                    throw QuernException.badInput(
+                            "%s:%d: '%s' or '%s' of this line, or of one before it, is empty or very long, so texts and translations don't match; leave the line out",
+                            text.origin(), text.line(), texts.field(), translations.field());
+                }
+            }
+        }
+    }
+}
