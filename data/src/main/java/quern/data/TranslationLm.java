@@ -1,13 +1,11 @@
 package quern.data;
 
-import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import quern.data.internal.MaskedTokens;
 import quern.data.internal.TranslatedPairs;
 import quern.recipe.Default;
 import quern.recipe.Doc;
-import quern.recipe.QuernException;
 import quern.recipe.Range;
 
 /**
@@ -73,49 +71,9 @@ public final class TranslationLm implements Objective {
     }
 
     private BatchSource pairs(Input input, Config config, boolean validation) {
-        DataConfig data = input.data();
-        if (data.path().isEmpty()) {
-            throw QuernException.badInput(
-                    "data: source: %s has no translations; objective tlm needs JSON lines (data.path) with the keys %s and %s",
-                    data.source().orElse(""), data.field(), config.translationField());
-        }
-        if (data.field().equals(config.translationField())) {
-            throw QuernException.badInput(
-                    "objective: tlm: translation_field: '%s' is data.field too, so a text would be its own translation; name another key",
-                    data.field());
-        }
-        DataConfig translated = data.withField(config.translationField());
-        requireSameLines(data, translated);
-        TokenStore store = TokenStore.prepare(translated, input.tokenizer(), note -> {});
-        TokenStream translations = validation ? store.validation() : store.train();
+        TokenStream translations = PairedTexts.of(input, config.translationField(), validation, id());
         MaskedTokens masked = new MaskedTokens(
                 input.tokenizer(), new MaskedLm.Config(config.mlmProbability(), 0.8, 0.1, config.masking()), id());
         return new TranslatedPairs(input, translations, masked, id());
-    }
-
-    /** A line that lacks one of the two would pair all after it with another's translation. */
-    private static void requireSameLines(DataConfig texts, DataConfig translations) {
-        Iterator<Document> all = Documents.open(translations).iterator();
-        try (Documents.Cursor pass = Documents.open(texts).iterator()) {
-            while (pass.hasNext()) {
-                Document text = pass.next();
-                Document translation = all.hasNext() ? all.next() : null;
-                if (text.line() == 0) {
-                    throw QuernException.badInput(
-                            "%s: a text without a translation; objective tlm needs JSON lines with the keys %s and %s",
-                            text.origin(), texts.field(), translations.field());
-                }
-                boolean whole = text.first() && text.last();
-                if (translation == null
-                        || !whole
-                        || !(translation.first() && translation.last())
-                        || translation.line() != text.line()
-                        || !translation.origin().equals(text.origin())) {
-                    throw QuernException.badInput(
-                            "%s:%d: '%s' or '%s' of this line, or of one before it, is empty or very long, so texts and translations don't match; leave the line out",
-                            text.origin(), text.line(), texts.field(), translations.field());
-                }
-            }
-        }
     }
 }

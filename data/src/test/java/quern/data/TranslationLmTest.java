@@ -130,9 +130,9 @@ class TranslationLmTest {
         DataConfig gap = data(line("one", "eins"), line("two", ""), line("three", "drei"), line("four", "vier"));
         refused(gap, USUAL, "don't match; leave the line out");
         DataConfig fine = data(line("one", "eins"), line("two", "zwei"), line("three", "drei"));
-        refused(fine, new TranslationLm.Config("en", 0.15, MaskedLm.Masking.TOKEN), "its own translation");
+        refused(fine, new TranslationLm.Config("en", 0.15, MaskedLm.Masking.TOKEN), "paired with itself");
         refused(fine, new TranslationLm.Config("fr", 0.15, MaskedLm.Masking.TOKEN), "fr");
-        refused(DataConfig.tales(0.01), USUAL, "has no translations");
+        refused(DataConfig.tales(0.01), USUAL, "has no second texts");
         refused(fine.withMaxLength(4), USUAL, "no room for two texts");
     }
 

@@ -204,12 +204,10 @@ public final class Positions extends Segment {
             ofDocuments(documents, ids_BT, flow);
             return;
         }
-        Tensor positions = ids.of(ids_BT, padding_BS, past);
+        Tensor columns = ids.of(ids_BT, padding_BS, past);
         Tensor inText_BT = flow.find(TEXT_POSITIONS);
-        if (inText_BT != null) {
-            // From the number that the family gives to the first token.
-            positions = inText_BT.add(positions.narrow(-1, 0, 1));
-        }
+        // From the number that the family gives to the first token.
+        Tensor positions = inText_BT == null ? columns : inText_BT.add(columns.narrow(-1, 0, 1));
         flow.put("position_ids", positions);
         masks.forEach((name, mask) -> flow.put(
                 name, biased(mask.of(t, past, padding_BS, mask.prefix() ? prefixes_B : null, dtype, device), flow)));

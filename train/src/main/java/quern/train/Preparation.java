@@ -56,6 +56,8 @@ public final class Preparation {
     private final Block block;
     private final Recipe recipe;
     private final DataConfig data;
+    private final Objective objective;
+    private final Record objectiveConfig;
     private final Tokenizer tokenizer;
     private final TokenStore store;
     private final ModelSpec spec;
@@ -91,8 +93,8 @@ public final class Preparation {
                 "objective",
                 recipe.objective().text("type"),
                 recipe.objective().position("type"));
-        Record objectiveConfig = recipe.objective().without("type").bind(named.config());
-        Objective objective = named.configured(objectiveConfig);
+        this.objectiveConfig = recipe.objective().without("type").bind(named.config());
+        this.objective = named.configured(objectiveConfig);
         Task task = Task.of(objective.task());
         this.optimizer = new RecipeOptimizer(block, recipe);
         this.scheduleTechnique = Techniques.find(
@@ -355,6 +357,13 @@ public final class Preparation {
                         block.position("batch_size_warmup"), w.steps(), maxSteps);
             }
         });
+        if (objective instanceof TrainedObjective trained
+                && !trained.accumulates()
+                && recipe.gradientAccumulationSteps() > 1) {
+            throw QuernException.badInput(
+                    "%s: gradient_accumulation_steps: %d, but objective %s tells the rows of a batch from each other, which more batches a step don't make harder; raise per_device_train_batch_size instead",
+                    block.position("gradient_accumulation_steps"), recipe.gradientAccumulationSteps(), objective.id());
+        }
         if (objective.dividesBatches()) {
             return;
         }
@@ -514,6 +523,14 @@ public final class Preparation {
                 .orElseGet(() -> LanguageModel.create(spec, dtype(), device(), recipe.seed()));
     }
 
+    /** What is trained of a model, which stays the caller's: its network and what the objective adds. */
+    ObjectiveNetwork network(LanguageModel model) {
+        return objective instanceof TrainedObjective trained
+                ? ObjectiveNetwork.of(
+                        trained, new TrainedObjective.Place(objectiveConfig, model, tokenizer, recipe.seed()))
+                : ObjectiveNetwork.of(model);
+    }
+
     private LanguageModel startModel(Path folder) {
         LanguageModel model = LanguageModel.load(folder, modelSettings(), dtype(), device());
         if (extension.isEmpty()) {
@@ -553,8 +570,10 @@ public final class Preparation {
     }
 
     private double firstLoss(LanguageModel model) {
-        return ValidationLoss.measure(model.network(), model.device(), batches, 1, done -> {})
-                .loss();
+        try (ObjectiveNetwork trained = network(model)) {
+            return ValidationLoss.measure(trained.network(), model.device(), batches, 1, done -> {})
+                    .loss();
+        }
     }
 
     /** The optimizer over a model's trainable parameters, with the average of the weights that the recipe wants. */

@@ -49,11 +49,6 @@ public final class TranslatedPairs implements BatchSource {
                     "max_length: %d tokens leave no room for two texts between %d special tokens; raise it",
                     input.data().maxLength(), FRAME);
         }
-        if (texts.documents() != translations.documents() || texts.documents() == 0) {
-            throw QuernException.badInput(
-                    "%s: %,d texts, but %,d translations; give each a translation",
-                    texts.origin(), texts.documents(), translations.documents());
-        }
     }
 
     @Override
