@@ -131,6 +131,7 @@ public final class MultiTask implements Objective {
         }
         this.tasks = List.copyOf(all);
         requireSame("models for", task -> task.objective().task());
+        requireSame("block positions", task -> Boolean.toString(task.objective().givesBlockPositions()));
         requireSame("prefixes", task -> Boolean.toString(task.objective().givesPrefixes()));
     }
 
@@ -199,6 +200,11 @@ public final class MultiTask implements Objective {
     @Override
     public boolean givesPrefixes() {
         return known().getFirst().objective().givesPrefixes();
+    }
+
+    @Override
+    public boolean givesBlockPositions() {
+        return known().getFirst().objective().givesBlockPositions();
     }
 
     @Override

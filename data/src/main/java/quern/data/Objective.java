@@ -53,6 +53,11 @@ public interface Objective extends Technique {
         return false;
     }
 
+    /** Whether its batches say under {@code block_positions} where each token is inside a span that is filled in. */
+    default boolean givesBlockPositions() {
+        return false;
+    }
+
     /**
      * What an objective arranges.
      *

@@ -24,6 +24,7 @@ import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.models.Task;
 import quern.models.VocabularyExtension;
+import quern.models.part.position.Learned2d;
 import quern.nn.Network;
 import quern.nn.Positions;
 import quern.nn.Regularization;
@@ -172,6 +173,7 @@ public final class Preparation {
         try (Network outline = spec.outline()) {
             optimizer.check(outline);
             checkPrefixes(objective, outline);
+            checkBlockPositions(objective, outline);
             this.regularization = RecipeRegularization.of(block, recipe, spec, outline);
             remembers = !outline.carries().isEmpty();
         }
@@ -308,6 +310,20 @@ public final class Preparation {
                     reads
                             ? "%s: objective %s names no prefixes, but the model sees them whole; choose objective: prefix_lm, or structure: decoder"
                             : "%s: objective %s names prefixes, but the model would not see them whole; choose structure: prefix_lm of family custom, or objective: causal_lm",
+                    recipe.objective().position("type"),
+                    objective.id());
+        }
+    }
+
+    /** A model with positions inside spans learns from batches that have spans, and no other does. */
+    private void checkBlockPositions(Objective objective, Network network) {
+        boolean reads =
+                network.segments().stream().anyMatch(s -> s.readsIfPresent().contains(Learned2d.BLOCKS));
+        if (reads != objective.givesBlockPositions()) {
+            throw QuernException.badInput(
+                    reads
+                            ? "%s: objective %s fills in no spans, but the model has positions inside them; choose objective: blank_infilling, or position: learned"
+                            : "%s: objective %s fills in spans, but the model knows no positions inside them; choose position: learned_2d of family custom, or objective: prefix_lm",
                     recipe.objective().position("type"),
                     objective.id());
         }

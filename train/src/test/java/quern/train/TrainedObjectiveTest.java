@@ -13,9 +13,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import quern.data.Batch;
+import quern.data.BlankInfilling;
 import quern.data.TranslationLm;
 import quern.models.LanguageModel;
 import quern.models.Task;
+import quern.models.part.position.Learned2d;
 import quern.nn.Flow;
 import quern.nn.Pass;
 import quern.recipe.Block;
@@ -252,6 +254,26 @@ class TrainedObjectiveTest {
                     .get("loss")
                     .item();
         }
+    }
+
+    private static final String GLM =
+            "{family: custom, structure: prefix_lm, position: %s, hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 64}";
+
+    @Test
+    void blanksAreFilledIn() {
+        String model = GLM.formatted("learned_2d");
+        Path run = TinyRuns.train(recipe(
+                        model,
+                        "{type: blank_infilling, document_probability: 0.2}",
+                        "glm",
+                        "data.max_length=64",
+                        "per_device_train_batch_size=4"))
+                .folder();
+        assertLearns(run, 0.9);
+        assertEquals("blank_infilling", new BlankInfilling().id());
+        refused(recipe(GLM.formatted("learned"), "blank_infilling", "x"), "knows no positions inside them");
+        refused(recipe(model, "prefix_lm", "y"), "fills in no spans");
+        assertEquals("learned_2d", new Learned2d().id());
     }
 
     @Test
