@@ -355,6 +355,7 @@ class TrainedObjectiveTest {
         refused(recipe(bert, "{type: rtd, generator: {hidden_size: 16}}", "d"), "expected family: NAME");
         refused(recipe(bert, RTD.replace("34", "12"), "e"), "made for 12 positions, but the model for 34");
         refused(recipe(bert, RTD.replace("bert", "llama"), "f"), "llama has no head for masked_lm");
+        assertEquals("rtd", new ReplacedTokenDetection().id());
     }
 
     private static void refused(Block recipe, String part) {
