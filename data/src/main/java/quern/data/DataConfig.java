@@ -16,8 +16,10 @@ import quern.recipe.Shorthand;
  *     .zst} of each), read in sorted order; a {@code .json} file holds a list of instruction rows
  * @param source a built-in corpus generated from a seed: {@code tales}, or {@code shapes}, captions of images
  * @param field the key that holds the text in each line of a {@code .jsonl} file
- * @param format what the rows of JSON files are; absent: instruction rows where the first one has {@code instruction} and
- *     {@code output} and no text under {@code field}; all files are of one kind
+ * @param format what the rows of JSON files are; absent: told by the keys of the first row, text where it has {@code field};
+ *     all files are of one kind
+ * @param chatTemplate what makes texts of conversations: a file, or {@code chatml}; absent: the tokenizer's own. It is saved
+ *     with the model
  * @param textUnit what counts as a document in a {@code .txt} file
  * @param validationShare the share held out, in [0, 1): of the documents when there are several, else of the
  *     characters of the one document (its tail)
@@ -45,8 +47,12 @@ public record DataConfig(
         @Doc("The key that holds the text in each line of a .jsonl file.") @Default("text")
         String field,
 
-        @Doc("What the rows of JSON files are, text or instruction; told by the first row unless given.")
+        @Doc(
+                "What the rows of JSON files are: text, instruction (Alpaca), messages or prompt_completion (TRL), sharegpt; told by the first row unless given.")
         Optional<DataFormat> format,
+
+        @Doc("What makes texts of conversations, a Jinja file or chatml; the tokenizer's own template unless given.")
+        Optional<String> chatTemplate,
 
         @Doc("What counts as a document in a .txt file.") @Default("file")
         TextUnit textUnit,
@@ -97,6 +103,7 @@ public record DataConfig(
         Objects.requireNonNull(source);
         Objects.requireNonNull(documentSeparator);
         Objects.requireNonNull(format);
+        Objects.requireNonNull(chatTemplate);
         Objects.requireNonNull(onTooLong);
         if (path.isEmpty() == source.isEmpty()) {
             throw new IllegalArgumentException(
@@ -137,6 +144,7 @@ public record DataConfig(
                 Optional.empty(),
                 "text",
                 Optional.empty(),
+                Optional.empty(),
                 TextUnit.FILE,
                 0.1,
                 0,
@@ -156,6 +164,7 @@ public record DataConfig(
                 List.of(),
                 Optional.of(TALES),
                 "text",
+                Optional.empty(),
                 Optional.empty(),
                 TextUnit.FILE,
                 0.1,
@@ -177,6 +186,7 @@ public record DataConfig(
                 source,
                 field,
                 format,
+                chatTemplate,
                 textUnit,
                 validationShare,
                 validationSeed,
@@ -197,6 +207,7 @@ public record DataConfig(
                 source,
                 field,
                 format,
+                chatTemplate,
                 textUnit,
                 validationShare,
                 validationSeed,
@@ -217,6 +228,7 @@ public record DataConfig(
                 source,
                 field,
                 format,
+                chatTemplate,
                 textUnit,
                 share,
                 validationSeed,
@@ -237,6 +249,7 @@ public record DataConfig(
                 source,
                 field,
                 format,
+                chatTemplate,
                 unit,
                 validationShare,
                 validationSeed,
@@ -257,6 +270,7 @@ public record DataConfig(
                 source,
                 name,
                 format,
+                chatTemplate,
                 textUnit,
                 validationShare,
                 validationSeed,
@@ -277,6 +291,7 @@ public record DataConfig(
                 source,
                 field,
                 format,
+                chatTemplate,
                 textUnit,
                 validationShare,
                 validationSeed,
@@ -297,6 +312,7 @@ public record DataConfig(
                 source,
                 field,
                 format,
+                chatTemplate,
                 textUnit,
                 validationShare,
                 validationSeed,

@@ -1,5 +1,7 @@
 package quern.data;
 
+import java.util.List;
+
 /**
  * What one pass over a corpus met.
  *
@@ -8,6 +10,19 @@ package quern.data;
  * @param characters Unicode code points
  * @param bytes bytes of the text in UTF-8
  * @param replacedSequences invalid byte sequences replaced by U+FFFD
+ * @param rejectedRows rows left out because they are no conversation to learn from
+ * @param rejections why: a line for each reason, with the number of rows and the place of the first
  */
 public record DocumentReport(
-        long documents, long emptyDocuments, long characters, long bytes, long replacedSequences) {}
+        long documents,
+        long emptyDocuments,
+        long characters,
+        long bytes,
+        long replacedSequences,
+        long rejectedRows,
+        List<String> rejections) {
+    /** Copies the reasons. */
+    public DocumentReport {
+        rejections = List.copyOf(rejections);
+    }
+}

@@ -2,15 +2,18 @@ package quern.cli.verb;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 import quern.cli.JsonOption;
 import quern.cli.RecipeArguments;
 import quern.cli.Terminal;
 import quern.cli.Verb;
 import quern.cli.internal.PreparationDisplay;
+import quern.cli.internal.SparkJob;
 import quern.data.corpus.CorpusPreparation;
 import quern.data.corpus.PrepareRecipe;
 import quern.data.corpus.PrepareReport;
@@ -30,6 +33,7 @@ import quern.recipe.RecipeFile;
             "",
             "  quern data prepare recipe.yaml",
             "  quern data prepare recipe.yaml prepare.threads=8 prepare.output_dir=corpus",
+            "  quern data prepare recipe.yaml --engine spark --master local[4]",
             ""
         })
 public final class DataPrepare implements Verb {
@@ -41,12 +45,43 @@ public final class DataPrepare implements Verb {
     @Mixin
     private JsonOption json;
 
+    @Option(
+            names = "--engine",
+            paramLabel = "local|spark",
+            description = {
+                "What runs it: this machine, or Spark, which leaves the same documents. Spark is that of SPARK_HOME,",
+                "or fetched as a library; its settings are its own."
+            })
+    private Engine engine = Engine.LOCAL;
+
+    @Option(names = "--master", paramLabel = "MASTER", description = "Spark's master, such as local[2] or k8s://….")
+    private Optional<String> master = Optional.empty();
+
+    /** What can run it. */
+    enum Engine {
+        /** This machine. */
+        LOCAL,
+        /** A cluster. */
+        SPARK
+    }
+
     @Spec
     private CommandSpec spec;
 
     @Override
     public ExitCode run() {
         PrepareRecipe bound = bind(recipe);
+        if (engine == Engine.SPARK) {
+            if (json.wanted()) {
+                throw QuernException.badInput(
+                        "--json: a job on Spark prints none; read report.json in %s when it is done",
+                        bound.outputDir());
+            }
+            return SparkJob.run(master, recipe.recipe().orElseThrow(), recipe.overrides());
+        }
+        if (master.isPresent()) {
+            throw QuernException.badInput("--master: names a Spark master; add --engine spark, or leave it out");
+        }
         Terminal terminal = json.wanted() ? Terminal.stderr() : Terminal.stdout();
         PrepareReport report;
         try (PreparationDisplay display = new PreparationDisplay(terminal)) {

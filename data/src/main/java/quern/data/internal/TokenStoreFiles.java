@@ -26,7 +26,7 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
     static final String DESCRIPTION = "store.json";
     private static final String TOKENS = "tokens";
     /** Goes into the name of every store; a change of the layout or of the split must raise it. */
-    static final int FORMAT = 2;
+    static final int FORMAT = 3;
 
     /** A file lock belongs to the process, so threads of one process wait for each other here. */
     private static final ConcurrentHashMap<Path, Object> IN_PROCESS = new ConcurrentHashMap<>();
@@ -36,7 +36,7 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
     /** Opens a store, making it first where it is missing. */
     public static TokenStoreFiles prepare(
             DataConfig config, Tokenizer tokenizer, Path cacheFolder, Consumer<String> progress) {
-        Documents documents = Documents.open(config);
+        Documents documents = Documents.open(config, tokenizer.chatTemplate());
         String key = key(config, tokenizer, documents.files());
         Path folder = prepared(config, key).orElse(cacheFolder.resolve(TOKENS).resolve(key));
         if (!Files.exists(folder)) {
@@ -121,7 +121,12 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
                         report.path("empty_documents").asLong(0),
                         report.path("characters").asLong(0),
                         report.path("bytes").asLong(0),
-                        report.path("replaced_sequences").asLong(0)));
+                        report.path("replaced_sequences").asLong(0),
+                        report.path("rejected_rows").asLong(0),
+                        report.path("rejections")
+                                .valueStream()
+                                .map(line -> line.asString(""))
+                                .toList()));
     }
 
     private static String key(DataConfig config, Tokenizer tokenizer, List<Path> files) {
@@ -131,6 +136,7 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
                 .add(config.source())
                 .add(config.field())
                 .add(config.format())
+                .add(tokenizer.chatTemplateText())
                 .add(config.textUnit())
                 .add(config.validationShare())
                 .add(config.validationSeed())

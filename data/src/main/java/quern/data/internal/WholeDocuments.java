@@ -130,6 +130,17 @@ public final class WholeDocuments {
         return notices;
     }
 
+    /** Takes the targets from those places of the stream out of {@code labels} that are not within one of {@code learned}. */
+    private static void hideContext(int[] labels, int offset, long start, long end, long[] learned) {
+        long at = start;
+        for (int i = 0; i < learned.length; i += 2) {
+            long from = Math.clamp(learned[i], at, end);
+            Arrays.fill(labels, offset + (int) (at - start), offset + (int) (from - start), Batch.NOT_COUNTED);
+            at = Math.clamp(learned[i + 1], from, end);
+        }
+        Arrays.fill(labels, offset + (int) (at - start), offset + (int) (end - start), Batch.NOT_COUNTED);
+    }
+
     /** A batch of rows, each of some documents, one behind another. */
     Batch batch(List<long[]> rows) {
         int[] lengths = new int[rows.size()];
@@ -153,7 +164,7 @@ public final class WholeDocuments {
                 int length = length(number);
                 tokens.read(start, inputIds, from, length);
                 tokens.read(start + 1, labels, from, length);
-                Arrays.fill(labels, from, from + (int) firstTarget(document), Batch.NOT_COUNTED);
+                hideContext(labels, from, start + 1, start + 1 + length, tokens.learned(document));
                 from += length;
             }
         }

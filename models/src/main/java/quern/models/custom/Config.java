@@ -74,7 +74,7 @@ public record Config(
         @Doc("Where the norms of a block stand.") @Default("pre")
         NormPlacement normPlacement,
 
-        @Doc("Norm queries and keys head by head.") @Default("false")
+        @Doc("Norm queries and keys of self-attention head by head.") @Default("false")
         boolean qkNorm,
 
         @Doc("A norm after the embedding.") @Default("false")
@@ -110,7 +110,7 @@ public record Config(
         @Doc("Biases in the feed-forward part's maps.") @Default("false")
         boolean mlpBias,
 
-        @Doc("Scores become cap * tanh(score / cap).") @Range(min = 0, minExclusive = true)
+        @Doc("Scores of self-attention become cap * tanh(score / cap).") @Range(min = 0, minExclusive = true)
         Optional<Double> attnLogitSoftcapping,
 
         @Doc("Logits become cap * tanh(logit / cap).") @Range(min = 0, minExclusive = true)

@@ -83,6 +83,12 @@ public final class PreparedFolder {
         return report;
     }
 
+    /** Describes a folder whose shards another engine wrote. */
+    public static void describe(Path output, PrepareReport report) {
+        write(output.resolve(PreparedFiles.NAME), new PreparedFiles(report.key(), "", report.shards()));
+        pages(output, report);
+    }
+
     /** The report alone, of a preparation that left nothing. */
     public static void writeReport(PreparePlan plan, List<StageReport> stages) {
         pages(plan.recipe().outputDir(), new PrepareReport("", List.copyOf(stages), List.of(), 0, Optional.empty(), 0));

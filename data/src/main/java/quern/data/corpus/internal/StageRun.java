@@ -225,17 +225,24 @@ public final class StageRun implements AutoCloseable {
         StageTally tally = new StageTally(examples);
         List<CorpusDocument> documents = new ArrayList<>();
         for (CorpusReader.Raw raw : batch) {
-            tally.record();
-            for (CorpusDocument document : raw.documents(tally)) {
-                if (document.text().isBlank()) {
-                    tally.count("empty", 1);
-                } else {
-                    tally.out(document);
-                    documents.add(document);
-                }
-            }
+            documents.addAll(documents(raw, tally));
         }
         return new Done(PartFile.pack(documents), documents.size(), tally.report("read"));
+    }
+
+    /** The documents of a record that hold text. */
+    public static List<CorpusDocument> documents(CorpusReader.Raw raw, StageTally tally) {
+        List<CorpusDocument> documents = new ArrayList<>();
+        tally.record();
+        for (CorpusDocument document : raw.documents(tally)) {
+            if (document.text().isBlank()) {
+                tally.count("empty", 1);
+            } else {
+                tally.out(document);
+                documents.add(document);
+            }
+        }
+        return documents;
     }
 
     private StageReport filter(int step, StageFolder out) {
@@ -311,6 +318,14 @@ public final class StageRun implements AutoCloseable {
     }
 
     private static void apply(CorpusDocument document, Verdict verdict, StageTally tally, List<CorpusDocument> kept) {
+        CorpusDocument stays = apply(document, verdict, tally);
+        if (stays != null) {
+            kept.add(stays);
+        }
+    }
+
+    /** Carries out a verdict; what stays, or null. */
+    public static CorpusDocument apply(CorpusDocument document, Verdict verdict, StageTally tally) {
         tally.in(document);
         CorpusDocument stays = switch (verdict) {
             case Verdict.Keep keep -> document;
@@ -329,8 +344,8 @@ public final class StageRun implements AutoCloseable {
         };
         if (stays != null) {
             tally.out(stays);
-            kept.add(stays);
         }
+        return stays;
     }
 
     private StageReport deduplicate(int step, StageFolder out) {
