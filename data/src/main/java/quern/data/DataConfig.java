@@ -3,6 +3,7 @@ package quern.data;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import quern.recipe.Block;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.Range;
@@ -34,6 +35,7 @@ import quern.recipe.Shorthand;
  * @param talesSeed seed of the generated corpus
  * @param shapesPairs captions in the generated corpus of shapes
  * @param shapesSeed seed of the generated corpus of shapes
+ * @param augment changes the text that trains, in this order and otherwise in every epoch; validation text stays
  */
 public record DataConfig(
         @Doc("Files, folders or glob patterns (.txt, .jsonl, .json, and .gz or .zst of each).")
@@ -90,7 +92,11 @@ public record DataConfig(
         int shapesPairs,
 
         @Doc("Seed of the generated corpus of shapes.") @Default("1")
-        long shapesSeed) {
+        long shapesSeed,
+
+        @Doc("Augmentations of the text that trains, other ones every epoch: blocks with type and its settings.")
+        @Default("[]")
+        List<Block> augment) {
     /** The built-in corpus of tales. */
     public static final String TALES = "tales";
 
@@ -100,6 +106,7 @@ public record DataConfig(
     /** Refuses contradicting or meaningless values; messages start with the key. */
     public DataConfig {
         path = List.copyOf(path);
+        augment = List.copyOf(augment);
         Objects.requireNonNull(source);
         Objects.requireNonNull(documentSeparator);
         Objects.requireNonNull(format);
@@ -155,7 +162,8 @@ public record DataConfig(
                 3,
                 1,
                 2000,
-                1);
+                1,
+                List.of());
     }
 
     /** The generated corpus of the given size in megabytes, everything else at its default. */
@@ -176,7 +184,8 @@ public record DataConfig(
                 megabytes,
                 1,
                 2000,
-                1);
+                1,
+                List.of());
     }
 
     /** The same with another row length. */
@@ -197,7 +206,8 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                augment);
     }
 
     /** The same with packing on or off. */
@@ -218,7 +228,8 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                augment);
     }
 
     /** The same with another held-out share. */
@@ -239,7 +250,8 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                augment);
     }
 
     /** The same with another unit for {@code .txt} files. */
@@ -260,7 +272,8 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                augment);
     }
 
     /** The same with another text key for {@code .jsonl} files. */
@@ -281,7 +294,8 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                augment);
     }
 
     /** The same with a text put after each document. */
@@ -302,7 +316,8 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                augment);
     }
 
     /** The same with another answer to documents that are too long. */
@@ -323,6 +338,7 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                augment);
     }
 }

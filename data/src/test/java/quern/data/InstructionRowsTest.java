@@ -135,7 +135,8 @@ class InstructionRowsTest {
                 c.talesMegabytes(),
                 c.talesSeed(),
                 c.shapesPairs(),
-                c.shapesSeed());
+                c.shapesSeed(),
+                c.augment());
     }
 
     @Test
