@@ -84,6 +84,13 @@ public final class AugmentedText {
                     "%s: data.augment: the text has %,d tokens, and at most %,d are changed while training, since an epoch of them is held in memory; change it once, by the stages of quern data prepare",
                     where, input.tokens().size(), AugmentedBatches.MOST_TOKENS);
         }
+        for (String token : specialTokens()) {
+            if (!input.tokenizer().has(token)) {
+                throw QuernException.badInput(
+                        "%s: data.augment: the tokenizer does not know '%s', which the changed text holds; name it under tokenizer.added_special_tokens",
+                        where, token);
+            }
+        }
         return new AugmentedBatches(steps, input, arrange);
     }
 }

@@ -6,8 +6,8 @@ import quern.recipe.Doc;
 import quern.recipe.Range;
 
 /**
- * Random deletion (Wei and Zou 2019, EDA, arXiv:1901.11196): each word goes with probability {@code share}, with the white
- * space before it. One word stays at least.
+ * Random deletion (Wei and Zou 2019, EDA, arXiv:1901.11196): each word goes with probability {@code share}, with the
+ * spaces before it. One word stays at least.
  */
 public final class DropNoise implements Augmentation {
     /**
@@ -50,14 +50,29 @@ public final class DropNoise implements Augmentation {
         int spared = count == 0 ? 0 : (int) Mix.below(key, -1, count);
         StringBuilder left = new StringBuilder(text.length());
         int gone = 0;
-        for (int i = 0; i < count; i++) {
-            if (i != spared && Mix.unit(key, i) < share) {
-                left.append(parts.gaps.get(i).stripTrailing());
+        boolean dropped = false;
+        for (int i = 0; i <= count; i++) {
+            String gap = parts.gaps.get(i);
+            boolean lineBegins = left.isEmpty() || left.charAt(left.length() - 1) == '\n';
+            left.append(dropped && lineBegins ? withoutSpaces(gap) : gap);
+            dropped = i < count && i != spared && Mix.unit(key, i) < share;
+            if (dropped) {
                 gone++;
-            } else {
-                left.append(parts.gaps.get(i)).append(parts.words.get(i));
+                while (!left.isEmpty() && left.charAt(left.length() - 1) == ' ') {
+                    left.setLength(left.length() - 1);
+                }
+            } else if (i < count) {
+                left.append(parts.words.get(i));
             }
         }
-        return new Change(left.append(parts.gaps.getLast()).toString(), count, gone);
+        return new Change(left.toString(), count, gone);
+    }
+
+    private static String withoutSpaces(String gap) {
+        int from = 0;
+        while (from < gap.length() && gap.charAt(from) == ' ') {
+            from++;
+        }
+        return gap.substring(from);
     }
 }

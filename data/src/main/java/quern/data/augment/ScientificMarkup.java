@@ -85,8 +85,8 @@ public final class ScientificMarkup implements Augmentation {
     private static final int LEAST_SMILES = 5;
 
     // Every repetition is possessive or bounded, so that a search takes time linear in the text.
-    private static final Pattern ANY =
-            Pattern.compile("(?<work>(?m:^Step \\d{1,3}\\b[^\\n]{0,2000}+$)(?:\\nStep \\d{1,3}\\b[^\\n]{0,2000}+)*+)"
+    private static final Pattern ANY = Pattern.compile(
+            "(?<work>(?m:^Step \\d{1,3}\\b[^\\n]{0,2000}+$)(?:\\nStep \\d{1,3}\\b[^\\n]{0,2000}+){0,500}+)"
                     + "|(?<latex>\\$\\$[^$]{1,2000}+\\$\\$|\\$(?![\\s\\d])[^$\\n]{1,400}+(?<!\\s)\\$(?!\\d)"
                     + "|\\\\\\([^\\\\\\n]{0,9}+(?:\\\\(?!\\))[^\\\\\\n]{0,400}+){0,100}+[^\\\\\\n]{0,400}+\\\\\\)"
                     + "|\\\\\\[(?:[^\\\\]|\\\\(?!\\])){1,2000}+\\\\\\]"

@@ -254,6 +254,10 @@ class AugmentationTest {
         // The whole of a long text of every character, in time linear in its length.
         String hostile = "$\\([\\[\\begin{equation}C(C(".repeat(20_000);
         assertEquals(hostile, ScientificMarkup.unmarked(all.apply(hostile, 1).text()));
+        for (String part : List.of("Step 1: x\n", "C(=O)", "\\[\\a ", "[1, ", "\\( a", "12.5e3 ", "$$x")) {
+            String many = part.repeat(30_000);
+            assertEquals(many, ScientificMarkup.unmarked(all.apply(many, 1).text()));
+        }
     }
 
     @Test

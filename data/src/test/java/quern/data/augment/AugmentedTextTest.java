@@ -161,6 +161,9 @@ class AugmentedTextTest {
         assertTrue(assertThrows(QuernException.class, () -> AugmentedText.of(List.of(block("dorp"))))
                 .getMessage()
                 .contains("did you mean 'drop'?"));
+        assertTrue(assertThrows(QuernException.class, () -> batches(input(data), block("scientific")))
+                .getMessage()
+                .contains("does not know '[START_LATEX]'"));
         assertEquals(Optional.empty(), AugmentedText.of(List.of()));
     }
 }
