@@ -68,6 +68,11 @@ public final class ModelScoreCoreSet implements CoreSet {
     }
 
     @Override
+    public List<Path> files(Record config) {
+        return PerplexityFilter.modelFiles(((Config) config).model());
+    }
+
+    @Override
     public Decisions decide(Corpus corpus, Record config, Context context) {
         Config own = (Config) config;
         int wanted = CoreSet.count(corpus, own.share());

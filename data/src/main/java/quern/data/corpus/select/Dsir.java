@@ -67,6 +67,11 @@ public final class Dsir implements CoreSet {
     }
 
     @Override
+    public List<Path> files(Record config) {
+        return ((Config) config).target();
+    }
+
+    @Override
     public Decisions decide(Corpus corpus, Record config, Context context) {
         Config own = (Config) config;
         int wanted = CoreSet.count(corpus, own.share());
