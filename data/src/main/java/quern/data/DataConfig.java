@@ -15,7 +15,8 @@ import quern.recipe.Shorthand;
  *
  * @param path files, folders or glob patterns ({@code .txt}, {@code .jsonl} and {@code .json}, and {@code .gz} or {@code
  *     .zst} of each), read in sorted order; a {@code .json} file holds a list of instruction rows
- * @param source a built-in corpus generated from a seed: {@code tales}, or {@code shapes}, captions of images
+ * @param source a built-in corpus generated from a seed: {@code tales}, {@code shapes}, captions of images, or
+ *     {@code grid_world}, an agent's episodes
  * @param field the key that holds the text in each line of a {@code .jsonl} file
  * @param format what the rows of JSON files are; absent: told by the keys of the first row, text where it has {@code field};
  *     all files are of one kind
@@ -35,6 +36,8 @@ import quern.recipe.Shorthand;
  * @param talesSeed seed of the generated corpus
  * @param shapesPairs captions in the generated corpus of shapes
  * @param shapesSeed seed of the generated corpus of shapes
+ * @param gridEpisodes episodes in the generated corpus of a grid world
+ * @param gridSeed seed of the generated corpus of a grid world
  * @param augment changes the text that trains, in this order and otherwise in every epoch; validation text stays
  */
 public record DataConfig(
@@ -43,7 +46,8 @@ public record DataConfig(
         @Shorthand
         List<String> path,
 
-        @Doc("A built-in corpus instead of a path: tales, or shapes (captions of images).")
+        @Doc(
+                "A built-in corpus instead of a path: tales, shapes (captions of images) or grid_world (an agent's episodes).")
         Optional<String> source,
 
         @Doc("The key that holds the text in each line of a .jsonl file.") @Default("text")
@@ -94,6 +98,12 @@ public record DataConfig(
         @Doc("Seed of the generated corpus of shapes.") @Default("1")
         long shapesSeed,
 
+        @Doc("The number of episodes in the generated corpus of a grid world.") @Default("2000") @Range(min = 1)
+        int gridEpisodes,
+
+        @Doc("Seed of the generated corpus of a grid world.") @Default("1")
+        long gridSeed,
+
         @Doc("Augmentations of the text that trains, other ones every epoch: blocks with type and its settings.")
         @Default("[]")
         List<Block> augment) {
@@ -102,6 +112,9 @@ public record DataConfig(
 
     /** The built-in corpus of captions, whose images {@link ContrastiveTextImage} paints. */
     public static final String SHAPES = "shapes";
+
+    /** The built-in corpus of an agent's episodes, whose images {@link AgentTokens} paints. */
+    public static final String GRID_WORLD = "grid_world";
 
     /** Refuses contradicting or meaningless values; messages start with the key. */
     public DataConfig {
@@ -118,9 +131,10 @@ public record DataConfig(
                             ? "path: no text is named; give path: FILE, FOLDER or GLOB, or source: " + TALES
                             : "source: path and source are both given; keep one of them");
         }
-        if (source.isPresent() && !source.get().equals(TALES) && !source.get().equals(SHAPES)) {
-            throw new IllegalArgumentException("source: '" + source.get() + "' is not a built-in corpus; there are '"
-                    + TALES + "' and '" + SHAPES + "'");
+        List<String> builtIn = List.of(TALES, SHAPES, GRID_WORLD);
+        if (source.isPresent() && !builtIn.contains(source.get())) {
+            throw new IllegalArgumentException("source: '%s' is not a built-in corpus; there are %s"
+                    .formatted(source.get(), String.join(", ", builtIn)));
         }
         if (source.isPresent() && format.isPresent()) {
             throw new IllegalArgumentException("format: is about files; leave it out with source");
@@ -163,6 +177,8 @@ public record DataConfig(
                 1,
                 2000,
                 1,
+                2000,
+                1,
                 List.of());
     }
 
@@ -182,6 +198,8 @@ public record DataConfig(
                 OnTooLong.TRUNCATE,
                 Optional.empty(),
                 megabytes,
+                1,
+                2000,
                 1,
                 2000,
                 1,
@@ -207,6 +225,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 augment);
     }
 
@@ -229,6 +249,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 augment);
     }
 
@@ -251,6 +273,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 augment);
     }
 
@@ -273,6 +297,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 augment);
     }
 
@@ -295,6 +321,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 augment);
     }
 
@@ -317,6 +345,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 augment);
     }
 
@@ -339,6 +369,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 augment);
     }
 }

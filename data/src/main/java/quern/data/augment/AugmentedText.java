@@ -75,9 +75,11 @@ public final class AugmentedText {
                     "%s: data.augment: the model carries memories from batch to batch through one text, which changes every epoch here; leave it out",
                     where);
         }
-        if (input.data().source().equals(Optional.of(DataConfig.SHAPES))) {
+        Optional<String> generated = input.data().source();
+        if (generated.isPresent() && !generated.get().equals(DataConfig.TALES)) {
             throw QuernException.badInput(
-                    "%s: data.augment: captions of shapes must fit their pictures; leave it out", where);
+                    "%s: data.augment: the texts of the built-in corpus %s must stay as they are to be read back; leave it out",
+                    where, generated.get());
         }
         if (input.tokens().size() > AugmentedBatches.MOST_TOKENS) {
             throw QuernException.badInput(
