@@ -40,7 +40,7 @@ class RelativeVectorsTest extends ScopedTest {
         Parameter values = new Parameter("values", numbers(5, 2 * CLIP + 1, WIDTH));
         Parameter logits = new Parameter("sinks", numbers(6, HEADS));
         Attention.Scores how = new Attention.Scores(
-                SCALE, cap, sinks ? logits : null, relative ? new RelativeVectors(keys, values) : null, false);
+                SCALE, cap, sinks ? logits : null, relative ? new RelativeVectors(keys, values) : null);
         Tensor y = Attention.attend(
                 q, k, v, Attention.causalMask(t, s - t, q.dtype(), q.device()), how, 0, Pass.evaluation(), "x", "");
         for (int b = 0; b < 2; b++) {

@@ -259,8 +259,7 @@ final class PythonFormat {
     private static String number(Object value, String type, int precision) {
         if (type == null) {
             return precision < 0 || !(value instanceof Double)
-                    ? Values.text(
-                            value instanceof Boolean ? (Object) Arithmetic.narrow(Arithmetic.whole(value)) : value)
+                    ? Values.text(value instanceof Boolean ? Arithmetic.narrow(Arithmetic.whole(value)) : value)
                     : general(Arithmetic.real(value), Math.max(1, precision));
         }
         int digits = precision < 0 ? 6 : precision;
