@@ -14,7 +14,8 @@ import quern.recipe.Shorthand;
  *
  * @param path files, folders or glob patterns ({@code .txt}, {@code .jsonl} and {@code .json}, and {@code .gz} or {@code
  *     .zst} of each), read in sorted order; a {@code .json} file holds a list of instruction rows
- * @param source a built-in corpus generated from a seed: {@code tales}, or {@code shapes}, captions of images
+ * @param source a built-in corpus generated from a seed: {@code tales}, {@code shapes}, captions of images, or
+ *     {@code grid_world}, an agent's episodes
  * @param field the key that holds the text in each line of a {@code .jsonl} file
  * @param format what the rows of JSON files are; absent: told by the keys of the first row, text where it has {@code field};
  *     all files are of one kind
@@ -34,6 +35,8 @@ import quern.recipe.Shorthand;
  * @param talesSeed seed of the generated corpus
  * @param shapesPairs captions in the generated corpus of shapes
  * @param shapesSeed seed of the generated corpus of shapes
+ * @param gridEpisodes episodes in the generated corpus of a grid world
+ * @param gridSeed seed of the generated corpus of a grid world
  */
 public record DataConfig(
         @Doc("Files, folders or glob patterns (.txt, .jsonl, .json, and .gz or .zst of each).")
@@ -41,7 +44,8 @@ public record DataConfig(
         @Shorthand
         List<String> path,
 
-        @Doc("A built-in corpus instead of a path: tales, or shapes (captions of images).")
+        @Doc(
+                "A built-in corpus instead of a path: tales, shapes (captions of images) or grid_world (an agent's episodes).")
         Optional<String> source,
 
         @Doc("The key that holds the text in each line of a .jsonl file.") @Default("text")
@@ -90,12 +94,21 @@ public record DataConfig(
         int shapesPairs,
 
         @Doc("Seed of the generated corpus of shapes.") @Default("1")
-        long shapesSeed) {
+        long shapesSeed,
+
+        @Doc("The number of episodes in the generated corpus of a grid world.") @Default("2000") @Range(min = 1)
+        int gridEpisodes,
+
+        @Doc("Seed of the generated corpus of a grid world.") @Default("1")
+        long gridSeed) {
     /** The built-in corpus of tales. */
     public static final String TALES = "tales";
 
     /** The built-in corpus of captions, whose images {@link ContrastiveTextImage} paints. */
     public static final String SHAPES = "shapes";
+
+    /** The built-in corpus of an agent's episodes, whose images {@link AgentTokens} paints. */
+    public static final String GRID_WORLD = "grid_world";
 
     /** Refuses contradicting or meaningless values; messages start with the key. */
     public DataConfig {
@@ -111,9 +124,10 @@ public record DataConfig(
                             ? "path: no text is named; give path: FILE, FOLDER or GLOB, or source: " + TALES
                             : "source: path and source are both given; keep one of them");
         }
-        if (source.isPresent() && !source.get().equals(TALES) && !source.get().equals(SHAPES)) {
-            throw new IllegalArgumentException("source: '" + source.get() + "' is not a built-in corpus; there are '"
-                    + TALES + "' and '" + SHAPES + "'");
+        List<String> builtIn = List.of(TALES, SHAPES, GRID_WORLD);
+        if (source.isPresent() && !builtIn.contains(source.get())) {
+            throw new IllegalArgumentException("source: '%s' is not a built-in corpus; there are %s"
+                    .formatted(source.get(), String.join(", ", builtIn)));
         }
         if (source.isPresent() && format.isPresent()) {
             throw new IllegalArgumentException("format: is about files; leave it out with source");
@@ -155,6 +169,8 @@ public record DataConfig(
                 3,
                 1,
                 2000,
+                1,
+                2000,
                 1);
     }
 
@@ -174,6 +190,8 @@ public record DataConfig(
                 OnTooLong.TRUNCATE,
                 Optional.empty(),
                 megabytes,
+                1,
+                2000,
                 1,
                 2000,
                 1);
@@ -197,7 +215,9 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                gridEpisodes,
+                gridSeed);
     }
 
     /** The same with packing on or off. */
@@ -218,7 +238,9 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                gridEpisodes,
+                gridSeed);
     }
 
     /** The same with another held-out share. */
@@ -239,7 +261,9 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                gridEpisodes,
+                gridSeed);
     }
 
     /** The same with another unit for {@code .txt} files. */
@@ -260,7 +284,9 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                gridEpisodes,
+                gridSeed);
     }
 
     /** The same with another text key for {@code .jsonl} files. */
@@ -281,7 +307,9 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                gridEpisodes,
+                gridSeed);
     }
 
     /** The same with a text put after each document. */
@@ -302,7 +330,9 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                gridEpisodes,
+                gridSeed);
     }
 
     /** The same with another answer to documents that are too long. */
@@ -323,6 +353,8 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                gridEpisodes,
+                gridSeed);
     }
 }

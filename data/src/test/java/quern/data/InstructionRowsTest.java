@@ -135,7 +135,9 @@ class InstructionRowsTest {
                 c.talesMegabytes(),
                 c.talesSeed(),
                 c.shapesPairs(),
-                c.shapesSeed());
+                c.shapesSeed(),
+                c.gridEpisodes(),
+                c.gridSeed());
     }
 
     @Test

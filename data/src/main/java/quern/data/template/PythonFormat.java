@@ -4,6 +4,7 @@ import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.math.RoundingMode;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.BiFunction;
 import java.util.regex.Matcher;
@@ -302,13 +303,14 @@ final class PythonFormat {
         }
         BigDecimal rounded = new BigDecimal(value).round(new java.math.MathContext(digits + 1, RoundingMode.HALF_EVEN));
         int exponent = rounded.precision() - rounded.scale() - 1;
-        return "%se%s%02d"
-                .formatted(
-                        rounded.movePointLeft(exponent)
-                                .setScale(digits, RoundingMode.HALF_EVEN)
-                                .toPlainString(),
-                        exponent < 0 ? "-" : "+",
-                        Math.abs(exponent));
+        return String.format(
+                Locale.ROOT,
+                "%se%s%02d",
+                rounded.movePointLeft(exponent)
+                        .setScale(digits, RoundingMode.HALF_EVEN)
+                        .toPlainString(),
+                exponent < 0 ? "-" : "+",
+                Math.abs(exponent));
     }
 
     private static String general(double value, int digits) {
@@ -321,7 +323,7 @@ final class PythonFormat {
             return rounded.stripTrailingZeros().toPlainString();
         }
         String mantissa = rounded.movePointLeft(exponent).stripTrailingZeros().toPlainString();
-        return "%se%s%02d".formatted(mantissa, exponent < 0 ? "-" : "+", Math.abs(exponent));
+        return String.format(Locale.ROOT, "%se%s%02d", mantissa, exponent < 0 ? "-" : "+", Math.abs(exponent));
     }
 
     /** Filled up to a width; {@code =} puts the filling between sign and digits. */
