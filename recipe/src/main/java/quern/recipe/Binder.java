@@ -17,10 +17,14 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** Binds blocks to records; {@link Block#bind} is its interface and says what holds. */
 final class Binder {
+    /** A key of a block in a block, as {@code KEY=VALUE} has it. */
+    private static final Pattern DOTTED = Pattern.compile("[a-z_0-9]{1,40}(\\.[a-z_0-9]{1,40}){1,4}");
+
     private Binder() {}
 
     /** What a component's annotations say about its value. */
@@ -93,6 +97,13 @@ final class Binder {
     }
 
     private static String unknownKey(String key, Set<String> known) {
+        List<String> path = List.of(key.split("\\.", -1));
+        if (path.size() > 1
+                && known.contains(path.getFirst())
+                && DOTTED.matcher(key).matches()) {
+            return "unknown key '%s'; dots reach into blocks in KEY=VALUE alone, here it is written %s: …%s"
+                    .formatted(key, String.join(": {", path), "}".repeat(path.size() - 1));
+        }
         Optional<ForeignName> foreign = ForeignName.of(key);
         Optional<String> answer = foreign.map(ForeignName::answer);
         if (foreign.isEmpty() || !foreign.get().answersIn(known)) {

@@ -162,6 +162,8 @@ class RecipeTest {
                 "max_steps: 5, per_device_train_batch_size: 1, gradient_noise_scale: {} | needs two sequences or more",
                 "max_steps: 5, gradient_noise_scale: {decay: 1} | decay: 1 is out of range",
                 "max_steps: 5, precision: fp17 | precision: expected one of fp32, bf16, fp16, dynamic, found 'fp17'",
+                "max_steps: 5, model.norm: rms_norm | unknown key 'model.norm'; dots reach into blocks in KEY=VALUE alone, here it is written model: {norm: …}",
+                "max_steps: 5, model.position.type: alibi | here it is written model: {position: {type: …}}",
                 "max_steps: 5, lerning_rate: 1 | unknown key 'lerning_rate' (did you mean 'learning_rate'?)",
             })
     void refusesWithPlaceAndReason(String more, String expected) {

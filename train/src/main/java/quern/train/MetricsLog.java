@@ -27,8 +27,11 @@ final class MetricsLog implements TrainingHook, AutoCloseable {
     /** Characters of a damaged line that its message shows. */
     private static final int SHOWN = 60;
 
+    /** The tokens seen so far. */
+    static final String TOKENS = "num_input_tokens_seen";
+
     /** Values that are counts. */
-    private static final Set<String> WHOLE = Set.of("num_input_tokens_seen", "stage");
+    private static final Set<String> WHOLE = Set.of(TOKENS, "stage");
 
     private final Path metricsFile;
     private final Path samplesFile;

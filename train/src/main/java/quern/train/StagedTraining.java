@@ -22,7 +22,7 @@ import quern.train.Stages.Stage;
 /**
  * Trainings one after the other, each from the last one's model: a recipe with {@code stages}. The run folder holds a run
  * folder for each stage, {@code stage-1-NAME}, with its checkpoints; its own {@code metrics.jsonl} has the lines of all of
- * them, with the stage's number and steps counted through; in the end it is a model folder, that of the last stage.
+ * them, with the stage's number, and with steps and tokens counted through; in the end it is a model folder, that of the last stage.
  *
  * <p>What was stopped or killed goes on with {@link #resume} in the stage that it was in, and ends with the bits of a
  * training that was never broken off: a stage without a checkpoint begins anew from the model of the one before, which is
@@ -159,7 +159,7 @@ public final class StagedTraining implements AutoCloseable {
                 continue;
             }
             try (TrainingRun run = run(stage);
-                    StageMetrics metrics = new StageMetrics(stage, steps)) {
+                    StageMetrics metrics = new StageMetrics(stage, steps, tokens)) {
                 run.addWatcher(metrics);
                 watcher.begins(stage, stages.size(), steps, run);
                 current = run;
@@ -216,22 +216,28 @@ public final class StagedTraining implements AutoCloseable {
         private final Path file = folder.path().resolve(RunFolder.METRICS);
         private final int number;
         private final long earlierSteps;
+        private final long earlierTokens;
         private final FileChannel channel;
 
         /** Writes what was measured so far; the present stage's own file has been cut to the step it goes on from. */
-        StageMetrics(Stage present, long earlierSteps) {
+        StageMetrics(Stage present, long earlierSteps, long earlierTokens) {
             this.number = present.number();
             this.earlierSteps = earlierSteps;
+            this.earlierTokens = earlierTokens;
             StringBuilder text = new StringBuilder();
-            long before = 0;
+            long steps = 0;
+            long tokens = 0;
             for (Stage stage : stages.subList(0, number)) {
-                long offset = before;
                 for (Map<String, Double> line : MetricsLog.read(folderOf(stage))) {
-                    text.append(line(stage.number(), offset + line.get("step").longValue(), line));
+                    Map<String, Double> all = throughout(stage.number(), tokens, line);
+                    text.append(Json.line(
+                                    MetricsLog.line(steps + line.get("step").longValue(), all)))
+                            .append('\n');
                 }
-                before += Resumption.newest(folderOf(stage))
-                        .map(c -> Checkpoints.readState(c).step)
-                        .orElse(0L);
+                Optional<TrainerState> state =
+                        Resumption.newest(folderOf(stage)).map(Checkpoints::readState);
+                steps += state.map(s -> s.step).orElse(0L);
+                tokens += state.map(s -> s.tokens).orElse(0L);
             }
             DurableFiles.write(file, text.toString().getBytes(StandardCharsets.UTF_8));
             try {
@@ -241,18 +247,18 @@ public final class StagedTraining implements AutoCloseable {
             }
         }
 
-        private static String line(int stage, long step, Map<String, Double> values) {
+        /** A stage's values as the whole training has them: with the stage's number, and tokens counted through. */
+        private static Map<String, Double> throughout(int stage, long earlierTokens, Map<String, Double> values) {
             Map<String, Double> all = new LinkedHashMap<>();
             all.put("stage", (double) stage);
             all.putAll(values);
-            return Json.line(MetricsLog.line(step, all)) + "\n";
+            all.computeIfPresent(MetricsLog.TOKENS, (key, tokens) -> earlierTokens + tokens);
+            return all;
         }
 
         @Override
         public void onMetrics(TrainingProgress progress, Map<String, Double> values) {
-            Map<String, Double> all = new LinkedHashMap<>();
-            all.put("stage", (double) number);
-            all.putAll(values);
+            Map<String, Double> all = throughout(number, earlierTokens, values);
             MetricsLog.append(channel, file, MetricsLog.line(earlierSteps + progress.step(), all));
         }
 

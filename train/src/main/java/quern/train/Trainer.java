@@ -236,7 +236,7 @@ final class Trainer {
         }
         m.put("learning_rate", last.learningRate());
         m.put("epoch", progress().epoch());
-        m.put("num_input_tokens_seen", (double) state.tokens);
+        m.put(MetricsLog.TOKENS, (double) state.tokens);
         m.put("tokens_per_sec", tokensSinceLog / secondsSinceLog);
         Safeguards safeguards = parts.safeguards();
         safeguards.scaler().ifPresent(scaler -> m.put("loss_scale", scaler.scale()));

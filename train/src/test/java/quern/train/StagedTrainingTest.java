@@ -108,6 +108,12 @@ class StagedTrainingTest {
                 .toList();
         assertEquals(List.of(1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0), stages);
         assertEquals(STEPS, metrics.getLast().get("step"));
+        List<Double> tokens = metrics.stream()
+                .filter(m -> m.containsKey("loss"))
+                .map(m -> m.get(MetricsLog.TOKENS))
+                .toList();
+        assertEquals(tokens.stream().sorted().distinct().toList(), tokens, "tokens grow from stage to stage");
+        assertEquals((double) outcome.tokens(), tokens.getLast());
     }
 
     @ParameterizedTest
