@@ -1,8 +1,11 @@
 package quern.data;
 
+import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import quern.recipe.Block;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.Range;
@@ -10,7 +13,7 @@ import quern.recipe.Shorthand;
 
 /**
  * The recipe block {@code data}: where the text comes from, how it is split, and how long a row is. Exactly one of
- * {@code path} and {@code source} names the text.
+ * {@code path}, {@code source} and {@code sources} names the text.
  *
  * @param path files, folders or glob patterns ({@code .txt}, {@code .jsonl} and {@code .json}, and {@code .gz} or {@code
  *     .zst} of each), read in sorted order; a {@code .json} file holds a list of instruction rows
@@ -32,6 +35,10 @@ import quern.recipe.Shorthand;
  * @param talesSeed seed of the generated corpus
  * @param shapesPairs captions in the generated corpus of shapes
  * @param shapesSeed seed of the generated corpus of shapes
+ * @param sources several corpora, whose rows are mixed
+ * @param mixing the technique of kind {@code mixing} that says how, under {@code type}; absent: {@code fixed}
+ * @param curriculum the technique of kind {@code curriculum} that orders the rows of each corpus, under {@code type};
+ *     absent: every epoch has a seeded order of its own
  */
 public record DataConfig(
         @Doc("Files, folders or glob patterns (.txt, .jsonl, .json, and .gz or .zst of each).")
@@ -84,7 +91,16 @@ public record DataConfig(
         int shapesPairs,
 
         @Doc("Seed of the generated corpus of shapes.") @Default("1")
-        long shapesSeed) {
+        long shapesSeed,
+
+        @Doc("Several corpora instead of a path, each with a name and a weight.") @Default("[]")
+        List<CorpusSettings> sources,
+
+        @Doc("How often rows come from each of the sources: a type of mixing with its settings.") @Shorthand("type")
+        Optional<Block> mixing,
+
+        @Doc("In which order rows are met: a type of curriculum with its settings.") @Shorthand("type")
+        Optional<Block> curriculum) {
     /** The built-in corpus of tales. */
     public static final String TALES = "tales";
 
@@ -98,7 +114,12 @@ public record DataConfig(
         Objects.requireNonNull(documentSeparator);
         Objects.requireNonNull(format);
         Objects.requireNonNull(onTooLong);
-        if (path.isEmpty() == source.isEmpty()) {
+        sources = List.copyOf(sources);
+        if (!sources.isEmpty()) {
+            checkSources(path, source, sources);
+        } else if (mixing.isPresent()) {
+            throw new IllegalArgumentException("mixing: has no effect without sources; name several of them");
+        } else if (path.isEmpty() == source.isEmpty()) {
             throw new IllegalArgumentException(
                     path.isEmpty()
                             ? "path: no text is named; give path: FILE, FOLDER or GLOB, or source: " + TALES
@@ -147,7 +168,10 @@ public record DataConfig(
                 3,
                 1,
                 2000,
-                1);
+                1,
+                List.of(),
+                Optional.empty(),
+                Optional.empty());
     }
 
     /** The generated corpus of the given size in megabytes, everything else at its default. */
@@ -167,7 +191,10 @@ public record DataConfig(
                 megabytes,
                 1,
                 2000,
-                1);
+                1,
+                List.of(),
+                Optional.empty(),
+                Optional.empty());
     }
 
     /** The same with another row length. */
@@ -187,7 +214,10 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                sources,
+                mixing,
+                curriculum);
     }
 
     /** The same with packing on or off. */
@@ -207,7 +237,10 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                sources,
+                mixing,
+                curriculum);
     }
 
     /** The same with another held-out share. */
@@ -227,7 +260,10 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                sources,
+                mixing,
+                curriculum);
     }
 
     /** The same with another unit for {@code .txt} files. */
@@ -247,7 +283,10 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                sources,
+                mixing,
+                curriculum);
     }
 
     /** The same with another text key for {@code .jsonl} files. */
@@ -267,7 +306,10 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                sources,
+                mixing,
+                curriculum);
     }
 
     /** The same with a text put after each document. */
@@ -287,7 +329,10 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                sources,
+                mixing,
+                curriculum);
     }
 
     /** The same with another answer to documents that are too long. */
@@ -307,6 +352,50 @@ public record DataConfig(
                 talesMegabytes,
                 talesSeed,
                 shapesPairs,
-                shapesSeed);
+                shapesSeed,
+                sources,
+                mixing,
+                curriculum);
+    }
+
+    private static void checkSources(List<String> path, Optional<String> source, List<CorpusSettings> sources) {
+        if (!path.isEmpty() || source.isPresent()) {
+            throw new IllegalArgumentException(
+                    "sources: %s is given too; keep one of them".formatted(path.isEmpty() ? "source" : "path"));
+        }
+        Set<String> names = new HashSet<>();
+        for (CorpusSettings one : sources) {
+            if (!names.add(one.name())) {
+                throw new IllegalArgumentException(
+                        "sources: two are called '%s'; give each a name of its own".formatted(one.name()));
+            }
+        }
+    }
+
+    /** The corpora to read: this one, or each of the sources with what it does not say itself taken from here. */
+    public List<DataConfig> parts() {
+        return sources.isEmpty() ? List.of(this) : sources.stream().map(this::of).toList();
+    }
+
+    private DataConfig of(CorpusSettings one) {
+        return new DataConfig(
+                one.path(),
+                one.source(),
+                one.field().orElse(field),
+                one.format().or(() -> one.path().isEmpty() ? Optional.empty() : format),
+                one.textUnit().orElse(textUnit),
+                validationShare,
+                validationSeed,
+                maxLength,
+                packing,
+                onTooLong,
+                documentSeparator,
+                talesMegabytes,
+                talesSeed,
+                shapesPairs,
+                shapesSeed,
+                List.of(),
+                Optional.empty(),
+                curriculum);
     }
 }

@@ -10,4 +10,14 @@ package quern.data;
  * @param replacedSequences invalid byte sequences replaced by U+FFFD
  */
 public record DocumentReport(
-        long documents, long emptyDocuments, long characters, long bytes, long replacedSequences) {}
+        long documents, long emptyDocuments, long characters, long bytes, long replacedSequences) {
+    /** Both together. */
+    DocumentReport plus(DocumentReport other) {
+        return new DocumentReport(
+                documents + other.documents,
+                emptyDocuments + other.emptyDocuments,
+                characters + other.characters,
+                bytes + other.bytes,
+                replacedSequences + other.replacedSequences);
+    }
+}

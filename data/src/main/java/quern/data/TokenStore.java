@@ -1,8 +1,10 @@
 package quern.data;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.Consumer;
 import quern.data.internal.CacheFolder;
+import quern.data.internal.JoinedTokenStream;
 import quern.data.internal.TokenStoreFiles;
 
 /**
@@ -21,10 +23,36 @@ public final class TokenStore {
     private final DocumentReport report;
 
     private TokenStore(TokenStoreFiles files) {
-        this.folder = files.folder();
-        this.train = files.train();
-        this.validation = files.validation();
-        this.report = files.report();
+        this(files.folder(), files.train(), files.validation(), files.report());
+    }
+
+    private TokenStore(Path folder, TokenStream train, TokenStream validation, DocumentReport report) {
+        this.folder = folder;
+        this.train = train;
+        this.validation = validation;
+        this.report = report;
+    }
+
+    /**
+     * Several stores as one: their parts one behind another.
+     *
+     * @throws quern.recipe.QuernException where some hold instruction rows and others don't
+     */
+    public static TokenStore joined(List<TokenStore> stores) {
+        TokenStore first = stores.getFirst();
+        if (stores.size() == 1) {
+            return first;
+        }
+        DocumentReport all = first.report;
+        for (TokenStore other : stores.subList(1, stores.size())) {
+            all = all.plus(other.report);
+        }
+        return new TokenStore(
+                first.folder,
+                new JoinedTokenStream(stores.stream().map(TokenStore::train).toList()),
+                new JoinedTokenStream(
+                        stores.stream().map(TokenStore::validation).toList()),
+                all);
     }
 
     /** As below, in {@link #defaultCacheFolder()}. */
@@ -49,7 +77,7 @@ public final class TokenStore {
         return CacheFolder.locate();
     }
 
-    /** The folder of this store. */
+    /** The folder of this store; of several joined, the first one's. */
     public Path folder() {
         return folder;
     }

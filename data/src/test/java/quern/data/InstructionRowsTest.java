@@ -134,7 +134,10 @@ class InstructionRowsTest {
                 c.talesMegabytes(),
                 c.talesSeed(),
                 c.shapesPairs(),
-                c.shapesSeed());
+                c.shapesSeed(),
+                c.sources(),
+                c.mixing(),
+                c.curriculum());
     }
 
     @Test
