@@ -140,7 +140,22 @@ class DataOrderTest {
 
     @Test
     void whatDoesNotFitIsRefused() {
-        assertRefused("data.sources: 1 of 2 have a weight", recipe("", "data.sources[0].weight=2.0"));
+        Map<String, Object> tale = Map.of(
+                "name", "tale", "path", folder.resolve("tale.txt").toString());
+        Map<String, Object> weighted = Map.of(
+                "name", "digits", "path", folder.resolve("digits.txt").toString(), "weight", 2.0);
+        Block block = recipe("");
+        Block data = block.block("data");
+        assertRefused("1 of 2 have a weight", block.with("data", data.with("sources", List.of(tale, weighted))));
+        assertRefused("two are called 'tale'", block.with("data", data.with("sources", List.of(tale, tale))));
+        assertRefused("path is given too", block.with("data", data.with("path", "x.txt")));
+        assertRefused(
+                "mixing: has no effect without sources",
+                block.with("data", data.without("sources").with("path", "x.txt").with("mixing", "fixed")));
+        assertRefused("did you mean 'online'", recipe(", mixing: onlin"));
+        assertRefused("expected one for each", recipe(", mixing: {type: scheduled, points: [{step: 0, weights: {a: 1}}]}"));
+        assertRefused("all rows of ", recipe(", curriculum: length"));
+        assertRefused("no such folder", recipe(", curriculum: {type: model_loss, model: nowhere}"));
     }
 
     private static void assertRefused(String message, Block recipe) {
