@@ -1,6 +1,7 @@
 package quern.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -11,6 +12,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import quern.data.DataConfig;
+import quern.data.corpus.PrepareRecipe;
 import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.optim.OptimizerTechnique;
@@ -33,6 +35,12 @@ class RecipesTest {
     @MethodSource("recipes")
     void everyBlockBinds(Path file) {
         Block block = RecipeFile.load(file, List.of());
+        if (block.has("prepare")) {
+            // Of a corpus, not of a training; what it makes of its files a test of its own says.
+            assertFalse(
+                    block.block("prepare").bind(PrepareRecipe.class).sources().isEmpty());
+            return;
+        }
         Recipe recipe = Recipe.from(block);
         DataConfig data = recipe.data().bind(DataConfig.class);
         ModelSpec spec = ModelSpec.fromRecipe(recipe.model(), 300, SpecialTokens.NONE);

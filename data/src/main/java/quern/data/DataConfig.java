@@ -19,8 +19,10 @@ import quern.recipe.Shorthand;
  *     .zst} of each), read in sorted order; a {@code .json} file holds a list of instruction rows
  * @param source a built-in corpus generated from a seed: {@code tales}, or {@code shapes}, captions of images
  * @param field the key that holds the text in each line of a {@code .jsonl} file
- * @param format what the rows of JSON files are; absent: instruction rows where the first one has {@code instruction} and
- *     {@code output} and no text under {@code field}; all files are of one kind
+ * @param format what the rows of JSON files are; absent: told by the keys of the first row, text where it has {@code field};
+ *     all files are of one kind
+ * @param chatTemplate what makes texts of conversations: a file, or {@code chatml}; absent: the tokenizer's own. It is saved
+ *     with the model
  * @param textUnit what counts as a document in a {@code .txt} file
  * @param validationShare the share held out, in [0, 1): of the documents when there are several, else of the
  *     characters of the one document (its tail)
@@ -52,8 +54,12 @@ public record DataConfig(
         @Doc("The key that holds the text in each line of a .jsonl file.") @Default("text")
         String field,
 
-        @Doc("What the rows of JSON files are, text or instruction; told by the first row unless given.")
+        @Doc(
+                "What the rows of JSON files are: text, instruction (Alpaca), messages or prompt_completion (TRL), sharegpt; told by the first row unless given.")
         Optional<DataFormat> format,
+
+        @Doc("What makes texts of conversations, a Jinja file or chatml; the tokenizer's own template unless given.")
+        Optional<String> chatTemplate,
 
         @Doc("What counts as a document in a .txt file.") @Default("file")
         TextUnit textUnit,
@@ -74,7 +80,7 @@ public record DataConfig(
         @Default("true")
         boolean packing,
 
-        @Doc("What becomes of a document longer than max_length, where rows hold whole documents.") @Default("truncate")
+        @Doc("What becomes of a document longer than max_length: error, drop, truncate or split.") @Default("truncate")
         OnTooLong onTooLong,
 
         @Doc("Text put after each document instead of the tokenizer's end-of-text token.")
@@ -113,6 +119,7 @@ public record DataConfig(
         Objects.requireNonNull(source);
         Objects.requireNonNull(documentSeparator);
         Objects.requireNonNull(format);
+        Objects.requireNonNull(chatTemplate);
         Objects.requireNonNull(onTooLong);
         sources = List.copyOf(sources);
         if (!sources.isEmpty()) {
@@ -158,6 +165,7 @@ public record DataConfig(
                 Optional.empty(),
                 "text",
                 Optional.empty(),
+                Optional.empty(),
                 TextUnit.FILE,
                 0.1,
                 0,
@@ -180,6 +188,7 @@ public record DataConfig(
                 List.of(),
                 Optional.of(TALES),
                 "text",
+                Optional.empty(),
                 Optional.empty(),
                 TextUnit.FILE,
                 0.1,
@@ -204,6 +213,7 @@ public record DataConfig(
                 source,
                 field,
                 format,
+                chatTemplate,
                 textUnit,
                 validationShare,
                 validationSeed,
@@ -227,6 +237,7 @@ public record DataConfig(
                 source,
                 field,
                 format,
+                chatTemplate,
                 textUnit,
                 validationShare,
                 validationSeed,
@@ -250,6 +261,7 @@ public record DataConfig(
                 source,
                 field,
                 format,
+                chatTemplate,
                 textUnit,
                 share,
                 validationSeed,
@@ -273,6 +285,7 @@ public record DataConfig(
                 source,
                 field,
                 format,
+                chatTemplate,
                 unit,
                 validationShare,
                 validationSeed,
@@ -296,6 +309,7 @@ public record DataConfig(
                 source,
                 name,
                 format,
+                chatTemplate,
                 textUnit,
                 validationShare,
                 validationSeed,
@@ -319,6 +333,7 @@ public record DataConfig(
                 source,
                 field,
                 format,
+                chatTemplate,
                 textUnit,
                 validationShare,
                 validationSeed,
@@ -342,6 +357,7 @@ public record DataConfig(
                 source,
                 field,
                 format,
+                chatTemplate,
                 textUnit,
                 validationShare,
                 validationSeed,
@@ -383,6 +399,7 @@ public record DataConfig(
                 one.source(),
                 one.field().orElse(field),
                 one.format().or(() -> one.path().isEmpty() ? Optional.empty() : format),
+                chatTemplate,
                 one.textUnit().orElse(textUnit),
                 validationShare,
                 validationSeed,

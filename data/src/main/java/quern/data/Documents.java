@@ -3,8 +3,11 @@ package quern.data;
 import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.Optional;
 import quern.data.internal.DocumentReader;
+import quern.data.internal.Rejections;
 import quern.data.internal.SourceFiles;
 import quern.data.internal.Utf8;
 import quern.recipe.QuernException;
@@ -18,8 +21,10 @@ import quern.recipe.QuernException;
 public final class Documents implements Iterable<Document> {
     private final DataConfig config;
     private final List<Path> files;
+    private final Optional<ChatTemplate> template;
 
-    private Documents(DataConfig config, List<Path> files) {
+    private Documents(DataConfig config, List<Path> files, Optional<ChatTemplate> template) {
+        this.template = template;
         this.config = config;
         this.files = files;
     }
@@ -30,7 +35,16 @@ public final class Documents implements Iterable<Document> {
      * @throws QuernException for a path that is missing, empty, of an unknown kind, or matches nothing
      */
     public static Documents open(DataConfig config) {
-        return new Documents(config, SourceFiles.resolve(config.path()));
+        return open(config, config.chatTemplate().map(named -> ChatTemplate.named(named, Map.of())));
+    }
+
+    /**
+     * As above.
+     *
+     * @param template what makes texts of conversations
+     */
+    public static Documents open(DataConfig config, Optional<ChatTemplate> template) {
+        return new Documents(config, SourceFiles.resolve(config.path()), template);
     }
 
     /** The files in reading order; none for a generated corpus. */
@@ -83,6 +97,7 @@ public final class Documents implements Iterable<Document> {
         private long characters;
         private long bytes;
         private long replaced;
+        private final Rejections rejections = new Rejections();
 
         private Cursor() {}
 
@@ -92,6 +107,12 @@ public final class Documents implements Iterable<Document> {
                 next = advance();
                 if (next == null) {
                     ended = true;
+                    if (documents == 0 && rejections.rows() > 0) {
+                        throw QuernException.badInput(
+                                "%s: no row of it can be learned from: %s",
+                                files.size() == 1 ? files.getFirst() : files.size() + " files in data.path",
+                                String.join("; ", rejections.lines()));
+                    }
                     if (documents == 0) {
                         throw QuernException.badInput(
                                 "%s: no text in it (%d empty documents); expected at least one document with text",
@@ -136,7 +157,7 @@ public final class Documents implements Iterable<Document> {
                     if (!remaining.hasNext()) {
                         return null;
                     }
-                    reader = DocumentReader.open(remaining.next(), config);
+                    reader = DocumentReader.open(remaining.next(), config, template);
                 }
                 Document document = reader.next();
                 if (document != null) {
@@ -148,12 +169,19 @@ public final class Documents implements Iterable<Document> {
 
         /** What this pass met so far; complete once there is no next document. */
         public DocumentReport report() {
+            Rejections all = new Rejections();
+            all.addAll(rejections);
+            if (reader != null) {
+                all.addAll(reader.rejections());
+            }
             return new DocumentReport(
                     documents,
                     empty + (reader == null ? 0 : reader.empty()),
                     characters,
                     bytes,
-                    replaced + (reader == null ? 0 : reader.invalid()));
+                    replaced + (reader == null ? 0 : reader.invalid()),
+                    all.rows(),
+                    all.lines());
         }
 
         @Override
@@ -161,6 +189,7 @@ public final class Documents implements Iterable<Document> {
             if (reader != null) {
                 empty += reader.empty();
                 replaced += reader.invalid();
+                rejections.addAll(reader.rejections());
                 reader.close();
                 reader = null;
             }

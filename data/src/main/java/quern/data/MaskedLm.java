@@ -14,10 +14,25 @@ import quern.recipe.Range;
  * over the concatenated documents, otherwise documents.
  */
 public final class MaskedLm implements Objective {
+    /** What tokens are chosen together. */
+    public enum Masking {
+        /** Every token for itself. */
+        TOKEN,
+        /** All tokens of a word (the whole-word models of BERT's authors, 2019); what each becomes is drawn for itself. */
+        WHOLE_WORD,
+        /**
+         * Words in a row, their number geometric with p = 0.2 and at most 10, until the share is reached; all tokens of a span
+         * become the same kind of thing (SpanBERT, Joshi et al. 2020, arXiv:1907.10529; its span boundary objective is not
+         * part of this).
+         */
+        SPAN
+    }
+
     /**
      * @param mlmProbability the share of tokens to predict
      * @param maskReplaceProb the share of those that become the mask token
      * @param randomReplaceProb the share of those that become any token; the rest stay as they are
+     * @param masking what is chosen together
      */
     public record Config(
             @Doc("The share of tokens to predict.") @Default("0.15") @Range(min = 0, max = 1, minExclusive = true)
@@ -27,7 +42,10 @@ public final class MaskedLm implements Objective {
             double maskReplaceProb,
 
             @Doc("The share of those that become any token; the rest stay.") @Default("0.1") @Range(min = 0, max = 1)
-            double randomReplaceProb) {
+            double randomReplaceProb,
+
+            @Doc("What is chosen together: token, whole_word, or span of words (SpanBERT).") @Default("token")
+            Masking masking) {
         /** Refuses shares that are more than all together. */
         public Config {
             if (maskReplaceProb + randomReplaceProb > 1 + 1e-9) {
@@ -39,7 +57,7 @@ public final class MaskedLm implements Objective {
 
         /** The usual shares. */
         public static Config defaults() {
-            return new Config(0.15, 0.8, 0.1);
+            return new Config(0.15, 0.8, 0.1, Masking.TOKEN);
         }
     }
 

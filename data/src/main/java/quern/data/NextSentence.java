@@ -39,6 +39,6 @@ public final class NextSentence implements Objective {
     @Override
     public BatchSource source(Input input, Record config) {
         MaskedTokens masked = new MaskedTokens(input.tokenizer(), (MaskedLm.Config) config, id());
-        return new SentencePairs(input, masked);
+        return new SentencePairs(input, masked, SentencePairs.Other.ELSEWHERE, id());
     }
 }

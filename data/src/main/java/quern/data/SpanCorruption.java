@@ -55,13 +55,17 @@ public final class SpanCorruption implements Objective {
 
     @Override
     public List<String> specialTokens() {
-        return Stream.concat(
-                        Stream.of("<pad>", "<|endoftext|>"),
-                        IntStream.range(0, SENTINELS).mapToObj(SpanCorruption::sentinel))
+        return Stream.concat(Stream.of("<pad>", "<|endoftext|>"), sentinelNames())
                 .toList();
     }
 
-    private static String sentinel(int number) {
+    /** The names of as many sentinels as T5 has. */
+    static Stream<String> sentinelNames() {
+        return IntStream.range(0, SENTINELS).mapToObj(SpanCorruption::sentinel);
+    }
+
+    /** The usual name of a sentinel. */
+    static String sentinel(int number) {
         return "<extra_id_" + number + ">";
     }
 
@@ -76,11 +80,18 @@ public final class SpanCorruption implements Objective {
                     "max_length: rows of %d tokens are too short to take a span out; raise it",
                     input.data().maxLength());
         }
+        return new RewrittenRows(input, room, spans(c, id(), input, room));
+    }
+
+    /** Spans of rows of {@code room} tokens; bad input when the tokenizer has too few sentinels for them. */
+    static CorruptedSpans spans(Config config, String objective, Input input, int room) {
         int[] sentinels = sentinels(input.tokenizer());
-        CorruptedSpans spans = new CorruptedSpans(c, sentinels, end);
+        CorruptedSpans spans =
+                new CorruptedSpans(config, sentinels, input.tokenizer().endOfText());
         if (spans.spans(room) > sentinels.length) {
             throw QuernException.badInput(
-                    "objective: span_corruption: rows of %d tokens lose %d spans, but the tokenizer has %d sentinel tokens (<extra_id_0>, <extra_id_1>, ...); %s",
+                    "objective: %s: rows of %d tokens lose %d spans, but the tokenizer has %d sentinel tokens (<extra_id_0>, <extra_id_1>, ...); %s",
+                    objective,
                     room,
                     spans.spans(room),
                     sentinels.length,
@@ -88,7 +99,7 @@ public final class SpanCorruption implements Objective {
                             ? "use a tokenizer with some, or train one without special_tokens of its own"
                             : "lower max_length or noise_density");
         }
-        return new RewrittenRows(input, room, spans);
+        return spans;
     }
 
     private static int[] sentinels(Tokenizer tokenizer) {

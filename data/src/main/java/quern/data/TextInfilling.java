@@ -2,7 +2,6 @@ package quern.data;
 
 import java.util.List;
 import quern.data.internal.InfilledText;
-import quern.data.internal.RewrittenRows;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.QuernException;
@@ -17,7 +16,7 @@ import quern.recipe.Range;
  * <p>Deviation: masks are never side by side, and no more of them are put in than tokens are hidden, so that a source is no
  * longer than its text.
  */
-public final class TextInfilling implements Objective {
+public final class TextInfilling extends Denoising {
     /**
      * @param maskRatio the share of tokens hidden
      * @param poissonLambda the mean length of a span
@@ -45,29 +44,17 @@ public final class TextInfilling implements Objective {
     }
 
     @Override
-    public String task() {
-        return "seq2seq_lm";
-    }
-
-    @Override
     public List<String> specialTokens() {
         return List.of("<pad>", "<|endoftext|>", "<mask>");
     }
 
     @Override
-    public BatchSource source(Input input, Record config) {
+    Noise noise(Input input, Record config) {
         int mask = input.tokenizer()
                 .special(SpecialToken.MASK_TOKEN)
                 .orElseThrow(
                         () -> QuernException.badInput(
                                 "objective: text_infilling: the tokenizer has no mask_token; use a tokenizer with one, or train one without special_tokens of its own"));
-        InfilledText infilled = new InfilledText((Config) config, input.tokenizer(), mask);
-        int room = input.data().maxLength() - infilled.frame();
-        if (room < 1) {
-            throw QuernException.badInput(
-                    "max_length: rows of %d tokens leave no room for text; raise it",
-                    input.data().maxLength());
-        }
-        return new RewrittenRows(input, room, infilled);
+        return new InfilledText((Config) config, mask)::hidden;
     }
 }

@@ -19,14 +19,22 @@ public interface TokenStream {
     /** Where a document starts; for {@code index == documents()} the size of the stream. */
     long documentStart(long index);
 
-    /** Whether the documents are a prompt and an answer each. */
+    /** Whether parts of the documents are context, which is not learned. */
     default boolean hasPrompts() {
         return false;
     }
 
-    /** Where the part of a document starts that is to be learned: its start, or the end of its prompt. */
+    /** Where the first part of a document starts that is to be learned: its start, or the end of its prompt. */
     default long answerStart(long index) {
         return documentStart(index);
+    }
+
+    /**
+     * The parts of a document that are to be learned: from and to of each, one behind the other, as places in the stream,
+     * ascending and without overlaps.
+     */
+    default long[] learned(long index) {
+        return new long[] {answerStart(index), documentStart(index + 1)};
     }
 
     /** Where a document comes from, for errors. */

@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import quern.data.internal.Hash;
@@ -18,6 +19,7 @@ import quern.data.internal.Json;
 import quern.data.internal.NativeTokenizers;
 import quern.data.internal.TextBatches;
 import quern.data.internal.Utf8;
+import quern.data.template.JinjaTemplate.Span;
 import quern.recipe.DurableFiles;
 import quern.recipe.QuernException;
 import tools.jackson.databind.JsonNode;
@@ -41,9 +43,22 @@ public final class Tokenizer {
     private final Map<SpecialToken, Integer> special;
     private final Set<Integer> specialIds;
     private final String fingerprint;
+    private final Map<String, String> specialTexts;
+    private final Optional<TemplateText> template;
     private final String modelType;
 
-    private Tokenizer(String source, JsonNode root, String json, String configJson, JsonNode config) {
+    /** A chat template as it is in a file; most tokenizers are used without, so it is read when it is asked for. */
+    private record TemplateText(String origin, String text) {}
+
+    private Tokenizer(
+            String source,
+            JsonNode root,
+            String json,
+            String configJson,
+            JsonNode config,
+            Optional<TemplateText> template) {
+        this.specialTexts = specialTexts(config);
+        this.template = template;
         this.library = NativeTokenizers.parse(source, json);
         this.json = json;
         this.configJson = configJson;
@@ -76,7 +91,37 @@ public final class Tokenizer {
         boolean hasConfig = Files.exists(configFile);
         String configJson = hasConfig ? Json.read(configFile) : null;
         JsonNode config = hasConfig ? Json.parse(configFile, configJson) : Json.object();
-        return new Tokenizer(file.toString(), root, json, configJson, config);
+        Path beside = file.resolveSibling(ChatTemplate.FILE);
+        Optional<TemplateText> template = Files.isRegularFile(beside)
+                ? Optional.of(new TemplateText(beside.toString(), Json.read(beside)))
+                : templateOf(configFile, config);
+        return new Tokenizer(file.toString(), root, json, configJson, config, template);
+    }
+
+    /** The template in {@code tokenizer_config.json}: a text, or the one named default of several. */
+    private static Optional<TemplateText> templateOf(Path file, JsonNode config) {
+        JsonNode found = config.path("chat_template");
+        if (found.isArray()) {
+            JsonNode chosen = found.path(0);
+            for (JsonNode each : found) {
+                chosen = each.path("name").asString("").equals("default") ? each : chosen;
+            }
+            found = chosen.path("template");
+        }
+        return found.isString()
+                ? Optional.of(new TemplateText(file + " (chat_template)", found.asString()))
+                : Optional.empty();
+    }
+
+    private static Map<String, String> specialTexts(JsonNode config) {
+        Map<String, String> texts = new HashMap<>();
+        for (Map.Entry<String, JsonNode> entry : config.properties()) {
+            String name = named(config, entry.getKey());
+            if (entry.getKey().endsWith("_token") && !name.isEmpty()) {
+                texts.put(entry.getKey(), name);
+            }
+        }
+        return Map.copyOf(texts);
     }
 
     /** A tokenizer as it was trained. */
@@ -84,7 +129,7 @@ public final class Tokenizer {
         Path name = Path.of(FILE);
         String json = trained.tokenizerJson();
         String config = trained.tokenizerConfigJson();
-        return new Tokenizer(FILE, Json.parse(name, json), json, config, Json.parse(name, config));
+        return new Tokenizer(FILE, Json.parse(name, json), json, config, Json.parse(name, config), Optional.empty());
     }
 
     private static Map<String, Integer> vocabulary(String source, JsonNode root) {
@@ -204,7 +249,7 @@ public final class Tokenizer {
                     .put("special", isSpecial);
         }
         JsonNode config = configJson == null ? Json.object() : Json.parse(Path.of(CONFIG_FILE), configJson);
-        Tokenizer larger = new Tokenizer(FILE, root, Json.write(root), configJson, config);
+        Tokenizer larger = new Tokenizer(FILE, root, Json.write(root), configJson, config, template);
         for (String token : all) {
             int[] found = larger.encode(token);
             if (found.length != 1 || found[0] != larger.id(token)) {
@@ -223,6 +268,59 @@ public final class Tokenizer {
             return new int[0];
         }
         return library.encode(wellFormed(text));
+    }
+
+    /**
+     * What makes texts of conversations for this tokenizer's model, where it has a chat template.
+     *
+     * @throws QuernException where the template is none
+     */
+    public Optional<ChatTemplate> chatTemplate() {
+        return template.map(found -> ChatTemplate.of(found.origin(), found.text(), specialTexts));
+    }
+
+    /** The chat template's text, read or not. */
+    public Optional<String> chatTemplateText() {
+        return template.map(TemplateText::text);
+    }
+
+    /**
+     * The same tokenizer with another chat template.
+     *
+     * @param name {@link ChatTemplate#CHATML}, or a file
+     */
+    public Tokenizer withChatTemplate(String name) {
+        ChatTemplate named = ChatTemplate.named(name, specialTexts);
+        Path file = Path.of(FILE);
+        return new Tokenizer(
+                FILE,
+                Json.parse(file, json),
+                json,
+                configJson,
+                configJson == null ? Json.object() : Json.parse(Path.of(CONFIG_FILE), configJson),
+                Optional.of(new TemplateText(named.origin(), named.source())));
+    }
+
+    /**
+     * The ids of a text of which parts are marked.
+     *
+     * @param ids all ids
+     * @param ranges first token and the one behind the last of each marked part, one behind the other
+     */
+    public record Marked(int[] ids, int[] ranges) {}
+
+    /**
+     * The ids of each text as a whole, and which of them belong to its marked parts: a token that reaches over a border
+     * belongs to the part.
+     *
+     * @param parts of each text, in order, as offsets of UTF-16 units
+     */
+    public List<Marked> encodeMarked(List<String> texts, List<List<Span>> parts) {
+        List<Marked> all = new ArrayList<>(texts.size());
+        for (int i = 0; i < texts.size(); i++) {
+            all.add(library.encodeMarked(wellFormed(texts.get(i)), parts.get(i)));
+        }
+        return all;
     }
 
     /** The ids of each text, on all cores. */
@@ -312,13 +410,20 @@ public final class Tokenizer {
         return fingerprint;
     }
 
-    /** Writes {@code tokenizer.json} and {@code tokenizer_config.json} into the folder; gives the first. */
+    /**
+     * Writes {@code tokenizer.json}, {@code tokenizer_config.json} and, where there is a chat template, {@code
+     * chat_template.jinja} into the folder; gives the first.
+     */
     public Path save(Path folder) {
         try {
             Files.createDirectories(folder);
             Path file = folder.resolve(FILE);
             DurableFiles.write(file, json.getBytes(StandardCharsets.UTF_8));
             DurableFiles.write(folder.resolve(CONFIG_FILE), configText().getBytes(StandardCharsets.UTF_8));
+            if (template.isPresent()) {
+                DurableFiles.write(
+                        folder.resolve(ChatTemplate.FILE), template.get().text().getBytes(StandardCharsets.UTF_8));
+            }
             return file;
         } catch (IOException e) {
             throw DurableFiles.writeFailure(folder, -1, e);

@@ -124,6 +124,7 @@ class InstructionRowsTest {
                 c.source(),
                 c.field(),
                 Optional.of(format),
+                c.chatTemplate(),
                 c.textUnit(),
                 c.validationShare(),
                 c.validationSeed(),

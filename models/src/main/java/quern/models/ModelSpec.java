@@ -20,6 +20,9 @@ import java.util.stream.Collectors;
 import quern.models.Architectures.Architecture;
 import quern.models.internal.Json;
 import quern.models.internal.ShapesOnly;
+import quern.models.part.ImplementationPart;
+import quern.models.part.PartTechnique;
+import quern.nn.AttentionImplementation;
 import quern.nn.Network;
 import quern.nn.Segment;
 import quern.recipe.Block;
@@ -43,9 +46,15 @@ public final class ModelSpec {
     private final Architecture architecture;
     private final Record config;
     private final Map<String, Object> otherFields;
+    private final AttentionImplementation attention;
 
     private ModelSpec(
-            ModelFamily<?> family, Architecture architecture, Record config, Map<String, Object> otherFields) {
+            ModelFamily<?> family,
+            Architecture architecture,
+            Record config,
+            Map<String, Object> otherFields,
+            AttentionImplementation attention) {
+        this.attention = attention;
         this.family = family;
         this.architecture = architecture;
         this.config = config;
@@ -71,7 +80,7 @@ public final class ModelSpec {
                 Techniques.find(ModelFamily.class, ModelFamily.KIND, model.text("family"), model.position("family"));
         Architecture architecture = task.map(t -> architecture(family, t, model.position("family")))
                 .orElse(family.architectures().first());
-        Block written = model.without("family");
+        Block written = without(model.without("family"), ImplementationPart.KIND);
         Map<String, Object> other = new LinkedHashMap<>();
         for (String key : HeadSettings.KEYS) {
             if (written.has(key)) {
@@ -99,7 +108,25 @@ public final class ModelSpec {
                     written.position("vocab_size"), size, vocabularySize);
         }
         other.put("use_cache", true);
-        return new ModelSpec(family, architecture, config, other);
+        return new ModelSpec(family, architecture, config, other, attention(model));
+    }
+
+    private static Block without(Block block, String key) {
+        return block.has(key) ? block.without(key) : block;
+    }
+
+    /** What a recipe's block chooses for its run. */
+    private static AttentionImplementation attention(Block model) {
+        if (!model.has(ImplementationPart.KIND)) {
+            return AttentionImplementation.AUTO;
+        }
+        PartTechnique chosen = Techniques.find(
+                PartTechnique.class,
+                ImplementationPart.KIND,
+                model.text(ImplementationPart.KIND),
+                model.position(ImplementationPart.KIND));
+        Block settings = Block.empty(model.position(ImplementationPart.KIND));
+        return ((ImplementationPart) settings.bind(chosen.config())).implementation();
     }
 
     private static Architecture architecture(ModelFamily<?> family, Task task, Position position) {
@@ -127,16 +154,18 @@ public final class ModelSpec {
                     "%s: no such folder; name a Hugging Face model folder (config.json, model.safetensors)", folder);
         }
         Path file = folder.resolve(FILE);
-        return of(Json.read(file), file.toString(), overrides);
+        return of(Json.read(file), file.toString(), overrides, AttentionImplementation.AUTO);
     }
 
     /** The same with some settings replaced by a recipe's, as of a folder that this model was saved in. */
     public ModelSpec with(Block overrides) {
-        return of(new LinkedHashMap<>(toJson(DType.FP32)), family.id(), overrides);
+        return of(new LinkedHashMap<>(toJson(DType.FP32)), family.id(), overrides, attention);
     }
 
     /** @param file what messages call the place of the fields */
-    private static ModelSpec of(Map<String, Object> fields, String file, Block overrides) {
+    private static ModelSpec of(Map<String, Object> fields, String file, Block recipe, AttentionImplementation usual) {
+        AttentionImplementation attention = recipe.has(ImplementationPart.KIND) ? attention(recipe) : usual;
+        Block overrides = without(recipe, ImplementationPart.KIND);
         if (fields.get("auto_map") != null) {
             throw QuernException.badInput(
                     "%s: auto_map: the model needs Python code of its own, which Quern never runs; convert it to a built-in model_type",
@@ -173,7 +202,7 @@ public final class ModelSpec {
         other.remove("dtype");
         Record own = bind(family, Block.empty(Position.of(file)), settings, file);
         if (overrides.keys().isEmpty()) {
-            return new ModelSpec(family, architecture, own, other);
+            return new ModelSpec(family, architecture, own, other, attention);
         }
         Map<String, Object> replaced =
                 renamed(overrides.toMap(), family, overrides.position().toString());
@@ -185,7 +214,7 @@ public final class ModelSpec {
             }
         }
         settings.putAll(replaced);
-        return new ModelSpec(family, architecture, bind(family, overrides, settings, file), other);
+        return new ModelSpec(family, architecture, bind(family, overrides, settings, file), other, attention);
     }
 
     private static Architecture architecture(String file, Map<String, Object> fields, ModelFamily<?> family) {
@@ -254,7 +283,7 @@ public final class ModelSpec {
         Map<String, Object> settings = new LinkedHashMap<>(settings());
         settings.put("vocab_size", (long) size);
         Block none = Block.empty(Position.of("config.json"));
-        return new ModelSpec(family, architecture, bind(family, none, settings, "config.json"), otherFields);
+        return new ModelSpec(family, architecture, bind(family, none, settings, "config.json"), otherFields, attention);
     }
 
     /** The family. */
@@ -380,7 +409,8 @@ public final class ModelSpec {
                 .orElseThrow(() -> new IllegalStateException(form.family() + " has no head for " + task()));
         Map<String, Object> fields = new LinkedHashMap<>(otherFields);
         keys(other.config()).forEach(fields::remove);
-        return new ModelSpec(other, own, bind(other, Block.empty(here), form.settings(), here.toString()), fields);
+        return new ModelSpec(
+                other, own, bind(other, Block.empty(here), form.settings(), here.toString()), fields, attention);
     }
 
     /** The network with the parameters that {@code weights} gives. */
@@ -397,7 +427,7 @@ public final class ModelSpec {
             C settings = family.config().cast(config);
             List<Segment> segments = new ArrayList<>(family.body(settings, weights, task()));
             segments.addAll(family.head(settings, weights, head()));
-            Network network = new Network(segments);
+            Network network = withAttention(new Network(segments));
             done = true;
             return network;
         } finally {
@@ -405,6 +435,20 @@ public final class ModelSpec {
                 weights.given().forEach(p -> p.close());
             }
         }
+    }
+
+    private Network withAttention(Network network) {
+        try {
+            return network.setAttention(attention);
+        } catch (IllegalArgumentException e) {
+            throw QuernException.badInput(
+                    "%s: flash: %s; choose auto or eager", ImplementationPart.KIND, e.getMessage());
+        }
+    }
+
+    /** How a run computes attention; not part of {@code config.json}. */
+    public AttentionImplementation attention() {
+        return attention;
     }
 
     /** The network with parameters that have shapes but no memory behind them: to look at, not to compute with. */

@@ -176,7 +176,7 @@ public abstract class Weights {
 
     /** A parameter that was asked for before, by the same name: what a head shares with the body. */
     public final Parameter shared(String familyName) {
-        Parameter p = parameters.get(names.apply(familyName));
+        Parameter p = parameters.get(names.apply(reuse == null ? familyName : reuse.owner(familyName)));
         if (p == null) {
             throw new IllegalArgumentException(
                     "no parameter '" + familyName + "' yet; there are " + parameters.keySet());

@@ -85,6 +85,37 @@ final class CustomModels {
                         2));
         all.put("mup", with("initialization", Map.of("type", "mup", "base_width", 8)));
         all.put("eager", with("attn_implementation", "eager"));
+        Map<String, Object> local = Map.of("type", "local", "window", 4);
+        Map<String, Object> strided = Map.of("type", "strided", "stride", 3);
+        Map<String, Object> blocks =
+                Map.of("type", "block", "block_size", 2, "num_neighbours", 1, "num_global_blocks", 1);
+        Map<String, Object> localGlobal = Map.of("type", "local_global", "window", 3, "num_global_tokens", 2);
+        for (Map<String, Object> pattern : List.of(local, strided, blocks, localGlobal)) {
+            String name = (String) pattern.get("type");
+            all.put(name, with("attention_pattern", pattern));
+            all.put(name + " flash", with("attention_pattern", pattern, "attn_implementation", "flash"));
+            all.put(
+                    name + " flash encoder",
+                    with("attention_pattern", pattern, "attn_implementation", "flash", "structure", "encoder"));
+        }
+        all.put(
+                "dense and sparse in turn",
+                with("attention_pattern", List.of("full", strided), "attn_implementation", "flash"));
+        all.put("flash alibi", with("attn_implementation", "flash", "position", "alibi", "embedding_norm", true));
+        all.put(
+                "flash sinks",
+                with(
+                        "attn_implementation",
+                        "flash",
+                        "attention_sinks",
+                        true,
+                        "attention",
+                        "gqa",
+                        "num_key_value_heads",
+                        2));
+        all.put("flash relative", with("attn_implementation", "flash", "position", RELATIVE));
+        all.put("flash prefix", with("attn_implementation", "flash", "structure", "prefix_lm"));
+        all.put("flash both", with("attn_implementation", "flash", "structure", "encoder_decoder"));
         for (Object position : List.of("rotary", "learned", "sinusoidal", "alibi", RELATIVE, SHAW)) {
             String name = position instanceof Map<?, ?> block ? (String) block.get("type") : (String) position;
             all.put("prefix " + name, with("structure", "prefix_lm", "position", position));

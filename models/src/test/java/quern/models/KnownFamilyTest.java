@@ -13,6 +13,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 import quern.nn.Flow;
+import quern.nn.FusedDecoder;
 import quern.nn.Pass;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -145,6 +146,8 @@ class KnownFamilyTest {
         return Stream.of(
                         CustomModels.with("norm_placement", "sandwich"),
                         CustomModels.with("attention_sinks", true),
+                        CustomModels.with("embedding_size", 8),
+                        CustomModels.with("weight_sharing", "albert"),
                         CustomModels.with("attn_logit_softcapping", 5.0),
                         CustomModels.with("residual_dropout", 0.1),
                         CustomModels.with("initialization", "t5"),
@@ -164,7 +167,7 @@ class KnownFamilyTest {
 
     /** Wide enough for hand-written blocks to be taken, a composed model takes those of its family and has its loss. */
     @TestFactory
-    Stream<DynamicTest> theSameLossAndGradientsAsTheFamily() {
+    Stream<DynamicTest> theSameLossByTheSameHandWrittenBlocks() {
         return List.of("llama", "llama tied", "gpt2", "gpt2 untied").stream()
                 .map(name -> DynamicTest.dynamicTest(name, () -> {
                     Map<String, Object> settings = new LinkedHashMap<>(models().get(name));
@@ -192,6 +195,9 @@ class KnownFamilyTest {
                         assertEquals(others, own, LOSS * others);
                         assertEquals(TAKEN ? 2 : 0, handWritten(known, inputs));
                         assertEquals(TAKEN ? 2 : 0, handWritten(model, inputs));
+                        assertEquals(
+                                FusedDecoder.of(known.network(), 1).isPresent(),
+                                FusedDecoder.of(model.network(), 1).isPresent());
                     }
                 }));
     }

@@ -83,9 +83,43 @@ final class SlowModel {
     private double[][] stack(String prefix, long[] ids, double[][] encoded, IntBinaryOperator sees, int layers) {
         double[][] x = embedded(prefix, ids);
         for (int layer = 0; layer < layers; layer++) {
-            x = block(prefix + "layers." + layer, prefix, x, encoded, sees);
+            Map<String, Object> pattern = c.attentionPattern()
+                    .get(layer % c.attentionPattern().size())
+                    .plain();
+            x = block(
+                    prefix + "layers." + layer,
+                    prefix,
+                    x,
+                    encoded,
+                    (i, j) -> sees.applyAsInt(i, j) == 1 && sees(pattern, i, j) ? 1 : 0);
         }
         return c.normPlacement() == NormPlacement.POST ? x : norm(prefix + "norm", x);
+    }
+
+    /** Whether a pattern as a recipe writes it lets query i see key j. */
+    private static boolean sees(Map<String, Object> pattern, int i, int j) {
+        int distance = Math.abs(i - j);
+        return switch ((String) pattern.get("type")) {
+            case "full" -> true;
+            case "local" -> distance < number(pattern, "window");
+            case "strided" -> distance < number(pattern, "stride") || distance % number(pattern, "stride") == 0;
+            case "block" -> {
+                int size = number(pattern, "block_size");
+                int global = number(pattern, "num_global_blocks");
+                yield Math.abs(i / size - j / size) <= number(pattern, "num_neighbours")
+                        || i / size < global
+                        || j / size < global;
+            }
+            case "local_global" ->
+                distance < number(pattern, "window")
+                        || i < number(pattern, "num_global_tokens")
+                        || j < number(pattern, "num_global_tokens");
+            default -> throw new IllegalArgumentException(pattern.toString());
+        };
+    }
+
+    private static int number(Map<String, Object> pattern, String key) {
+        return ((Number) pattern.get(key)).intValue();
     }
 
     private double[][] embedded(String prefix, long[] ids) {

@@ -1,5 +1,6 @@
 package quern.nn;
 
+import java.util.ArrayList;
 import java.util.List;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -10,7 +11,7 @@ import quern.tensor.Tensor;
 /**
  * Scaled dot-product attention. Shape letters: B batch, H query heads, KV key-value heads, T queries, S keys, D head
  * width. On the CPU it is batched GEMM, softmax, GEMM, since libtorch's fused backward is slow there; on CUDA libtorch's
- * fused kernel, unless a probe or dropout needs the pattern itself.
+ * fused kernel, unless a probe or dropout needs the pattern itself or {@link AttentionImplementation#EAGER} asks for it.
  */
 public final class Attention {
     /** So low that a score added to it is lost in rounding, and high enough that kernels may multiply it. */
@@ -29,16 +30,15 @@ public final class Attention {
      *     nothing (gpt-oss, OpenAI 2025, arXiv:2508.10925; with a logit of 0 it is softmax with 1 added below the line);
      *     {@code null} for none
      * @param relative vectors by distance; {@code null} for none
-     * @param plainOperators whether the pattern is always computed as it is written here
      */
-    record Scores(double scale, double softCap, Parameter sinks_H, RelativeVectors relative, boolean plainOperators) {
+    record Scores(double scale, double softCap, Parameter sinks_H, RelativeVectors relative) {
         Scores(double scale, double softCap) {
-            this(scale, softCap, null, null, false);
+            this(scale, softCap, null, null);
         }
 
         /** Whether nothing but scale and mask make the pattern, which need not be held. */
         boolean usual() {
-            return softCap == 0 && sinks_H == null && relative == null && !plainOperators;
+            return softCap == 0 && sinks_H == null && relative == null;
         }
     }
 
@@ -122,8 +122,13 @@ public final class Attention {
         long group = heads / kv;
         double rate = pass.dropout(Regularization.Place.ATTENTION, dropout);
         boolean drops = rate > 0;
-        if (q_BHTD.device().isCuda() && !drops && how.usual() && !pass.isProbedAt(segment, "attention_pattern")) {
-            return fused(q_BHTD, k_BKSD, v_BKSD, mask, how.scale, group);
+        boolean eager = pass.attention() == AttentionImplementation.EAGER;
+        if (q_BHTD.device().isCuda()
+                && !eager
+                && !drops
+                && how.usual()
+                && !pass.isProbedAt(segment, "attention_pattern")) {
+            return fused(q_BHTD, k_BKSD, v_BKSD, mask, false, how.scale, group);
         }
         // The query heads of a group become rows of one matrix, so grouped keys are never copied.
         Tensor q = q_BHTD.reshape(batch * kv, group * t, width);
@@ -181,12 +186,46 @@ public final class Attention {
         return mask.expand(batch, heads, t, s).reshape(batch * kv, heads / kv * t, s);
     }
 
-    private static Tensor fused(Tensor q, Tensor k, Tensor v, Tensor mask, double scale, long group) {
+    /**
+     * The same in blocks, without a tensor of all scores.
+     *
+     * @param mask what the rows that belong together see
+     * @param added a tensor added to the scores; {@code null} for none
+     */
+    static Tensor blockwise(
+            List<Tensor> queriesKeysValues,
+            BlockwiseAttention.Visible mask,
+            Tensor added,
+            Scores how,
+            double dropout,
+            Pass pass,
+            String segment) {
+        Tensor q_BHTD = queriesKeysValues.get(0);
+        double rate = pass.dropout(Regularization.Place.ATTENTION, dropout);
+        AttentionTiles.Scores scores = new AttentionTiles.Scores(
+                how.scale, how.softCap, rate, rate > 0 ? pass.seed("attention_dropout/" + segment) : 0);
+        List<Tensor> inputs = new ArrayList<>(queriesKeysValues);
+        if (added != null) {
+            inputs.add(added);
+        }
+        if (how.sinks_H != null) {
+            inputs.add(pass.value(how.sinks_H));
+        }
+        Tensor y_BHTD = pass.apply(new BlockwiseAttention(mask, scores, added != null, how.sinks_H != null), inputs);
+        return y_BHTD.transpose(1, 2).reshape(q_BHTD.size(0), q_BHTD.size(2), -1);
+    }
+
+    /** On CUDA: every earlier key by libtorch's fused kernel, which needs no mask. */
+    static Tensor causalFused(Tensor q_BHTD, Tensor k_BKTD, Tensor v_BKTD, double scale) {
+        return fused(q_BHTD, k_BKTD, v_BKTD, null, true, scale, q_BHTD.size(1) / k_BKTD.size(1));
+    }
+
+    private static Tensor fused(Tensor q, Tensor k, Tensor v, Tensor mask, boolean causal, double scale, long group) {
         if (group > 1) {
             k = repeatHeads(k, group);
             v = repeatHeads(v, group);
         }
-        Tensor y_BHTD = Functional.scaledDotProductAttention(q, k, v, mask, false, scale);
+        Tensor y_BHTD = Functional.scaledDotProductAttention(q, k, v, mask, causal, scale);
         return y_BHTD.transpose(1, 2).reshape(q.size(0), q.size(2), q.size(1) * v.size(3));
     }
 

@@ -54,15 +54,28 @@ public final class CrossAttention implements Branch {
         Tensor q_BHTD = heads(query.forward(x_BTD, pass), shape.heads());
         KeyValueCache.KeysValues source =
                 pass.cache() == null ? keysValues(flow, pass) : pass.cache().once(layer, () -> keysValues(flow, pass));
-        Tensor y_BTD = Attention.attend(
-                q_BHTD,
-                source.keys(),
-                source.values(),
-                flow.get(EncoderPositions.MASK),
-                shape.scale(),
-                shape.attentionDropout(),
-                pass,
-                owner + "/cross");
+        Tensor mask = flow.get(EncoderPositions.MASK);
+        boolean blockwise = pass.takesOperators()
+                && !pass.isProbedAt(owner + "/cross", "attention_pattern")
+                && pass.attention().isBlockwise(q_BHTD.size(2), source.keys().size(2));
+        Tensor y_BTD = blockwise
+                ? Attention.blockwise(
+                        List.of(q_BHTD, source.keys(), source.values()),
+                        BlockwiseAttention.Visible.all(q_BHTD, source.keys()),
+                        mask,
+                        new Attention.Scores(shape.scale(), 0),
+                        shape.attentionDropout(),
+                        pass,
+                        owner + "/cross")
+                : Attention.attend(
+                        q_BHTD,
+                        source.keys(),
+                        source.values(),
+                        mask,
+                        shape.scale(),
+                        shape.attentionDropout(),
+                        pass,
+                        owner + "/cross");
         return output.forward(pass.at(owner, "cross_head_outputs", y_BTD), pass);
     }
 

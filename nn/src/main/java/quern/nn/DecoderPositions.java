@@ -48,9 +48,12 @@ public final class DecoderPositions extends Segment {
         Device device = ids_BT.device();
         long t = ids_BT.size(1);
         long past = pass.cache() == null ? 0 : pass.cache().length();
-        Tensor mask = Mask.causal().of(t, past, null, dtype, device);
         Tensor bias = flow.find(RelativePositionBias.OUTPUT);
         flow.put("position_ids", Tensor.arange(past + t, DType.INT64, device).narrow(0, past, t));
-        flow.put(Positions.MASK, bias == null ? mask : bias.add(mask));
+        if (bias == null) {
+            new CallMask(Mask.causal(), t, past, null, null).write(Positions.MASK, dtype, device, flow, pass);
+        } else {
+            flow.put(Positions.MASK, bias.add(Mask.causal().of(t, past, null, dtype, device)));
+        }
     }
 }

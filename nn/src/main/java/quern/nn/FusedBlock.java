@@ -70,7 +70,11 @@ final class FusedBlock implements HandWritten {
     /** As above, however small; {@code by} asks for certain products. */
     static Optional<HandWritten> ofAnySize(List<Residual> steps, Flow flow, Pass pass, Optional<By> by) {
         Tensor x = flow.get("hidden_states");
-        if (!Kernels.available() || pass.cache() != null || x.device().isCuda() || !isFusible(x)) {
+        if (!Kernels.available()
+                || pass.attention() == AttentionImplementation.EAGER
+                || pass.cache() != null
+                || x.device().isCuda()
+                || !isFusible(x)) {
             return Optional.empty();
         }
         Optional<BlockParts> parts = BlockParts.of(steps, pass).filter(BlockParts::isUniform);
@@ -88,7 +92,7 @@ final class FusedBlock implements HandWritten {
                 && (documents == null || documents.starts()[documents.starts().length - 1] == x.size(1))
                 && parts.get().parameters().stream().allMatch(p -> fits(p, x.dtype()))
                 // Last, since it reads all of the mask.
-                && isCausal(flow.get(parts.get().plain().mask()), longest);
+                && isCausal(parts.get().plain().mask(), flow, pass, longest);
         return fits
                 ? Optional.of(new FusedBlock(shape, parts.get(), by.orElseGet(() -> faster(x, parts.get(), longest))))
                 : Optional.empty();
@@ -124,6 +128,15 @@ final class FusedBlock implements HandWritten {
                 && table.size(0) == x.size(1)
                 && 2 * table.size(1) == headWidth
                 && table.isContiguous();
+    }
+
+    /** Whether exactly the later keys are hidden; a mask that nobody described must be read. */
+    private static boolean isCausal(String mask, Flow flow, Pass pass, long t) {
+        Tensor tensor = flow.get(mask);
+        CallMask known = pass.mask(mask);
+        return known != null && known.describes(tensor)
+                ? known.isPlainCausal() && known.queries() == t
+                : isCausal(tensor, t);
     }
 
     /** Whether an additive mask is [T, T] and hides exactly the later keys. */

@@ -48,6 +48,7 @@ public final class FusedDecoder {
         int blocks = visits.size() - 4;
         if (!Kernels.available()
                 || FusedSetting.current() == FusedSetting.NEVER
+                || network.attention() == AttentionImplementation.EAGER
                 || rows < 1
                 || FusedSetting.current() == FusedSetting.FASTER && rows > MOST_ROWS
                 || blocks < 1

@@ -96,7 +96,6 @@ public final class LatentAttention implements Branch {
     public Tensor forward(Tensor x_BTD, Flow flow, Pass pass) {
         Tensor cos = flow.get(Positions.ROTARY + "_cos");
         Tensor sin = flow.get(Positions.ROTARY + "_sin");
-        Tensor mask = flow.get(Positions.MASK);
         long batch = x_BTD.size(0);
         long t = x_BTD.size(1);
         Tensor q_BHTD =
@@ -115,10 +114,16 @@ public final class LatentAttention implements Branch {
             latents_B1TL = all.keys();
             rotary_B1TR = all.values();
             if (t == 1 && keysValues.up.form() instanceof DenseLinear up && up.bias() == null) {
-                return output(absorbed(plain_BHTN, turned_BHTR, latents_B1TL, rotary_B1TR, up, mask, pass), pass);
+                return output(
+                        absorbed(plain_BHTN, turned_BHTR, latents_B1TL, rotary_B1TR, up, mask(flow, pass, x_BTD), pass),
+                        pass);
             }
         }
         return output(explicit(plain_BHTN, turned_BHTR, latents_B1TL, rotary_B1TR, flow, pass), pass);
+    }
+
+    private static Tensor mask(Flow flow, Pass pass, Tensor like) {
+        return Positions.mask(Positions.MASK, flow, pass, like);
     }
 
     private Tensor output(Tensor y_BTD, Pass pass) {
@@ -149,25 +154,13 @@ public final class LatentAttention implements Branch {
                 -1);
         Tensor values_BHSV = both_BHSD.narrow(-1, shape.plainWidth, shape.valueWidth);
         Tensor queries_BHTD = Tensor.cat(List.of(plain_BHTN, turned_BHTR), -1);
-        Tensor mask = flow.get(Positions.MASK);
-        DocumentBorders documents = DocumentBorders.of(flow);
-        if (documents == null) {
-            return Attention.attend(
-                    queries_BHTD, keys_BHSD, values_BHSV, mask, shape.scale, shape.dropout, pass, owner);
-        }
-        return documents.join(1, (i, t) -> {
-            int start = documents.starts()[i];
-            return Attention.attend(
-                    queries_BHTD.narrow(2, start, t),
-                    keys_BHSD.narrow(2, start, t),
-                    values_BHSV.narrow(2, start, t),
-                    mask.narrow(-2, 0, mask.size(-2) == 1 ? 1 : t).narrow(-1, 0, t),
-                    new Attention.Scores(shape.scale, 0),
-                    shape.dropout,
-                    pass,
-                    owner,
-                    "/document_" + i);
-        });
+        return MaskedAttention.attend(
+                queries_BHTD,
+                keys_BHSD,
+                values_BHSV,
+                new MaskedAttention.Site(owner, Positions.MASK, new Attention.Scores(shape.scale, 0), shape.dropout),
+                flow,
+                pass);
     }
 
     /** Attention over the latents themselves, each head's key and value matrices moved to its query and its result. */

@@ -1,6 +1,9 @@
 package quern.nn;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.OptionalInt;
+import java.util.stream.LongStream;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Tensor;
@@ -13,8 +16,9 @@ import quern.tensor.Tensor;
  * @param reach how far apart query and key may be at most; {@code 0} sees only itself
  * @param alibi biases by distance; {@code null} for none
  * @param prefix whether the tokens of a row's prefix see each other whole, later ones too
+ * @param sparse which of these keys a query sees; {@code null} for all
  */
-public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix) {
+public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix, SparsePattern sparse) {
     /**
      * Attention with linear biases (Press et al. 2022, arXiv:2108.12409): factor · slope · position of the key, a slope a
      * head.
@@ -55,6 +59,11 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
                     : biases.to(DType.FP32).mul(factor).to(dtype);
         }
 
+        /** What a distance of 1 adds where biases are by distance, fp32 [H, 1, 1]. */
+        Tensor slopesByDistance() {
+            return Tensor.of(slopes, slopes.length, 1, 1).mul(-factor);
+        }
+
         /** -slope · distance [1, H, T, S] for {@code t} queries, the last of {@code s} positions. */
         Tensor byDistance(long t, long s, DType dtype, Device device) {
             Tensor keys_S = Tensor.arange(s, DType.FP32, device);
@@ -69,7 +78,7 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
 
     /** Every key up to the query itself. */
     public static Mask causal() {
-        return new Mask(false, OptionalInt.empty(), null, false);
+        return new Mask(false, OptionalInt.empty(), null, false, null);
     }
 
     /** The {@code window} newest keys, the query's own among them. */
@@ -77,17 +86,17 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
         if (window < 1) {
             throw new IllegalArgumentException("a window of " + window + " keys; at least 1 is needed");
         }
-        return new Mask(false, OptionalInt.of(window - 1), null, false);
+        return new Mask(false, OptionalInt.of(window - 1), null, false, null);
     }
 
     /** Every key. */
     public static Mask bidirectional() {
-        return new Mask(true, OptionalInt.empty(), null, false);
+        return new Mask(true, OptionalInt.empty(), null, false, null);
     }
 
     /** Keys at most {@code reach} positions before or after the query. */
     public static Mask bidirectional(int reach) {
-        return new Mask(true, OptionalInt.of(reach), null, false);
+        return new Mask(true, OptionalInt.of(reach), null, false, null);
     }
 
     /**
@@ -96,7 +105,7 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
      * prefix; without it there is none.
      */
     public static Mask causalBehindPrefix() {
-        return new Mask(false, OptionalInt.empty(), null, true);
+        return new Mask(false, OptionalInt.empty(), null, true, null);
     }
 
     /**
@@ -104,7 +113,32 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
      * distance on both sides, which is the same but for a number that softmax takes away.
      */
     public Mask with(Alibi biases) {
-        return new Mask(ahead, reach, biases, prefix);
+        return new Mask(ahead, reach, biases, prefix, sparse);
+    }
+
+    /** Of the keys up to the query, those of a sparse pattern. */
+    public static Mask causal(SparsePattern sparse) {
+        return new Mask(false, OptionalInt.empty(), null, false, sparse);
+    }
+
+    /** The keys of a sparse pattern on both sides. */
+    public static Mask bidirectional(SparsePattern sparse) {
+        return new Mask(true, OptionalInt.empty(), null, false, sparse);
+    }
+
+    /** Whether it hides exactly the later keys, where no row has a prefix. */
+    boolean isCausal() {
+        return !ahead && reach.isEmpty() && alibi == null && sparse == null;
+    }
+
+    /** Whether biases are by the distance of key and query, not by the key alone. */
+    boolean isBiasedByDistance() {
+        return alibi != null && (ahead || prefix);
+    }
+
+    /** Whether what a query sees depends on distances alone, not on where the sequence starts. */
+    private boolean isByDistance() {
+        return sparse == null || sparse instanceof SparsePattern.Strided;
     }
 
     /** How many of {@code past} cached keys a query may still see: what a layer's cache must hold. */
@@ -130,6 +164,9 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
      * @param prefixes_B int64 [B], real tokens of each row's prefix; {@code null} for none
      */
     Tensor of(long t, long past, Tensor padding_BS, Tensor prefixes_B, DType dtype, Device device) {
+        if (sparse != null) {
+            return withBiases(sparse(t, past, padding_BS, dtype, device), t, past, padding_BS, dtype, device);
+        }
         long kept = kept(past);
         Tensor mask = Tensor.full(ahead ? 0 : Double.NEGATIVE_INFINITY, dtype, device, t, kept + t);
         if (!ahead) {
@@ -148,10 +185,15 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
         if (padding_BS != null) {
             mask = Attention.paddedMask(padding_BS.narrow(1, past - kept, kept + t), mask);
         }
+        return withBiases(mask, t, past, padding_BS, dtype, device);
+    }
+
+    private Tensor withBiases(Tensor mask, long t, long past, Tensor padding_BS, DType dtype, Device device) {
         if (alibi == null) {
             return mask;
         }
-        if (ahead || prefix) {
+        long kept = kept(past);
+        if (isBiasedByDistance()) {
             return mask.add(alibi.byDistance(t, kept + t, dtype, device));
         }
         Tensor positions = padding_BS == null
@@ -176,5 +218,47 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
                 : padding_BS.argmax(-1).unsqueeze(-1).add(prefixes_B1);
         Tensor inside_B11S = columns_1S.sub(last_B1).lt(0).unsqueeze(1).unsqueeze(1);
         return mask_TS.unsqueeze(0).unsqueeze(0).maskedFill(inside_B11S, 0);
+    }
+
+    /** Where the pattern depends on positions and rows start at different places, each row has its own mask. */
+    private Tensor sparse(long t, long past, Tensor padding_BS, DType dtype, Device device) {
+        long[] starts = padding_BS == null || isByDistance() ? new long[] {0} : starts(padding_BS);
+        List<Tensor> masks = new ArrayList<>();
+        for (long start : LongStream.of(starts).distinct().toArray()) {
+            masks.add(sparse(t, past, start).to(dtype).to(device));
+        }
+        if (masks.size() == 1) {
+            return padding_BS == null ? masks.get(0) : Attention.paddedMask(padding_BS, masks.get(0));
+        }
+        List<Long> order = LongStream.of(starts).distinct().boxed().toList();
+        List<Tensor> rows = new ArrayList<>();
+        for (int b = 0; b < starts.length; b++) {
+            rows.add(Attention.paddedMask(padding_BS.narrow(0, b, 1), masks.get(order.indexOf(starts[b]))));
+        }
+        return Tensor.cat(rows, 0);
+    }
+
+    private Tensor sparse(long t, long past, long start) {
+        float[] rows = new float[Math.toIntExact(t * (past + t))];
+        int at = 0;
+        for (long q = past; q < past + t; q++) {
+            for (long k = 0; k < past + t; k++) {
+                rows[at++] = (ahead || k <= q) && sparse.sees(q - start, k - start) ? 0 : Float.NEGATIVE_INFINITY;
+            }
+        }
+        return Tensor.of(rows, t, past + t);
+    }
+
+    /** The first real token of each row. */
+    private static long[] starts(Tensor padding_BS) {
+        int width = Math.toIntExact(padding_BS.size(1));
+        long[] real = padding_BS.toLongs();
+        long[] starts = new long[real.length / width];
+        for (int b = 0; b < starts.length; b++) {
+            while (starts[b] < width - 1 && real[b * width + (int) starts[b]] == 0) {
+                starts[b]++;
+            }
+        }
+        return starts;
     }
 }

@@ -23,6 +23,7 @@ public final class Network implements AutoCloseable {
     private final List<Segment> visits;
     private final List<SegmentHook> hooks;
     private boolean mixed;
+    private AttentionImplementation attention = AttentionImplementation.AUTO;
 
     /** A network that visits these segments in this order. */
     public Network(List<Segment> visits) {
@@ -55,6 +56,7 @@ public final class Network implements AutoCloseable {
     public Network part(int from, int to) {
         Network part = new Network(visits.subList(from, to), hooks);
         part.mixed = mixed;
+        part.attention = attention;
         return part;
     }
 
@@ -111,6 +113,27 @@ public final class Network implements AutoCloseable {
     /** Takes a hook away. */
     public void removeHook(SegmentHook hook) {
         hooks.remove(hook);
+    }
+
+    /**
+     * How attention is computed from now on; {@link AttentionImplementation#AUTO} at first.
+     *
+     * @throws IllegalArgumentException where blocks are asked for and a segment's attention can't take them
+     */
+    public Network setAttention(AttentionImplementation implementation) {
+        if (implementation == AttentionImplementation.FLASH) {
+            segments().stream().filter(s -> !s.takesBlocks()).findFirst().ifPresent(s -> {
+                throw new IllegalArgumentException(
+                        "segment '%s' has attention that needs all its scores at once".formatted(s.name()));
+            });
+        }
+        attention = implementation;
+        return this;
+    }
+
+    /** How attention is computed. */
+    public AttentionImplementation attention() {
+        return attention;
     }
 
     List<SegmentHook> hooks() {
@@ -190,6 +213,7 @@ public final class Network implements AutoCloseable {
     public Flow infer(Flow inputs, Pass pass) {
         Map<String, Tensor> alive = new LinkedHashMap<>();
         Flow result = new Flow();
+        pass.setAttention(attention);
         try (Autograd.Mode mode = Autograd.noGrad()) {
             for (String name : inputs.names()) {
                 alive.put(name, inputs.get(name));
@@ -237,7 +261,8 @@ public final class Network implements AutoCloseable {
 
     /**
      * Runs all visits as one graph in the caller's scope, with {@code substitutes} standing in for parameters of those
-     * names: for gradients of gradients and for functional updates. Uses every segment's plain form. Refused while a
+     * names: for gradients of gradients and for functional updates. Uses every segment's plain form and all scores of attention
+     * at once. Refused while a
      * hook recomputes segments, since a graph that is thrown away cannot be differentiated twice.
      */
     public Flow wholeGraph(Map<String, Tensor> substitutes, Flow inputs, Pass pass) {
@@ -261,6 +286,7 @@ public final class Network implements AutoCloseable {
             }
         }
         pass.substitute(substitutes);
+        pass.setAttention(AttentionImplementation.EAGER);
         try {
             for (int i = 0; i < visits.size(); i++) {
                 Segment s = visits.get(i);

@@ -1,8 +1,10 @@
 package quern.nn;
 
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
+import quern.tensor.Autograd;
 import quern.tensor.Parameter;
 import quern.tensor.RandomStream;
 import quern.tensor.RandomStreams;
@@ -23,6 +25,9 @@ public final class Pass {
     private double lossScale = 1;
     private Map<String, Double> reports;
     private int visit;
+    private AttentionImplementation attention = AttentionImplementation.AUTO;
+    private final Map<String, CallMask> masks = new HashMap<>();
+    private List<GraphCut> cuts;
 
     private Pass(boolean training, long seed) {
         this.training = training;
@@ -177,5 +182,61 @@ public final class Pass {
 
     void substitute(Map<String, Tensor> substitutes) {
         this.substitutes = substitutes;
+    }
+
+    /** How the network of this call computes attention. */
+    AttentionImplementation attention() {
+        return attention;
+    }
+
+    void setAttention(AttentionImplementation implementation) {
+        this.attention = implementation;
+    }
+
+    /** What the mask called {@code name} is in this call; {@code null} where only its tensor is known. */
+    CallMask mask(String name) {
+        return masks.get(name);
+    }
+
+    void putMask(String name, CallMask mask) {
+        masks.put(name, mask);
+    }
+
+    /** A seed for {@code name} in the present visit; asking again gives it again. */
+    long seed(String name) {
+        return streams.seed(name, visit);
+    }
+
+    /**
+     * From now on a visit's graph is recorded, which hand-written operators may cut in pieces.
+     *
+     * @param cuts gets the cuts, in order; {@code null} when nothing may be cut any more
+     */
+    void cutInto(List<GraphCut> cuts) {
+        this.cuts = cuts;
+    }
+
+    /** Whether {@link #apply} can be called: always, but in one graph of a whole network. */
+    boolean takesOperators() {
+        return cuts != null || !Autograd.isEnabled();
+    }
+
+    /** The result of a hand-written operator, whose backward the tape of this call will run where some input wants it. */
+    Tensor apply(HandWrittenOperator operator, List<Tensor> inputs) {
+        boolean recorded = Autograd.isEnabled() && inputs.stream().anyMatch(Tensor::requiresGrad);
+        if (recorded && cuts == null) {
+            throw new IllegalStateException("a graph of a whole network can't be cut");
+        }
+        HandWrittenOperator.Computed computed;
+        try (Autograd.Mode mode = Autograd.noGrad()) {
+            computed = operator.forward(inputs);
+        }
+        if (!recorded) {
+            computed.close();
+            return computed.result();
+        }
+        GraphCut cut = new GraphCut(inputs, computed);
+        cuts.add(cut);
+        return cut.leaf();
     }
 }

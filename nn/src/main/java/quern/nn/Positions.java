@@ -187,19 +187,40 @@ public final class Positions extends Segment {
                 throw new IllegalArgumentException(
                         "documents one behind another have no padding, no prefixes and no cache");
             }
-            ofDocuments(documents, ids_BT, flow);
+            ofDocuments(documents, ids_BT, flow, pass);
             return;
         }
         Tensor positions = ids.of(ids_BT, padding_BS, past);
         flow.put("position_ids", positions);
-        masks.forEach((name, mask) -> flow.put(
-                name, biased(mask.of(t, past, padding_BS, mask.prefix() ? prefixes_B : null, dtype, device), flow)));
+        masks.forEach((name, mask) ->
+                putMask(name, new CallMask(mask, t, past, padding_BS, mask.prefix() ? prefixes_B : null), flow, pass));
         rotaries.forEach((name, rotary) -> {
             Tensor frequencies = rotary.inverseFrequencies(past + t).to(device);
             Rotary.CosSin angles = Rotary.angles(positions, frequencies, rotary.attentionScaling());
             flow.put(name + "_cos", overHeads(angles.cos()));
             flow.put(name + "_sin", overHeads(angles.sin()));
         });
+    }
+
+    /**
+     * The additive mask that the flow has under {@code name}. Where attention goes in blocks, which ask the pass what a mask
+     * is, the flow has a tensor of no elements; then the mask is made here.
+     *
+     * @param like has the mask's dtype and device
+     */
+    public static Tensor mask(String name, Flow flow, Pass pass, Tensor like) {
+        Tensor written = flow.get(name);
+        return written.numel() > 0 || pass.mask(name) == null
+                ? written
+                : pass.mask(name).tensor(like.dtype(), like.device());
+    }
+
+    private void putMask(String name, CallMask mask, Flow flow, Pass pass) {
+        if (source.biased) {
+            flow.put(name, biased(mask.tensor(dtype, flow.get(source.tokens).device()), flow));
+        } else {
+            mask.write(name, dtype, flow.get(source.tokens).device(), flow, pass);
+        }
     }
 
     /** With the biases for the keys that the mask is for, the newest ones. */
@@ -212,13 +233,13 @@ public final class Positions extends Segment {
         return mask.add(bias_1HTS.narrow(-1, bias_1HTS.size(-1) - keys, keys));
     }
 
-    private void ofDocuments(DocumentBorders documents, Tensor ids_1N, Flow flow) {
+    private void ofDocuments(DocumentBorders documents, Tensor ids_1N, Flow flow, Pass pass) {
         Device device = ids_1N.device();
         int longest = documents.longest();
         Tensor positions =
                 documents.join(-1, (i, t) -> ids.of(ids_1N.narrow(1, documents.starts()[i], t), null, 0));
         flow.put("position_ids", positions);
-        masks.forEach((name, mask) -> flow.put(name, biased(mask.of(longest, 0, null, dtype, device), flow)));
+        masks.forEach((name, mask) -> putMask(name, new CallMask(mask, longest, 0, null, null), flow, pass));
         rotaries.forEach((name, rotary) -> {
             // Where frequencies follow the length, each document has its own.
             boolean alike = rotary.keepsKeys(1, longest);

@@ -105,6 +105,12 @@ public final class RecurrentAttention implements Branch {
         this.compression = compression;
     }
 
+    /** Scores have parts by distance that are learnt, all at once. */
+    @Override
+    public boolean takesBlocks() {
+        return false;
+    }
+
     @Override
     public String label() {
         return "attention";

@@ -56,6 +56,11 @@ public abstract class Segment {
         return Set.of();
     }
 
+    /** Whether its attention, where it has one, can go in blocks ({@link AttentionImplementation#FLASH}). */
+    public boolean takesBlocks() {
+        return true;
+    }
+
     /**
      * Computes what it writes from what it reads with operators that autograd records; never writes in place on what it
      * reads. This plain form always exists and is the oracle of any hand-written one.

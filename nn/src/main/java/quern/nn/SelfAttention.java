@@ -33,7 +33,6 @@ public final class SelfAttention implements Branch {
         boolean groupedInput;
         Parameter sinks;
         RelativeVectors relative;
-        boolean plainOperators;
 
         Options() {}
 
@@ -50,7 +49,6 @@ public final class SelfAttention implements Branch {
             groupedInput = o.groupedInput;
             sinks = o.sinks;
             relative = o.relative;
-            plainOperators = o.plainOperators;
         }
     }
 
@@ -160,14 +158,8 @@ public final class SelfAttention implements Branch {
         return with(o -> o.relative = vectors);
     }
 
-    /** Computes the pattern by plain operators always: no hand-written block, no fused kernel. */
-    public SelfAttention withPlainOperators() {
-        return with(o -> o.plainOperators = true);
-    }
-
     private Attention.Scores scores() {
-        return new Attention.Scores(
-                shape.scale, options.softCap, options.sinks, options.relative, options.plainOperators);
+        return new Attention.Scores(shape.scale, options.softCap, options.sinks, options.relative);
     }
 
     /**
@@ -262,38 +254,19 @@ public final class SelfAttention implements Branch {
             k_BKTD = all.keys();
             v_BKTD = all.values();
         }
-        DocumentBorders documents = DocumentBorders.of(flow);
-        Tensor y_BTD = documents == null
-                ? Attention.attend(
-                        q_BHTD,
-                        k_BKTD,
-                        v_BKTD,
-                        flow.get(options.mask),
-                        scores(),
-                        shape.attentionDropout,
-                        pass,
-                        owner,
-                        "")
-                : withinDocuments(documents, q_BHTD, k_BKTD, v_BKTD, flow.get(options.mask), pass);
+        Tensor y_BTD = MaskedAttention.attend(
+                q_BHTD,
+                k_BKTD,
+                v_BKTD,
+                new MaskedAttention.Site(owner, options.mask, scores(), shape.attentionDropout),
+                flow,
+                pass);
         return output.forward(pass.at(owner, "head_outputs", y_BTD), pass);
     }
 
-    /** Attention of every document over itself; the mask is for one as long as the longest, so a shorter one has its corner. */
-    private Tensor withinDocuments(
-            DocumentBorders documents, Tensor q_1HND, Tensor k_1KND, Tensor v_1KND, Tensor mask, Pass pass) {
-        return documents.join(1, (i, t) -> {
-            int start = documents.starts()[i];
-            return Attention.attend(
-                    q_1HND.narrow(2, start, t),
-                    k_1KND.narrow(2, start, t),
-                    v_1KND.narrow(2, start, t),
-                    mask.narrow(-2, 0, mask.size(-2) == 1 ? 1 : t).narrow(-1, 0, t),
-                    scores(),
-                    shape.attentionDropout,
-                    pass,
-                    owner,
-                    "/document_" + i);
-        });
+    @Override
+    public boolean takesBlocks() {
+        return options.relative == null;
     }
 
     /** Queries [B, T, H·D], keys and values [B, T, KV·D] as the slots give them. */

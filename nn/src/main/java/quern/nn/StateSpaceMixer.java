@@ -209,6 +209,11 @@ public final class StateSpaceMixer implements Branch {
     }
 
     @Override
+    public List<Parameter> closing() {
+        return w.output.parameters();
+    }
+
+    @Override
     public List<Parameter> parameters() {
         return Stream.of(
                         w.input.parameters().stream(),

@@ -76,11 +76,13 @@ public final class Tape implements AutoCloseable {
         /** The graph's own outputs; null when the visit is recomputed or hand-written. */
         Map<String, Tensor> outputs;
 
-        HandWritten.Backward handWritten;
-        /** Cotangents kept between the two halves of a split backward. */
-        List<Tensor> weightHalfOutputs;
+        /** Where the graph is cut, in order. */
+        final List<GraphCut> cuts = new ArrayList<>();
 
-        List<Tensor> weightHalfCotangents;
+        HandWritten.Backward handWritten;
+        /** Kept between the two halves of a split backward. */
+        final List<Seeds> weightHalf = new ArrayList<>();
+
         boolean byHand;
         boolean reached;
 
@@ -98,12 +100,35 @@ public final class Tape implements AutoCloseable {
                 handWritten.close();
                 handWritten = null;
             }
-            if (weightHalfCotangents != null) {
-                weightHalfCotangents.forEach(Tensor::close);
-                weightHalfCotangents = null;
+            cuts.forEach(GraphCut::close);
+            cuts.clear();
+            weightHalf.forEach(seeds -> seeds.cotangents.forEach(Tensor::close));
+            weightHalf.clear();
+        }
+
+        /** The cotangents of what a cut's operator read, given that of its result; none when nothing depends on it. */
+        Seeds ofCut(GraphCut cut) {
+            try (Scope scope = Scope.open();
+                    Autograd.Mode mode = Autograd.noGrad()) {
+                Tensor g = cut.leaf().grad();
+                Seeds seeds = new Seeds(new ArrayList<>(), new ArrayList<>());
+                if (g.isDefined()) {
+                    cut.leaf().setGrad(null);
+                    List<Tensor> gradients = cut.backward(g);
+                    for (int i = 0; i < gradients.size(); i++) {
+                        if (gradients.get(i) != null && cut.inputs().get(i).requiresGrad()) {
+                            seeds.outputs.add(cut.inputs().get(i));
+                            seeds.cotangents.add(gradients.get(i).keep());
+                        }
+                    }
+                }
+                return seeds;
             }
         }
     }
+
+    /** Where a walk backward through a piece of a visit's graph starts, and with what. */
+    private record Seeds(List<Tensor> outputs, List<Tensor> cotangents) {}
 
     /** Where a value went wrong: what a segment wrote under which name. */
     public record NonFinite(String segment, String tensor) {
@@ -133,6 +158,7 @@ public final class Tape implements AutoCloseable {
         this.network = network;
         this.pass = pass;
         this.hooks = List.copyOf(network.hooks());
+        pass.setAttention(network.attention());
         boolean complete = false;
         try {
             try (Scope scope = Scope.open()) {
@@ -192,9 +218,7 @@ public final class Tape implements AutoCloseable {
                     s.forward(flow, pass);
                 }
             } else {
-                try (Autograd.Mode mode = Autograd.enableGrad()) {
-                    s.forward(flow, pass);
-                }
+                record(v, flow);
                 v.outputs = new LinkedHashMap<>();
             }
             for (String name : s.writes()) {
@@ -214,6 +238,15 @@ public final class Tape implements AutoCloseable {
         }
         for (int h = hooks.size() - 1; h >= 0; h--) {
             hooks.get(h).afterForward(visit);
+        }
+    }
+
+    private void record(Visited v, Flow flow) {
+        pass.cutInto(v.cuts);
+        try (Autograd.Mode mode = Autograd.enableGrad()) {
+            v.segment.forward(flow, pass);
+        } finally {
+            pass.cutInto(null);
         }
     }
 
@@ -350,40 +383,71 @@ public final class Tape implements AutoCloseable {
                 v.reached = false;
                 return;
             }
-            List<Boundary> wanted = v.read.values().stream()
-                    .filter(b -> b.differentiable)
-                    .distinct()
-                    .toList();
-            if (!split) {
-                accumulate(v, wanted, outputs, cotangents);
-                return;
+            List<Tensor> leaves = new ArrayList<>();
+            v.read.values().stream().filter(b -> b.differentiable).distinct().forEach(b -> leaves.add(b.leaf));
+            v.cuts.forEach(cut -> leaves.add(cut.leaf()));
+            if (split) {
+                splitInput(v, leaves, new Seeds(outputs, cotangents));
+            } else {
+                accumulate(v, leaves, new Seeds(outputs, cotangents));
             }
-            if (!wanted.isEmpty()) {
-                List<Tensor> gs =
-                        Autograd.grad(outputs, wanted.stream().map(b -> b.leaf).toList(), cotangents, true, false);
-                for (int i = 0; i < gs.size(); i++) {
-                    if (gs.get(i).isDefined()) {
-                        wanted.get(i).add(gs.get(i));
-                    }
+        }
+    }
+
+    private static void splitInput(Visited v, List<Tensor> leaves, Seeds last) {
+        v.weightHalf.add(new Seeds(
+                last.outputs, last.cotangents.stream().map(Tensor::keep).toList()));
+        walkInput(last, leaves);
+        for (int i = v.cuts.size() - 1; i >= 0; i--) {
+            Seeds seeds = v.ofCut(v.cuts.get(i));
+            v.weightHalf.add(seeds);
+            walkInput(seeds, leaves);
+        }
+    }
+
+    private static void walkInput(Seeds seeds, List<Tensor> leaves) {
+        if (leaves.isEmpty() || seeds.outputs.isEmpty()) {
+            return;
+        }
+        List<Tensor> gs = Autograd.grad(seeds.outputs, leaves, seeds.cotangents, true, false);
+        try (Autograd.Mode mode = Autograd.noGrad()) {
+            for (int i = 0; i < gs.size(); i++) {
+                Tensor g = leaves.get(i).grad();
+                if (gs.get(i).isDefined()) {
+                    leaves.get(i)
+                            .setGrad(
+                                    g.isDefined() ? g.add(gs.get(i)) : gs.get(i).copy());
                 }
             }
-            v.weightHalfOutputs = outputs;
-            v.weightHalfCotangents = cotangents.stream().map(Tensor::keep).toList();
+        }
+    }
+
+    /** One walk through an uncut graph, else one through each piece, from the last to the first. */
+    private static void accumulate(Visited v, List<Tensor> leaves, Seeds last) {
+        walk(v, leaves, last, !v.cuts.isEmpty());
+        for (int i = v.cuts.size() - 1; i >= 0; i--) {
+            Seeds seeds = v.ofCut(v.cuts.get(i));
+            if (!seeds.outputs.isEmpty()) {
+                walk(v, leaves, seeds, i > 0);
+                seeds.cotangents.forEach(Tensor::close);
+            }
         }
     }
 
     /**
      * Autograd's own accumulation, made safe. A first gradient may be a view of a cotangent or of another gradient, and
-     * a second one is added in place: so cotangents of boundaries are summed here, and a parameter's first gradient is
+     * a second one is added in place: so cotangents of leaves are summed here, and a parameter's first gradient is
      * copied when it is not alone on its storage.
+     *
+     * @param retain whether another walk follows, which may pass the same operators
      */
-    private static void accumulate(Visited v, List<Boundary> read, List<Tensor> outputs, List<Tensor> cotangents) {
-        Map<Boundary, Tensor> earlier = new HashMap<>();
-        for (Boundary b : read) {
-            Tensor g = b.cotangent();
-            if (g != null) {
-                earlier.put(b, g);
-                b.leaf.setGrad(null);
+    private static void walk(Visited v, List<Tensor> leaves, Seeds seeds, boolean retain) {
+        Map<Tensor, Tensor> earlier = new IdentityHashMap<>();
+        for (Tensor leaf : leaves) {
+            Tensor g = leaf.grad();
+            if (g.isDefined()) {
+                earlier.put(leaf, g);
+                leaf.setGrad(null);
             }
         }
         List<Parameter> fresh = new ArrayList<>();
@@ -392,11 +456,11 @@ public final class Tape implements AutoCloseable {
                 fresh.add(p);
             }
         }
-        Autograd.backward(outputs, cotangents);
+        Autograd.backward(seeds.outputs, seeds.cotangents, retain);
         try (Autograd.Mode mode = Autograd.noGrad()) {
-            earlier.forEach((b, g) -> {
-                Tensor more = b.cotangent();
-                b.leaf.setGrad(more == null ? g : g.add(more));
+            earlier.forEach((leaf, g) -> {
+                Tensor more = leaf.grad();
+                leaf.setGrad(more.isDefined() ? g.add(more) : g);
             });
             for (Parameter p : fresh) {
                 Tensor g = p.grad();
@@ -416,19 +480,19 @@ public final class Tape implements AutoCloseable {
                     Autograd.Mode mode = Autograd.noGrad()) {
                 v.handWritten.weight();
             }
-        } else if (v.weightHalfCotangents != null) {
+        } else if (!v.weightHalf.isEmpty()) {
             List<Parameter> trainable = v.segment.parameters().stream()
                     .filter(Parameter::isTrainable)
                     .distinct()
                     .toList();
             try (Scope scope = Scope.open()) {
-                if (!trainable.isEmpty()) {
+                List<Tensor> weights = trainable.stream().map(Parameter::value).toList();
+                for (Seeds seeds : v.weightHalf) {
+                    if (trainable.isEmpty() || seeds.outputs.isEmpty()) {
+                        continue;
+                    }
                     List<Tensor> gs = Autograd.grad(
-                            v.weightHalfOutputs,
-                            trainable.stream().map(Parameter::value).toList(),
-                            v.weightHalfCotangents,
-                            false,
-                            false);
+                            seeds.outputs, weights, seeds.cotangents, seeds != v.weightHalf.getLast(), false);
                     for (int i = 0; i < gs.size(); i++) {
                         if (gs.get(i).isDefined()) {
                             trainable.get(i).addGrad(gs.get(i));
@@ -476,9 +540,7 @@ public final class Tape implements AutoCloseable {
                 }
             } else {
                 v.outputs = new LinkedHashMap<>();
-                try (Autograd.Mode mode = Autograd.enableGrad()) {
-                    v.segment.forward(flow, pass);
-                }
+                record(v, flow);
                 for (String name : v.written.keySet()) {
                     Tensor out = flow.get(name);
                     if (out.requiresGrad()) {

@@ -86,6 +86,11 @@ public final class TransformerBlock extends Segment {
         return all;
     }
 
+    @Override
+    public boolean takesBlocks() {
+        return steps.stream().allMatch(s -> s.branches().stream().allMatch(Branch::takesBlocks));
+    }
+
     List<Residual> steps() {
         return steps;
     }

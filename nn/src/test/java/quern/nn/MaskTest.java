@@ -64,4 +64,54 @@ class MaskTest extends ScopedTest {
         float hidden = Float.NEGATIVE_INFINITY;
         assertArrayEquals(new float[] {hidden, hidden, hidden, 0, hidden}, fourth);
     }
+
+    /** Row 0 has two tokens of padding before a prefix of two, row 1 a prefix of four. */
+    @Test
+    void aPrefixSeesItselfWholeAndTheRestWhatIsBefore() {
+        long[] real = {0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+        int s = 7;
+        for (int past : new int[] {0, 5}) {
+            int t = s - past;
+            Tensor mask = Mask.causalBehindPrefix()
+                    .of(t, past, Tensor.of(real, 2, s), Tensor.of(new long[] {2, 4}, 2), DType.FP32, Device.CPU);
+            assertArrayEquals(new long[] {2, 1, t, s}, mask.shape());
+            for (int row = 0; row < 2; row++) {
+                int first = row == 0 ? 2 : 0;
+                int end = row == 0 ? 4 : 4;
+                for (int q = Math.max(past, first); q < s; q++) {
+                    float[] seen =
+                            mask.select(0, row).select(0, 0).select(0, q - past).toFloats();
+                    for (int k = 0; k < s; k++) {
+                        boolean sees = k >= first && (k <= q || k < end);
+                        assertEquals(sees ? 0 : Float.NEGATIVE_INFINITY, seen[k], "row " + row + ", " + q + " to " + k);
+                    }
+                }
+            }
+        }
+        Mask causal = Mask.causal();
+        assertArrayEquals(
+                causal.of(T, 3, null, DType.FP32, Device.CPU).toFloats(),
+                Mask.causalBehindPrefix()
+                        .of(T, 3, null, null, DType.FP32, Device.CPU)
+                        .toFloats());
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> Mask.causalBehindPrefix().of(T, 2, null, Tensor.of(new long[] {4}, 1), DType.FP32, Device.CPU));
+    }
+
+    @Test
+    void biasesShrinkWithDistanceOnBothSides() {
+        Mask mask = Mask.bidirectional().with(Mask.Alibi.of(4));
+        Tensor found = mask.of(T, 2, null, DType.FP32, Device.CPU);
+        assertArrayEquals(new long[] {1, 4, T, T + 2}, found.shape());
+        float[] biases = found.toFloats();
+        for (int h = 0; h < 4; h++) {
+            for (int q = 0; q < T; q++) {
+                for (int k = 0; k < T + 2; k++) {
+                    double bias = -Math.pow(2, -2 * (h + 1)) * Math.abs(q + 2 - k);
+                    assertEquals(bias, biases[(h * T + q) * (T + 2) + k], 1e-9, "head " + h + ", " + q + " to " + k);
+                }
+            }
+        }
+    }
 }

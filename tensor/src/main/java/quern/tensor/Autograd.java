@@ -45,11 +45,20 @@ public final class Autograd {
      * {@link Tensor#grad() grad} of every leaf. Frees the graph.
      */
     public static void backward(List<Tensor> outputs, List<Tensor> cotangents) {
+        backward(outputs, cotangents, false);
+    }
+
+    /** As above; with {@code retainGraph} the graph stays for another walk. */
+    public static void backward(List<Tensor> outputs, List<Tensor> cotangents, boolean retainGraph) {
         Native.call(
                 "backward",
                 () -> {
                     torch.backward(
-                            vector(outputs), vector(cotangents), new BoolOptional(false), false, new TensorVector());
+                            vector(outputs),
+                            vector(cotangents),
+                            new BoolOptional(retainGraph),
+                            false,
+                            new TensorVector());
                     return null;
                 },
                 outputs.toArray(Tensor[]::new));

@@ -444,6 +444,16 @@ public final class Tensor implements AutoCloseable {
         return Native.call("exp", () -> new Tensor(t.exp()), this);
     }
 
+    /** e^x, element by element, in place. */
+    public Tensor exp_() {
+        return inPlace("exp_", () -> t.exp_());
+    }
+
+    /** tanh x, element by element, in place. */
+    public Tensor tanh_() {
+        return inPlace("tanh_", () -> t.tanh_());
+    }
+
     /** ln x, element by element. */
     public Tensor log() {
         return Native.call("log", () -> new Tensor(t.log()), this);
@@ -702,6 +712,19 @@ public final class Tensor implements AutoCloseable {
     public Tensor baddbmm(Tensor a, Tensor b, double beta, double alpha) {
         return Native.call(
                 "baddbmm", () -> new Tensor(t.baddbmm(a.t, b.t, new Scalar(beta), new Scalar(alpha))), this, a, b);
+    }
+
+    /** {@code this = beta · this + alpha · a·b} in batches, in place; with beta 0 what was here is not read. */
+    public Tensor baddbmm_(Tensor a, Tensor b, double beta, double alpha) {
+        return Native.call(
+                "baddbmm_",
+                () -> {
+                    t.baddbmm_(a.t, b.t, new Scalar(beta), new Scalar(alpha));
+                    return this;
+                },
+                this,
+                a,
+                b);
     }
 
     /** Writes the matrix product {@code a·b} here; dtype and shape must already fit. */

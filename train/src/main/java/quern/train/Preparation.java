@@ -132,7 +132,10 @@ public final class Preparation {
         }
         RecipeTokenizer chosen = before.map(b -> RecipeTokenizer.existing(b.tokenizer(), recipe.model()))
                 .orElseGet(() -> RecipeTokenizer.of(block, recipe, data, objective, startFolder, runTokenizer, notes));
-        this.tokenizer = chosen.tokenizer();
+        // A run that is resumed goes on with the template it began with, which lies in its checkpoint.
+        this.tokenizer = runTokenizer.isPresent()
+                ? chosen.tokenizer()
+                : data.chatTemplate().map(chosen.tokenizer()::withChatTemplate).orElse(chosen.tokenizer());
         this.spec = before.map(b -> b.spec.with(modelSettings()))
                 .or(() -> startFolder.map(folder -> chosen.extend(ModelSpec.read(folder, modelSettings()))))
                 .orElseGet(() -> ModelSpec.fromRecipe(
@@ -152,7 +155,8 @@ public final class Preparation {
                     startFolder.map(Path::toString).orElse("the model"),
                     spec.architecture().name());
         }
-        checkGrowth();
+        startFolder.ifPresent(folder ->
+                checkGrowth(before.map(Preparation::spec).orElseGet(() -> chosen.extend(ModelSpec.read(folder)))));
         if (spec.config().vocabSize() < tokenizer.vocabularySize()) {
             throw QuernException.badInput(
                     "%s: the model knows %d tokens, but the tokenizer has %d; use the model's own tokenizer",
@@ -182,7 +186,7 @@ public final class Preparation {
         this.store = TokenStore.joined(stores);
         if (store.train().hasPrompts() && !objective.readsInstructions()) {
             throw QuernException.badInput(
-                    "%s: objective %s learns from texts, but %s holds instruction rows; use objective: causal_lm with a decoder",
+                    "%s: objective %s learns from texts, but %s holds instruction rows or conversations; use objective: causal_lm with a decoder",
                     recipe.objective().position("type"), objective.id(), String.join(", ", data.path()));
         }
         boolean wholeDocuments =
@@ -247,11 +251,8 @@ public final class Preparation {
         return new Preparation(recipe, notes, Optional.of(checkpoint), Optional.empty());
     }
 
-    private void checkGrowth() {
-        if (startFolder.isEmpty()) {
-            return;
-        }
-        ModelSpec small = before.map(Preparation::spec).orElseGet(() -> ModelSpec.read(startFolder.get()));
+    /** @param small the model to begin from, with the tokens that are added to its vocabulary */
+    private void checkGrowth(ModelSpec small) {
         if (recipe.grow().isPresent()) {
             ModelGrowth.check(small, spec, recipe.grow().get().method(), block.position("grow"));
             return;
@@ -447,8 +448,8 @@ public final class Preparation {
 
     /** What a person should know about how the data was arranged, such as rows cut short; a line each. */
     public List<String> notices() {
-        List<String> all =
-                new ArrayList<>(ordering.map(o -> o.notices(maxSteps)).orElseGet(batches::notices));
+        List<String> all = new ArrayList<>(store.report().rejections());
+        all.addAll(ordering.map(o -> o.notices(maxSteps)).orElseGet(batches::notices));
         evaluationBatches.ifPresent(held -> held.notices().forEach(notice -> all.add("validation: " + notice)));
         return List.copyOf(all);
     }

@@ -219,6 +219,7 @@ public record TrainingPlan(
         WORDS.put("embedding", List.of("embed", "wte", "wpe", "shared"));
         WORDS.put("projection", List.of("proj"));
         WORDS.put("halting", List.of("halting"));
+        WORDS.put("latents", List.of("latents", "output_queries"));
     }
 
     /** The part of the model that a parameter belongs to; {@code other} where its name says none. */

@@ -206,6 +206,8 @@ public final class TrainingRun implements AutoCloseable {
             LanguageModel model = checkpoint
                     .map(c -> LanguageModel.load(c, preparation.dtype(), preparation.device()))
                     .orElseGet(preparation::model);
+            // A checkpoint does not say how attention is computed; the recipe does.
+            model.network().setAttention(preparation.spec().attention());
             TrainingRun run = new TrainingRun(folder, preparation, model, checkpoint);
             done = true;
             return run;

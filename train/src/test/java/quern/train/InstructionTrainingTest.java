@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -15,7 +17,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import quern.data.Batch;
+import quern.data.ChatMessages;
 import quern.data.TokenStream;
+import quern.data.Tokenizer;
 import quern.models.LanguageModel;
 import quern.nn.Pass;
 import quern.nn.Regularization;
@@ -214,5 +218,52 @@ class InstructionTrainingTest {
         assertTrue(
                 message.matches(".*rows\\.jsonl:\\d+: \\d+ tokens, more than max_length 100 has room for; .*"),
                 message);
+    }
+
+    /** The template that the recipe names lies beside the model, and a resumed run goes on with it. */
+    @Test
+    void conversationsAreLearnedAndTheirTemplateIsSaved() throws IOException {
+        StringBuilder rows = new StringBuilder();
+        for (String line : TinyRuns.text(6, 30).split("\n")) {
+            rows.append(
+                    "{\"conversations\": [{\"from\": \"human\", \"value\": \"Go on.\"}, {\"from\": \"gpt\", \"value\": \"%s\"}]}\n"
+                            .formatted(line));
+        }
+        Path template = Files.writeString(
+                folder.resolve("own.jinja"),
+                "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{{ eos_token }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}");
+        Block chat = RecipeFile.load(
+                "tiny.yaml",
+                TinyRuns.instructions(folder),
+                List.of("data.chat_template=" + template, "max_steps=4", "save_steps=2", "eval_steps=2"));
+        Files.writeString(folder.resolve("rows.jsonl"), rows);
+        Preparation p = Preparation.of(chat, note -> {});
+        TokenStream train = p.store().train();
+        long learned = 0;
+        for (long d = 0; d < train.documents(); d++) {
+            long[] ranges = train.learned(d);
+            assertEquals(2, ranges.length);
+            assertEquals(train.documentStart(d + 1), ranges[1]);
+            learned += ranges[1] - ranges[0];
+        }
+        long counted = 0;
+        for (long b = 0; b < p.batches().batchesPerEpoch(); b++) {
+            counted += p.batches().batch(b).countedTokens();
+        }
+        assertEquals(learned, counted);
+        Path run = TinyRuns.train(chat).folder();
+        for (Path saved : List.of(run, run.resolve("checkpoint-2"))) {
+            assertEquals(
+                    Files.readString(template),
+                    Files.readString(saved.resolve("chat_template.jinja")),
+                    saved.toString());
+        }
+        Files.delete(template);
+        assertEquals(
+                "<user>a",
+                Tokenizer.load(run)
+                        .chatTemplate()
+                        .orElseThrow()
+                        .render(ChatMessages.of(List.of(ChatMessages.message("user", "a"))), true));
     }
 }

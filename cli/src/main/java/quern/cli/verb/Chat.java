@@ -6,7 +6,6 @@ import java.io.InputStreamReader;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,6 +26,7 @@ import picocli.CommandLine.Spec;
 import quern.cli.Terminal;
 import quern.cli.Verb;
 import quern.cli.internal.Posix;
+import quern.data.ChatTemplate;
 import quern.models.GenerationConfig;
 import quern.recipe.Block;
 import quern.recipe.ExitCode;
@@ -40,14 +40,13 @@ import quern.train.TextGenerator;
         description = {
             "Talk with a model.",
             "On a terminal: arrow keys edit and recall lines, Ctrl-C stops a reply, Ctrl-D leaves, /clear begins anew.",
-            "Otherwise every line of standard input is a message. A message goes to the model as 'User: MESSAGE', a line",
-            "break and 'Assistant:'; the reply ends before the next 'User:'. The oldest turns are forgotten when the",
-            "model's context is full."
+            "Otherwise every line of standard input is a message. Messages go to the model by the folder's chat template;",
+            "without one as 'User: MESSAGE', a line break and 'Assistant:', and the reply ends before the next 'User:'.",
+            "The oldest turns are forgotten when the model's context is full."
         })
 public final class Chat implements Verb {
     private static final String PROMPT = "> ";
     private static final String CLEAR = "/clear";
-    private static final String TEMPLATE = "chat_template.jinja";
     private static final int REPLY_TOKENS = 200;
 
     @Parameters(index = "0", paramLabel = "FOLDER", description = ModelArguments.FOLDER)
@@ -69,20 +68,15 @@ public final class Chat implements Verb {
     public ExitCode run() {
         Terminal notes = Terminal.stderr();
         try (ModelArguments.Opened opened = arguments.open(folder, notes.out())) {
-            if (Files.exists(opened.folder().path().resolve(TEMPLATE))) {
-                notes.out()
-                        .println(
-                                "%s: this version can't apply it; messages go in the plain format of 'quern chat --help'"
-                                        .formatted(opened.folder().path().resolve(TEMPLATE)));
-            }
-            GenerationConfig config = config(opened);
+            Optional<ChatTemplate> template = opened.tokenizer().chatTemplate();
+            GenerationConfig config = config(opened, template);
             if (config.doSample()) {
                 notes.out().println("seed " + config.seed());
             }
             TextGenerator generator = new TextGenerator(opened.model(), opened.tokenizer(), config);
             int context = opened.model().config().contextLength();
-            Conversation conversation =
-                    new Conversation(generator, config.seed(), context - Math.min(config.maxNewTokens(), context / 2));
+            Conversation conversation = new Conversation(
+                    generator, template, config.seed(), context - Math.min(config.maxNewTokens(), context / 2));
             if (Terminal.stdout().interactive() && Posix.isTerminal(Posix.STDIN)) {
                 talk(conversation);
             } else {
@@ -95,10 +89,10 @@ public final class Chat implements Verb {
     }
 
     /** The settings with the end of a turn among the stop strings. */
-    private GenerationConfig config(ModelArguments.Opened opened) {
+    private GenerationConfig config(ModelArguments.Opened opened, Optional<ChatTemplate> template) {
         GenerationConfig config = generation.config(opened.model(), settings, Map.of("max_new_tokens", REPLY_TOKENS));
         List<String> stops = new ArrayList<>(config.stopStrings());
-        stops.add(Conversation.STOP);
+        Conversation.stop(template).ifPresent(stops::add);
         return config.with(Block.empty(Position.of("chat")).with("stop_strings", stops));
     }
 

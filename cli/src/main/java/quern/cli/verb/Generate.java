@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -22,8 +23,12 @@ import quern.cli.JsonOption;
 import quern.cli.Terminal;
 import quern.cli.Verb;
 import quern.data.AlpacaTemplate;
+import quern.data.ChatMessages;
+import quern.data.ChatTemplate;
 import quern.models.GenerationConfig;
+import quern.recipe.Block;
 import quern.recipe.ExitCode;
+import quern.recipe.Position;
 import quern.recipe.QuernException;
 import quern.train.TextGenerator;
 
@@ -67,10 +72,16 @@ public final class Generate implements Verb {
             names = "--instruction",
             paramLabel = "TEXT",
             description = {
-                "A task for a model that learned from instruction rows, put into the prompt of those rows; may be given",
-                "several times."
+                "A task for a model that learned from instruction rows or conversations, put into the folder's chat",
+                "template, or without one into the prompt of those rows; may be given several times."
             })
     private List<String> instructions = new ArrayList<>();
+
+    @Option(
+            names = "--message",
+            paramLabel = "TEXT",
+            description = "A message of a person, put into the folder's chat template; may be given several times.")
+    private List<String> messages = new ArrayList<>();
 
     @Option(
             names = "--input",
@@ -101,15 +112,21 @@ public final class Generate implements Verb {
         if (!input.isEmpty() && instructions.isEmpty()) {
             throw QuernException.badInput("--input: belongs to an instruction; give --instruction TEXT too");
         }
-        instructions.forEach(instruction -> all.add(AlpacaTemplate.prompt(instruction, input)));
-        if (all.isEmpty()) {
+        if (all.isEmpty() && instructions.isEmpty() && messages.isEmpty()) {
             throw QuernException.badInput(
-                    "no prompt: give --prompt TEXT, --instruction TEXT, or --prompt-file FILE (- for standard input)");
+                    "no prompt: give --prompt TEXT, --instruction TEXT, --message TEXT, or --prompt-file FILE (- for standard input)");
         }
         Terminal notes = Terminal.stderr();
         List<Result> results = new ArrayList<>();
         try (ModelArguments.Opened opened = arguments.open(folder, notes.out())) {
+            Optional<ChatTemplate> template = asked(all, opened);
             GenerationConfig config = generation.config(opened.model(), settings, Map.of());
+            Optional<String> end = template.flatMap(ChatTemplate::turnEnd);
+            if (end.isPresent()) {
+                List<String> stops = new ArrayList<>(config.stopStrings());
+                stops.add(end.get());
+                config = config.with(Block.empty(Position.of("generate")).with("stop_strings", stops));
+            }
             if (config.doSample()) {
                 notes.out().println("seed " + config.seed());
             }
@@ -122,6 +139,29 @@ public final class Generate implements Verb {
             JsonOption.print(spec.commandLine().getOut(), results.size() == 1 ? results.getFirst() : results);
         }
         return ExitCode.DONE;
+    }
+
+    /** Adds the prompts that messages and instructions become; gives the template where one was used. */
+    private Optional<ChatTemplate> asked(List<String> prompts, ModelArguments.Opened opened) {
+        if (instructions.isEmpty() && messages.isEmpty()) {
+            return Optional.empty();
+        }
+        Optional<ChatTemplate> template = opened.tokenizer().chatTemplate();
+        if (!messages.isEmpty() && template.isEmpty()) {
+            throw QuernException.badInput(
+                    "--message: %s has no chat template (%s); give --prompt TEXT, or put the model's template there",
+                    opened.folder().path(), ChatTemplate.FILE);
+        }
+        for (String instruction : instructions) {
+            prompts.add(template.map(t -> user(t, input.isEmpty() ? instruction : instruction + "\n\n" + input))
+                    .orElseGet(() -> AlpacaTemplate.prompt(instruction, input)));
+        }
+        messages.forEach(message -> prompts.add(user(template.orElseThrow(), message)));
+        return template;
+    }
+
+    private static String user(ChatTemplate template, String message) {
+        return template.render(ChatMessages.of(List.of(ChatMessages.message("user", message))), true);
     }
 
     private Result generate(TextGenerator generator, String prompt, Terminal notes) {

@@ -19,8 +19,7 @@ import quern.cli.ProgressLine;
 import quern.cli.RecipeArguments;
 import quern.cli.Terminal;
 import quern.cli.Verb;
-import quern.data.Batch;
-import quern.data.Tokenizer;
+import quern.cli.internal.ShownBatch;
 import quern.recipe.Block;
 import quern.recipe.ExitCode;
 import quern.recipe.Recipe;
@@ -38,7 +37,6 @@ import quern.train.TrainingPlan;
         })
 public final class Plan implements Verb {
     private static final int BOLD = 1;
-    private static final int GREEN = 32;
     private static final int RATE_DIGITS = 3;
 
     @Mixin
@@ -47,8 +45,9 @@ public final class Plan implements Verb {
     @Option(
             names = "--show-batch",
             description = {
-                "Also show the first batch: what the model reads and what it is to predict. Tokens whose loss counts are",
-                "coloured, or stand in brackets where there is no colour; the others are a middle dot."
+                "Also show the first batch: what the model reads and what it is to predict. Targets that count are green,",
+                "or stand in brackets where there is no colour, the others are a middle dot; inputs that are only read are",
+                "cyan, those that were changed red, or in braces. Then come masks, documents of a row, and counts."
             })
     private boolean showBatch;
 
@@ -58,17 +57,14 @@ public final class Plan implements Verb {
     @Spec
     private CommandSpec spec;
 
-    /** A row of the first batch as text, a piece a token; a target is null where none counts. */
-    record Row(List<String> inputs, List<String> targets) {}
-
     /** What {@code --json} prints. */
-    record Result(@JsonUnwrapped TrainingPlan plan, Optional<List<Row>> batch) {}
+    record Result(@JsonUnwrapped TrainingPlan plan, Optional<List<ShownBatch.Row>> batch) {}
 
     /** What {@code --json} prints of one stage of several. */
     record StageResult(String stage, @JsonUnwrapped TrainingPlan plan) {}
 
     /** What {@code --json} prints of a recipe with stages. */
-    record StagedResult(List<StageResult> stages, Optional<List<Row>> batch) {}
+    record StagedResult(List<StageResult> stages, Optional<List<ShownBatch.Row>> batch) {}
 
     @Override
     public ExitCode run() {
@@ -80,17 +76,23 @@ public final class Plan implements Verb {
         Preparation preparation = Preparation.of(asked, notes.out()::println);
         notes.out().println("taking a few steps to measure memory and time");
         TrainingPlan plan = TrainingPlan.of(preparation, notes.out()::println);
-        Optional<List<Row>> rows = showBatch ? Optional.of(rows(preparation)) : Optional.empty();
+        Optional<List<ShownBatch.Row>> rows = firstBatch(preparation);
         PrintWriter out = spec.commandLine().getOut();
         if (json.wanted()) {
             JsonOption.print(out, new Result(plan, rows));
         } else {
             Terminal terminal = Terminal.stdout();
             lines(plan, preparation.recipe(), terminal).forEach(out::println);
-            rows.ifPresent(all -> print(all, terminal, out));
+            rows.ifPresent(all -> ShownBatch.print(all, terminal, out));
             out.flush();
         }
         return ExitCode.DONE;
+    }
+
+    private Optional<List<ShownBatch.Row>> firstBatch(Preparation preparation) {
+        return showBatch
+                ? Optional.of(ShownBatch.rows(preparation.batches().batch(0), preparation.tokenizer()))
+                : Optional.empty();
     }
 
     /** The plan of each stage; a later one's steps are taken on a model of its size with new weights. */
@@ -102,7 +104,7 @@ public final class Plan implements Verb {
             notes.out().println("stage %s: taking a few steps to measure memory and time".formatted(names.get(i)));
             plans.add(new StageResult(names.get(i), TrainingPlan.of(preparations.get(i), notes.out()::println)));
         }
-        Optional<List<Row>> rows = showBatch ? Optional.of(rows(preparations.getFirst())) : Optional.empty();
+        Optional<List<ShownBatch.Row>> rows = firstBatch(preparations.getFirst());
         PrintWriter out = spec.commandLine().getOut();
         if (json.wanted()) {
             JsonOption.print(out, new StagedResult(plans, rows));
@@ -124,7 +126,7 @@ public final class Plan implements Verb {
             lines(plans.get(i).plan(), stage, terminal).forEach(out::println);
             out.println();
         }
-        rows.ifPresent(all -> print(all, terminal, out));
+        rows.ifPresent(all -> ShownBatch.print(all, terminal, out));
         out.flush();
         return ExitCode.DONE;
     }
@@ -263,39 +265,5 @@ public final class Plan implements Verb {
                 .round(new MathContext(RATE_DIGITS))
                 .stripTrailingZeros()
                 .toString();
-    }
-
-    private static List<Row> rows(Preparation preparation) {
-        Batch batch = preparation.batches().batch(0);
-        Tokenizer tokenizer = preparation.tokenizer();
-        List<Row> rows = new ArrayList<>();
-        for (int row = 0; row < batch.rows(); row++) {
-            List<String> inputs = new ArrayList<>();
-            List<String> targets = new ArrayList<>();
-            for (int i = 0; i < batch.lengths()[row]; i++) {
-                int cell = batch.start(row) + i;
-                int label = batch.labels()[cell];
-                inputs.add(tokenizer.decode(new int[] {batch.inputIds()[cell]}));
-                targets.add(label == Batch.NOT_COUNTED ? null : tokenizer.decode(new int[] {label}));
-            }
-            rows.add(new Row(inputs, targets));
-        }
-        return rows;
-    }
-
-    private static void print(List<Row> rows, Terminal terminal, PrintWriter out) {
-        for (int i = 0; i < rows.size(); i++) {
-            Row row = rows.get(i);
-            out.println();
-            out.println(terminal.paint(BOLD, "row " + (i + 1) + ", inputs"));
-            out.println(String.join("", row.inputs()));
-            out.println(terminal.paint(BOLD, "row " + (i + 1) + ", targets"));
-            StringBuilder line = new StringBuilder();
-            for (String target : row.targets()) {
-                line.append(
-                        target == null ? "·" : terminal.colour() ? terminal.paint(GREEN, target) : "[" + target + "]");
-            }
-            out.println(line);
-        }
     }
 }

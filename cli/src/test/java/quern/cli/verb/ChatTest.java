@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -72,15 +71,61 @@ class ChatTest {
         assertTrue(cli.error().startsWith("quern: error: the message has "), cli.err());
     }
 
+    /** The tokenizer knows the characters of {@link Cli#TEXT} only. */
+    private static final String TEMPLATE =
+            "{% for m in messages %}{{ m.role[0] }}: {{ m.content }};{% endfor %}{% if add_generation_prompt %}a: {% endif %}";
+
     @Test
-    void aTemplateThatIsNotAppliedIsSaid() throws IOException {
+    void theFoldersTemplateMakesThePrompt() throws IOException {
         Path with = Cli.model(folder.resolve("with"));
-        Files.writeString(with.resolve("chat_template.jinja"), "{{ messages }}");
-        Cli cli = Cli.run("chat", with.toString());
-        assertEquals(0, cli.code(), cli.err());
+        Files.writeString(with.resolve("chat_template.jinja"), TEMPLATE);
+        String[] settings = {"--greedy", "--max-new-tokens", "4"};
+        String reply = Cli.withInput("fox", "chat", with.toString(), settings[0], settings[1], settings[2])
+                .out()
+                .strip();
+        Cli generate = Cli.run(
+                "generate",
+                with.toString(),
+                "--greedy",
+                "--max-new-tokens",
+                "4",
+                "--json",
+                "--message",
+                "fox",
+                "--instruction",
+                "fox",
+                "--prompt",
+                "u: fox;a: ");
+        assertEquals(0, generate.code(), generate.err());
+        for (int i = 0; i < 3; i++) {
+            assertEquals("u: fox;a: ", generate.json().path(i).path("prompt").asString());
+        }
+        assertEquals(reply, generate.json().path(1).path("text").asString().strip());
+    }
+
+    @Test
+    void aTemplateThatRefusesIsOneLine() throws IOException {
+        Path with = Cli.model(folder.resolve("refuses"));
+        Files.writeString(with.resolve("chat_template.jinja"), "\n{{ raise_exception('no talk') }}");
+        Cli cli = Cli.withInput("fox", "chat", with.toString());
+        assertEquals(2, cli.code(), cli.err());
         assertEquals(
-                List.of(with.resolve("chat_template.jinja")
-                        + ": this version can't apply it; messages go in the plain format of 'quern chat --help'"),
-                cli.err().lines().limit(1).toList());
+                "quern: error: " + with.resolve("chat_template.jinja")
+                        + ":2: the template refuses the conversation (no talk)",
+                cli.error());
+        Files.writeString(with.resolve("chat_template.jinja"), "{% if %}");
+        assertTrue(Cli.withInput("fox", "chat", with.toString())
+                .error()
+                .contains("chat_template.jinja:1: not a usable chat template"));
+    }
+
+    @Test
+    void aMessageNeedsATemplate() {
+        Cli cli = Cli.run("generate", model.toString(), "--message", "fox");
+        assertEquals(2, cli.code(), cli.err());
+        assertEquals(
+                "quern: error: --message: " + model
+                        + " has no chat template (chat_template.jinja); give --prompt TEXT, or put the model's template there",
+                cli.error());
     }
 }

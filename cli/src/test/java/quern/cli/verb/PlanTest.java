@@ -46,6 +46,14 @@ class PlanTest {
                         folder.resolve("run"), text, LENGTH, ROWS, ACCUMULATION, STEPS));
     }
 
+    /** Puts another model into the recipe. */
+    private void ofModel(String model) throws IOException {
+        String text = Files.readString(recipe);
+        int from = text.indexOf("model: {");
+        int to = text.indexOf('}', from) + 1;
+        Files.writeString(recipe, text.substring(0, from) + "model: " + model + text.substring(to));
+    }
+
     private Cli plan(String... more) {
         String[] all = new String[2 + more.length];
         all[0] = "plan";
@@ -183,6 +191,79 @@ class PlanTest {
         StringBuilder bracketed = new StringBuilder();
         targets.chars().forEach(c -> bracketed.append('[').append((char) c).append(']'));
         assertTrue(shown.contains(bracketed), shown);
+    }
+
+    @Test
+    void showsWhatAMaskedModelReadsAndWrites() throws IOException {
+        ofModel(
+                "{family: bert, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 24, max_position_embeddings: 32}");
+        String[] changes = {"objective={type: mlm, mlm_probability: 0.5}", "precision=fp32", "--show-batch", "--json"};
+        Cli cli = plan(changes);
+        assertEquals(0, cli.code(), cli.err());
+        JsonNode row = cli.json().path("batch").path(0);
+        int changed = 0;
+        for (int i = 0; i < row.path("inputs").size(); i++) {
+            boolean counted = !row.path("targets").path(i).isNull();
+            assertEquals(!counted, row.path("context").path(i).asBoolean());
+            boolean other = counted
+                    && row.path("input_ids").path(i).asInt()
+                            != row.path("target_ids").path(i).asInt();
+            assertEquals(other, row.path("corrupted").path(i).asBoolean());
+            changed += other ? 1 : 0;
+        }
+        assertTrue(changed > 0, row.toString());
+        changes[3] = "seed=42";
+        String shown = plan(changes).out();
+        assertTrue(shown.contains("{[MASK]}"), shown);
+        assertTrue(shown.contains("row 1, counts  "), shown);
+    }
+
+    @Test
+    void showsAnEncodersRowsBesideADecoders() throws IOException {
+        ofModel("{family: t5, d_model: 16, d_kv: 8, d_ff: 24, num_layers: 1, num_heads: 2}");
+        Cli cli =
+                plan("objective=span_corruption", "tokenizer={type: char}", "precision=fp32", "--show-batch", "--json");
+        assertEquals(0, cli.code(), cli.err());
+        JsonNode row = cli.json().path("batch").path(0);
+        assertTrue(text(row.path("inputs")).contains("<extra_id_0>"), row.toString());
+        assertTrue(text(row.path("targets")).startsWith("<extra_id_0>"), row.toString());
+        int at = row.path("inputs")
+                .valueStream()
+                .map(JsonNode::asString)
+                .toList()
+                .indexOf("<extra_id_0>");
+        assertTrue(row.path("corrupted").path(at).asBoolean());
+        assertEquals(row.path("targets").size(), row.path("counted").asInt());
+    }
+
+    @Test
+    void showsConversationsWithTheirContext() throws IOException {
+        StringBuilder rows = new StringBuilder();
+        for (int i = 0; i < 20; i++) {
+            rows.append(
+                    "{\"messages\": [{\"role\": \"user\", \"content\": \"Count.\"}, {\"role\": \"assistant\", \"content\": \"%s\"}]}\n"
+                            .formatted("one ".repeat(i + 1)));
+        }
+        rows.append("{\"messages\": []}\n");
+        Path file = Files.writeString(folder.resolve("rows.jsonl"), rows);
+        String[] changes = {
+            "data={path: %s, max_length: 256, validation_share: 0.2, chat_template: chatml}".formatted(file),
+            "tokenizer={type: bpe, vocab_size: 300}",
+            "model.max_position_embeddings=256",
+            "--show-batch",
+            "--json"
+        };
+        JsonNode row = plan(changes).json().path("batch").path(0);
+        assertTrue(text(row.path("inputs")).startsWith("<|im_start|>user\nCount."), row.toString());
+        assertTrue(row.path("context").path(0).asBoolean());
+        assertTrue(row.path("documents").size() > 1);
+        StringBuilder counted = new StringBuilder();
+        row.path("targets").forEach(target -> counted.append(target.isNull() ? "" : target.asString()));
+        assertTrue(counted.toString().matches("((one )+<\\|im_end\\|>)+"), counted.toString());
+        changes[4] = "seed=42";
+        Cli shown = plan(changes);
+        assertTrue(shown.out().contains("  documents: "), shown.out());
+        assertTrue(shown.out().contains("1 row left out: 'messages' is empty (first " + file + ":21)"), shown.out());
     }
 
     private static String text(JsonNode pieces) {

@@ -3,7 +3,9 @@ package quern.data.internal;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
+import quern.data.ChatTemplate;
 import quern.data.DataConfig;
 import quern.data.DataFormat;
 import quern.data.Document;
@@ -26,25 +28,37 @@ public interface DocumentReader extends AutoCloseable {
     /** Empty documents left out so far. */
     long empty();
 
+    /** Rows left out so far because they are no conversation to learn from. */
+    default Rejections rejections() {
+        return new Rejections();
+    }
+
     @Override
     void close();
 
-    /** Opens a file by its kind. */
-    static DocumentReader open(Path file, DataConfig config) {
+    /**
+     * Opens a file by its kind.
+     *
+     * @param template what makes texts of conversations
+     */
+    static DocumentReader open(Path file, DataConfig config, Optional<ChatTemplate> template) {
         SourceFiles.Kind kind = SourceFiles.kind(file);
-        boolean instructions = config.format().equals(Optional.of(DataFormat.INSTRUCTION));
+        boolean instructions =
+                config.format().isPresent() && !config.format().get().equals(DataFormat.TEXT);
         boolean texts = config.format().equals(Optional.of(DataFormat.TEXT));
         if (kind == SourceFiles.Kind.TEXT && instructions || kind == SourceFiles.Kind.JSON && texts) {
             throw QuernException.badInput(
                     "%s: data.format: %s is read from %s files; leave format out or name other files",
-                    file, instructions ? "instruction" : "text", instructions ? ".json and .jsonl" : ".txt and .jsonl");
+                    file,
+                    config.format().get().name().toLowerCase(Locale.ROOT),
+                    instructions ? ".json and .jsonl" : ".txt and .jsonl");
         }
         SourceStream in = SourceStream.open(file);
         if (kind == SourceFiles.Kind.JSON_LINES) {
-            return new JsonLinesReader(file, in, config.field(), config.format(), LINE_LIMIT);
+            return new JsonLinesReader(file, in, config.field(), config.format(), template, LINE_LIMIT);
         }
         if (kind == SourceFiles.Kind.JSON) {
-            return new JsonArrayReader(file, in, LINE_LIMIT);
+            return new JsonArrayReader(file, in, config.format(), template, LINE_LIMIT);
         }
         TextUnit unit = config.textUnit();
         return unit == TextUnit.FILE

@@ -2,47 +2,22 @@ package quern.data.internal;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.OptionalInt;
 import java.util.stream.IntStream;
-import quern.data.SpecialToken;
 import quern.data.TextInfilling;
-import quern.data.Tokenizer;
 
 /** Hides spans of a text behind one mask each; a function of the text and the key alone. */
-public final class InfilledText implements RewrittenRows.Rewriting {
-    private static final double UNIT = 0x1p-53;
-
+public final class InfilledText {
     private final TextInfilling.Config config;
     private final int mask;
-    private final int[] first;
-    private final int[] last;
 
-    /** Spans of these shares, in rows that {@code tokenizer} frames. */
-    public InfilledText(TextInfilling.Config config, Tokenizer tokenizer, int mask) {
+    /** Spans of these shares, each behind {@code mask}. */
+    public InfilledText(TextInfilling.Config config, int mask) {
         this.config = config;
         this.mask = mask;
-        OptionalInt cls = tokenizer.special(SpecialToken.CLS_TOKEN);
-        OptionalInt sep = tokenizer.special(SpecialToken.SEP_TOKEN);
-        boolean framed = cls.isPresent() && sep.isPresent();
-        this.first = framed ? new int[] {cls.getAsInt()} : new int[0];
-        this.last = framed
-                ? new int[] {sep.getAsInt()}
-                : tokenizer.endOfText().stream().toArray();
     }
 
-    /** Tokens that frame a row. */
-    public int frame() {
-        return first.length + last.length;
-    }
-
-    @Override
-    public RewrittenRows.Pair of(int[] row, long key) {
-        int[] text = last.length == 0 ? row : RewrittenRows.without(row, last[0]);
-        return new RewrittenRows.Pair(
-                RewrittenRows.joined(first, hidden(text, key), last), RewrittenRows.joined(first, text, last));
-    }
-
-    private int[] hidden(int[] text, long key) {
+    /** The text with spans hidden; {@code key} is the seed of what is drawn. */
+    public int[] hidden(int[] text, long key) {
         int share = (int) Math.min(text.length, Math.round(text.length * config.maskRatio()));
         List<Integer> spans = spanLengths(share, text.length - share + 1, key);
         int kept = text.length - share;
@@ -83,7 +58,7 @@ public final class InfilledText implements RewrittenRows.Rewriting {
         int n = -1;
         while (product > limit) {
             n++;
-            product *= (Mix.hash(key, n) >>> 11) * UNIT;
+            product *= Mix.unit(key, n);
         }
         return n;
     }

@@ -1,5 +1,6 @@
 package quern.data.internal;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Collectors;
@@ -83,6 +84,14 @@ public final class JoinedTokenStream implements TokenStream {
     public long answerStart(long index) {
         int part = part(index);
         return tokens[part] + parts.get(part).answerStart(index - documents[part]);
+    }
+
+    @Override
+    public long[] learned(long index) {
+        int part = part(index);
+        return Arrays.stream(parts.get(part).learned(index - documents[part]))
+                .map(place -> tokens[part] + place)
+                .toArray();
     }
 
     @Override

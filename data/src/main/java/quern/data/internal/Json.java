@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
@@ -34,6 +35,11 @@ public final class Json {
     /** An empty object. */
     public static ObjectNode object() {
         return MAPPER.createObjectNode();
+    }
+
+    /** A list of texts as a tree. */
+    public static JsonNode list(List<String> texts) {
+        return MAPPER.valueToTree(texts);
     }
 
     /** A plain map as a tree. */

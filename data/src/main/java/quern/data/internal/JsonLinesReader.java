@@ -9,6 +9,7 @@ import java.util.LinkedHashSet;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
+import quern.data.ChatTemplate;
 import quern.data.DataFormat;
 import quern.data.Document;
 import quern.recipe.QuernException;
@@ -30,8 +31,12 @@ final class JsonLinesReader implements DocumentReader {
     private final String field;
     private final int limit;
     private final JsonFactory json;
+    private final ChatTemplate template;
     private final ArrayDeque<Document> ready = new ArrayDeque<>();
     private Optional<DataFormat> format;
+    /** Null until the first row of a conversation. */
+    private ChatRow chat;
+
     private byte[] buffer = new byte[1 << 16];
     private int start;
     private int end;
@@ -40,11 +45,18 @@ final class JsonLinesReader implements DocumentReader {
     private long invalid;
     private long empty;
 
-    JsonLinesReader(Path file, InputStream in, String field, Optional<DataFormat> format, int limit) {
+    JsonLinesReader(
+            Path file,
+            InputStream in,
+            String field,
+            Optional<DataFormat> format,
+            Optional<ChatTemplate> template,
+            int limit) {
         this.format = format;
         this.file = file;
         this.in = in;
         this.field = field;
+        this.template = template.orElse(null);
         this.limit = limit;
         this.json = JsonTokens.factory(limit);
     }
@@ -67,6 +79,10 @@ final class JsonLinesReader implements DocumentReader {
             }
             if (format.get() == DataFormat.INSTRUCTION) {
                 addInstruction(row);
+                continue;
+            }
+            if (format.get().mayHoldMessages()) {
+                addConversation(row);
                 continue;
             }
             String text = wellFormed(text(row));
@@ -93,7 +109,19 @@ final class JsonLinesReader implements DocumentReader {
             // Reading the row as a text says what is wrong with it.
             return DataFormat.TEXT;
         }
-        return !keys.contains(field) && InstructionRow.isOne(keys) ? DataFormat.INSTRUCTION : DataFormat.TEXT;
+        return keys.contains(field)
+                ? DataFormat.TEXT
+                : InstructionRow.isOne(keys)
+                        ? DataFormat.INSTRUCTION
+                        : ChatRow.recognize(keys).orElse(DataFormat.TEXT);
+    }
+
+    private void addConversation(String row) {
+        if (chat == null) {
+            chat = new ChatRow(format.orElseThrow(), template);
+        }
+        String place = "%s:%d".formatted(file, line);
+        ready.addAll(object(row, parser -> chat.read(parser, file.toString(), line, place)));
     }
 
     private void addInstruction(String row) {
@@ -227,12 +255,17 @@ final class JsonLinesReader implements DocumentReader {
 
     @Override
     public long invalid() {
-        return invalid;
+        return invalid + (chat == null ? 0 : chat.loneSurrogates());
     }
 
     @Override
     public long empty() {
         return empty;
+    }
+
+    @Override
+    public Rejections rejections() {
+        return chat == null ? new Rejections() : chat.rejections();
     }
 
     @Override

@@ -2,6 +2,7 @@ package quern.data.internal;
 
 import java.nio.file.Path;
 import java.util.function.LongFunction;
+import java.util.stream.LongStream;
 import quern.data.TokenStream;
 import quern.recipe.QuernException;
 import tools.jackson.databind.JsonNode;
@@ -14,6 +15,11 @@ final class MappedTokenStream implements TokenStream {
     private final ShardSequence starts;
     /** Null without prompts. */
     private final ShardSequence answers;
+
+    /** Null without conversations. */
+    private final ShardSequence turns;
+
+    private final ShardSequence turnStarts;
 
     private final LongFunction<String> places;
     private final long textBytes;
@@ -49,6 +55,24 @@ final class MappedTokenStream implements TokenStream {
                         split + "-answers",
                         Long.BYTES,
                         number(store, "documents_per_shard").longValue(),
+                        number(own, "documents").longValue())
+                : null;
+        boolean turned = store.path("conversations").asBoolean(false);
+        long perShard = number(store, "documents_per_shard").longValue();
+        this.turns = turned
+                ? ShardSequence.open(
+                        folder,
+                        split + "-turns",
+                        Long.BYTES,
+                        perShard,
+                        number(own, "turns").longValue())
+                : null;
+        this.turnStarts = turned
+                ? ShardSequence.open(
+                        folder,
+                        split + "-turn-starts",
+                        Long.BYTES,
+                        perShard,
                         number(own, "documents").longValue())
                 : null;
         this.textBytes = number(own, "text_bytes").longValue();
@@ -92,6 +116,16 @@ final class MappedTokenStream implements TokenStream {
     @Override
     public long answerStart(long index) {
         return answers == null ? documentStart(index) : answers.get(index);
+    }
+
+    @Override
+    public long[] learned(long index) {
+        if (turns == null) {
+            return TokenStream.super.learned(index);
+        }
+        long from = turnStarts.get(index);
+        long to = index + 1 == turnStarts.size() ? turns.size() : turnStarts.get(index + 1);
+        return LongStream.range(from, to).map(turns::get).toArray();
     }
 
     @Override

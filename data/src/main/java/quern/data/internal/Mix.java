@@ -19,6 +19,11 @@ public final class Mix {
         return mix(mix(a + GOLDEN) + b * GOLDEN + 1);
     }
 
+    /** A hash of two integers as a number in [0, 1). */
+    public static double unit(long a, long b) {
+        return (hash(a, b) >>> 11) * 0x1p-53;
+    }
+
     /** A hash of two integers scaled to [0, bound). */
     public static long below(long a, long b, long bound) {
         return Math.unsignedMultiplyHigh(hash(a, b), bound);

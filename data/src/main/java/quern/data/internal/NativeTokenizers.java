@@ -1,8 +1,12 @@
 package quern.data.internal;
 
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import java.lang.ref.Cleaner;
+import java.util.List;
+import quern.data.Tokenizer;
+import quern.data.template.JinjaTemplate.Span;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 
@@ -83,17 +87,61 @@ public final class NativeTokenizers {
         return ids;
     }
 
+    /** The ids of a text, and the tokens that have a share in its parts. */
+    public Tokenizer.Marked encodeMarked(String text, List<Span> parts) {
+        long encoding = TokenizersLibrary.LIB.encode(handle, text, false);
+        try {
+            CharSpan[] places = TokenizersLibrary.LIB.getTokenCharSpans(encoding);
+            int[] ids = ids(encoding);
+            int[] ranges = new int[2 * parts.size()];
+            int token = 0;
+            int points = 0;
+            int at = 0;
+            for (int i = 0; i < parts.size(); i++) {
+                points += text.codePointCount(at, parts.get(i).from());
+                int from = points;
+                points += text.codePointCount(parts.get(i).from(), parts.get(i).to());
+                at = parts.get(i).to();
+                while (token < ids.length && end(places[token]) <= from) {
+                    token++;
+                }
+                ranges[2 * i] = token;
+                while (token < ids.length && start(places[token]) < points) {
+                    token++;
+                }
+                ranges[2 * i + 1] = token;
+            }
+            return new Tokenizer.Marked(ids, ranges);
+        } finally {
+            TokenizersLibrary.LIB.deleteEncoding(encoding);
+            java.lang.ref.Reference.reachabilityFence(this);
+        }
+    }
+
+    /** A token without a place, as a normalizer may make one, belongs where the one before it does. */
+    private static int start(CharSpan place) {
+        return place == null ? -1 : place.getStart();
+    }
+
+    private static int end(CharSpan place) {
+        return place == null ? -1 : place.getEnd();
+    }
+
     private static int[] take(long encoding) {
         try {
-            long[] ids = TokenizersLibrary.LIB.getTokenIds(encoding);
-            int[] narrow = new int[ids.length];
-            for (int i = 0; i < ids.length; i++) {
-                narrow[i] = (int) ids[i];
-            }
-            return narrow;
+            return ids(encoding);
         } finally {
             TokenizersLibrary.LIB.deleteEncoding(encoding);
         }
+    }
+
+    private static int[] ids(long encoding) {
+        long[] ids = TokenizersLibrary.LIB.getTokenIds(encoding);
+        int[] narrow = new int[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            narrow[i] = (int) ids[i];
+        }
+        return narrow;
     }
 
     /** The text of the ids, special tokens included. */

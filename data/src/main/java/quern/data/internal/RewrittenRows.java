@@ -73,7 +73,7 @@ public final class RewrittenRows implements BatchSource {
     }
 
     /** One after the other. */
-    static int[] joined(int[]... parts) {
+    public static int[] joined(int[]... parts) {
         return Arrays.stream(parts).flatMapToInt(IntStream::of).toArray();
     }
 }

@@ -12,10 +12,18 @@ import quern.recipe.QuernException;
 
 /**
  * Rows of two texts with hidden tokens, and whether the second follows the first. Every document is cut into pieces of a
- * row's text; a piece is divided in two somewhere in its middle half, and the second part is kept or exchanged for as many
- * tokens from the beginning of another piece: of another document where there are several.
+ * row's text; a piece is divided in two somewhere in its middle half, and the parts stay or become what {@link Other} says:
+ * the second is exchanged for as many tokens of another piece, or they change places.
  */
 public final class SentencePairs implements BatchSource {
+    /** What the second text of a row is in half of the rows; in the others it is what follows the first. */
+    public enum Other {
+        /** The beginning of another piece, of another document where there are several. */
+        ELSEWHERE,
+        /** The first text, which changed places with it. */
+        BEFORE
+    }
+
     /** Tokens of a row that are no text. */
     private static final int FRAME = 3;
 
@@ -23,6 +31,7 @@ public final class SentencePairs implements BatchSource {
 
     private final Objective.Input input;
     private final MaskedTokens masked;
+    private final Other other;
     private final TokenStream tokens;
     private final int first;
     private final int between;
@@ -34,17 +43,22 @@ public final class SentencePairs implements BatchSource {
 
     private final long pieces;
 
-    /** Measures every document once. */
-    public SentencePairs(Objective.Input input, MaskedTokens masked) {
+    /**
+     * Measures every document once.
+     *
+     * @param objective its id, for messages
+     */
+    public SentencePairs(Objective.Input input, MaskedTokens masked, Other other, String objective) {
         this.input = input;
         this.masked = masked;
+        this.other = other;
         this.tokens = input.tokens();
         this.first = input.tokenizer()
                 .special(SpecialToken.CLS_TOKEN)
-                .orElseThrow(() -> MaskedTokens.missing("cls_token", "nsp"));
+                .orElseThrow(() -> MaskedTokens.missing("cls_token", objective));
         this.between = input.tokenizer()
                 .special(SpecialToken.SEP_TOKEN)
-                .orElseThrow(() -> MaskedTokens.missing("sep_token", "nsp"));
+                .orElseThrow(() -> MaskedTokens.missing("sep_token", objective));
         this.padding = input.tokenizer().special(SpecialToken.PAD_TOKEN).orElse(0);
         this.room = input.data().maxLength() - FRAME;
         if (room < LEAST_PIECE) {
@@ -57,10 +71,11 @@ public final class SentencePairs implements BatchSource {
             piecesBefore[i + 1] = piecesBefore[i] + piecesOf(size(i));
         }
         this.pieces = piecesBefore[piecesBefore.length - 1];
-        if (pieces < 2) {
+        int least = other == Other.ELSEWHERE ? 2 : 1;
+        if (pieces < least) {
             throw QuernException.badInput(
-                    "%s: %,d tokens in %,d documents make %d rows of two texts, and 2 are needed; give more text or a smaller max_length",
-                    tokens.origin(), tokens.size(), tokens.documents(), pieces);
+                    "%s: %,d tokens in %,d documents make %d rows of two texts, and %d are needed; give more text or a smaller max_length",
+                    tokens.origin(), tokens.size(), tokens.documents(), pieces, least);
         }
     }
 
@@ -109,24 +124,33 @@ public final class SentencePairs implements BatchSource {
             long key = Mix.hash(Mix.hash(input.seed(), ~epoch), start + row);
             long number = order.at(start + row);
             Piece piece = piece(number);
-            int firstLength = divide(piece.length, key);
-            int secondLength = piece.length - firstLength;
-            long second = piece.start + firstLength;
+            long start1 = piece.start;
+            int length1 = divide(piece.length, key);
+            long start2 = piece.start + length1;
+            int length2 = piece.length - length1;
             if (Mix.below(key, -2, 2) == 1) {
-                Piece other = elsewhere(piece, number, key);
-                second = other.start;
-                secondLength = Math.min(secondLength, other.length);
                 next[row] = 1;
+                if (other == Other.ELSEWHERE) {
+                    Piece second = elsewhere(piece, number, key);
+                    start2 = second.start;
+                    length2 = Math.min(length2, second.length);
+                } else {
+                    start2 = start1;
+                    start1 += length1;
+                    int length = length1;
+                    length1 = length2;
+                    length2 = length;
+                }
             }
             int at = row * columns;
-            int secondAt = at + firstLength + 2;
+            int secondAt = at + length1 + 2;
             ids[at] = first;
-            tokens.read(piece.start, ids, at + 1, firstLength);
+            tokens.read(start1, ids, at + 1, length1);
             ids[secondAt - 1] = between;
-            tokens.read(second, ids, secondAt, secondLength);
-            ids[secondAt + secondLength] = between;
-            Arrays.fill(types, secondAt, secondAt + secondLength + 1, 1);
-            lengths[row] = firstLength + secondLength + FRAME;
+            tokens.read(start2, ids, secondAt, length2);
+            ids[secondAt + length2] = between;
+            Arrays.fill(types, secondAt, secondAt + length2 + 1, 1);
+            lengths[row] = length1 + length2 + FRAME;
             masked.hide(ids, labels, at + 1, lengths[row] - 1, key);
         }
         Map<String, Batch.Values> others = FramedRows.maskWherePadded(lengths, columns);

@@ -35,6 +35,9 @@ final class TokenStoreBuilder {
     private long documentCount;
     private long trainCharacters;
     private boolean prompts;
+    /** Whether the documents are conversations. */
+    private boolean turned;
+
     private Split split;
 
     /** Part of a document on its way into a split. */
@@ -50,6 +53,10 @@ final class TokenStoreBuilder {
         final ShardSequence.Writer tokens;
         final ShardSequence.Writer starts;
         final ShardSequence.Writer answers;
+        /** From and to of every part to learn, and of each document the number of these before it. */
+        final ShardSequence.Writer turns;
+
+        final ShardSequence.Writer turnStarts;
         long textBytes;
 
         Part(String name) {
@@ -58,6 +65,27 @@ final class TokenStoreBuilder {
             this.starts = new ShardSequence.Writer(folder, name + "-documents", Long.BYTES, documentsPerShard);
             this.answers =
                     prompts ? new ShardSequence.Writer(folder, name + "-answers", Long.BYTES, documentsPerShard) : null;
+            this.turns =
+                    turned ? new ShardSequence.Writer(folder, name + "-turns", Long.BYTES, documentsPerShard) : null;
+            this.turnStarts = turned
+                    ? new ShardSequence.Writer(folder, name + "-turn-starts", Long.BYTES, documentsPerShard)
+                    : null;
+        }
+
+        /** A whole conversation. */
+        void add(Piece piece, Tokenizer.Marked marked) throws IOException {
+            long start = tokens.size();
+            starts.add(start);
+            int[] ranges = marked.ranges();
+            answers.add(start + (ranges.length == 0 ? marked.ids().length : ranges[0]));
+            turnStarts.add(turns.size());
+            for (int border : ranges) {
+                turns.add(start + border);
+            }
+            for (int id : marked.ids()) {
+                tokens.add(id);
+            }
+            textBytes += Utf8.length(piece.text());
         }
 
         void add(Piece piece, int[] ids) throws IOException {
@@ -85,10 +113,15 @@ final class TokenStoreBuilder {
             if (prompts) {
                 answers.finish();
             }
+            if (turned) {
+                turns.finish();
+                turnStarts.finish();
+            }
             return Json.object()
                     .put("tokens", tokens.size())
                     .put("documents", starts.size())
-                    .put("text_bytes", textBytes);
+                    .put("text_bytes", textBytes)
+                    .put("turns", turned ? turns.size() : 0);
         }
 
         @Override
@@ -97,6 +130,10 @@ final class TokenStoreBuilder {
             starts.close();
             if (prompts) {
                 answers.close();
+            }
+            if (turned) {
+                turns.close();
+                turnStarts.close();
             }
         }
     }
@@ -127,7 +164,8 @@ final class TokenStoreBuilder {
                     .put("token_bytes", width)
                     .put("tokens_per_shard", tokensPerShard)
                     .put("documents_per_shard", documentsPerShard)
-                    .put("prompts", prompts);
+                    .put("prompts", prompts)
+                    .put("conversations", turned);
             store.set("train", train.finish());
             store.set("validation", validation.finish());
             store.set(
@@ -137,7 +175,9 @@ final class TokenStoreBuilder {
                             .put("empty_documents", report.emptyDocuments())
                             .put("characters", report.characters())
                             .put("bytes", report.bytes())
-                            .put("replaced_sequences", report.replacedSequences()));
+                            .put("replaced_sequences", report.replacedSequences())
+                            .put("rejected_rows", report.rejectedRows())
+                            .set("rejections", Json.list(report.rejections())));
             DurableFiles.write(
                     folder.resolve(TokenStoreFiles.DESCRIPTION),
                     Json.write(store).getBytes(StandardCharsets.UTF_8));
@@ -148,11 +188,14 @@ final class TokenStoreBuilder {
     private void planSplit() {
         String text = null;
         String instructions = null;
+        String conversations = null;
         try (Documents.Cursor pass = documents.iterator()) {
             while (pass.hasNext()) {
                 Document document = pass.next();
                 if (document.part() == Document.Part.TEXT) {
                     text = document.origin();
+                } else if (document.part() == Document.Part.CONVERSATION) {
+                    conversations = document.origin();
                 } else {
                     instructions = document.origin();
                 }
@@ -161,13 +204,19 @@ final class TokenStoreBuilder {
                             "data.path: %s holds texts and %s instruction rows, which are not learned together; name files of one kind, or tell the kind of .jsonl files by data.format",
                             text, instructions);
                 }
+                if (conversations != null && (text != null || instructions != null)) {
+                    throw QuernException.badInput(
+                            "data.path: %s holds conversations and %s other rows, which are not learned together; name files of one kind, or tell it by data.format",
+                            conversations, text != null ? text : instructions);
+                }
             }
             documentCount = pass.report().documents();
             trainCharacters = (long) (pass.report().characters() * (1 - config.validationShare()));
         }
-        prompts = instructions != null;
+        prompts = instructions != null || conversations != null;
+        turned = conversations != null;
         split = Split.of(config, documentCount, prompts);
-        if (prompts && separator.length == 0) {
+        if (instructions != null && separator.length == 0) {
             throw QuernException.badInput(
                     "data.path: these are instruction rows, whose answers end in an end-of-text token, but the tokenizer has none; use tokenizer: bpe, or give data.document_separator");
         }
@@ -204,6 +253,7 @@ final class TokenStoreBuilder {
             }
             encode(batch);
             DocumentReport report = pass.report();
+            report.rejections().forEach(progress);
             if (report.replacedSequences() > 0) {
                 progress.accept(
                         "%,d invalid UTF-8 sequences were replaced by U+FFFD".formatted(report.replacedSequences()));
@@ -234,6 +284,16 @@ final class TokenStoreBuilder {
     }
 
     private void encode(List<Piece> batch) throws IOException {
+        if (turned) {
+            List<Tokenizer.Marked> marked = tokenizer.encodeMarked(
+                    batch.stream().map(Piece::text).toList(),
+                    batch.stream().map(piece -> piece.document().learned()).toList());
+            for (int i = 0; i < marked.size(); i++) {
+                batch.get(i).part().add(batch.get(i), marked.get(i));
+            }
+            batch.clear();
+            return;
+        }
         List<int[]> ids = tokenizer.encodeAll(batch.stream().map(Piece::text).toList());
         for (int i = 0; i < ids.size(); i++) {
             batch.get(i).part().add(batch.get(i), ids.get(i));

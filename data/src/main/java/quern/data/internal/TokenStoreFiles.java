@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import quern.data.DataConfig;
@@ -23,8 +24,9 @@ import tools.jackson.databind.JsonNode;
 /** Names, finds, makes and opens the folders of token stores. */
 public record TokenStoreFiles(Path folder, TokenStream train, TokenStream validation, DocumentReport report) {
     static final String DESCRIPTION = "store.json";
+    private static final String TOKENS = "tokens";
     /** Goes into the name of every store; a change of the layout or of the split must raise it. */
-    static final int FORMAT = 2;
+    static final int FORMAT = 3;
 
     /** A file lock belongs to the process, so threads of one process wait for each other here. */
     private static final ConcurrentHashMap<Path, Object> IN_PROCESS = new ConcurrentHashMap<>();
@@ -34,13 +36,21 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
     /** Opens a store, making it first where it is missing. */
     public static TokenStoreFiles prepare(
             DataConfig config, Tokenizer tokenizer, Path cacheFolder, Consumer<String> progress) {
-        Documents documents = Documents.open(config);
+        Documents documents = Documents.open(config, tokenizer.chatTemplate());
         String key = key(config, tokenizer, documents.files());
-        Path folder = cacheFolder.resolve("tokens").resolve(key);
+        Path folder = prepared(config, key).orElse(cacheFolder.resolve(TOKENS).resolve(key));
         if (!Files.exists(folder)) {
             make(config, tokenizer, documents, folder, key, progress);
         }
         return open(config, documents, folder);
+    }
+
+    /** The store that a prepared folder brings along, where its settings are those asked for. */
+    private static Optional<Path> prepared(DataConfig config, String key) {
+        return config.path().stream()
+                .map(entry -> Path.of(entry).resolve(TOKENS).resolve(key))
+                .filter(Files::isDirectory)
+                .findFirst();
     }
 
     private static void make(
@@ -111,7 +121,12 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
                         report.path("empty_documents").asLong(0),
                         report.path("characters").asLong(0),
                         report.path("bytes").asLong(0),
-                        report.path("replaced_sequences").asLong(0)));
+                        report.path("replaced_sequences").asLong(0),
+                        report.path("rejected_rows").asLong(0),
+                        report.path("rejections")
+                                .valueStream()
+                                .map(line -> line.asString(""))
+                                .toList()));
     }
 
     private static String key(DataConfig config, Tokenizer tokenizer, List<Path> files) {
@@ -121,6 +136,7 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
                 .add(config.source())
                 .add(config.field())
                 .add(config.format())
+                .add(tokenizer.chatTemplateText())
                 .add(config.textUnit())
                 .add(config.validationShare())
                 .add(config.validationSeed())
@@ -139,6 +155,12 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
 
     /** Hashing a large corpus whole would cost as much as reading it, so its size, time, head and tail stand for it. */
     private static void addFile(Hash hash, Path file) {
+        Optional<String> checksum = PreparedFiles.checksum(file);
+        if (checksum.isPresent()) {
+            // A prepared folder may be moved.
+            hash.add(file.getFileName()).add(checksum.get());
+            return;
+        }
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             long size = channel.size();
             hash.add(file.toAbsolutePath().normalize())

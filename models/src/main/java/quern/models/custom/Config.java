@@ -7,7 +7,6 @@ import quern.models.ConfigChecks;
 import quern.models.part.AttentionPart;
 import quern.models.part.Composition;
 import quern.models.part.FeedForwardPart;
-import quern.models.part.ImplementationPart;
 import quern.models.part.InitializationPart;
 import quern.models.part.NormPart;
 import quern.models.part.NormPlacement;
@@ -74,7 +73,7 @@ public record Config(
         @Doc("Where the norms of a block stand.") @Default("pre")
         NormPlacement normPlacement,
 
-        @Doc("Norm queries and keys head by head.") @Default("false")
+        @Doc("Norm queries and keys of self-attention head by head.") @Default("false")
         boolean qkNorm,
 
         @Doc("A norm after the embedding.") @Default("false")
@@ -88,9 +87,6 @@ public record Config(
 
         @Doc("What attention sees; a list is cycled over the blocks.") @Default("[full]") @Shorthand("type")
         List<Block> attentionPattern,
-
-        @Doc("How attention is computed.") @Default("auto") @Shorthand("type")
-        Block attnImplementation,
 
         @Doc("What is carried from one stretch of a text to the next.") @Default("none") @Shorthand("type")
         Block recurrence,
@@ -110,7 +106,7 @@ public record Config(
         @Doc("Biases in the feed-forward part's maps.") @Default("false")
         boolean mlpBias,
 
-        @Doc("Scores become cap * tanh(score / cap).") @Range(min = 0, minExclusive = true)
+        @Doc("Scores of self-attention become cap * tanh(score / cap).") @Range(min = 0, minExclusive = true)
         Optional<Double> attnLogitSoftcapping,
 
         @Doc("Logits become cap * tanh(logit / cap).") @Range(min = 0, minExclusive = true)
@@ -166,7 +162,6 @@ public record Config(
             Block feedForward,
             Block attention,
             List<Block> attentionPattern,
-            Block attnImplementation,
             Block recurrence,
             Block weightSharing,
             Block initialization,
@@ -202,7 +197,6 @@ public record Config(
         this.feedForward = feedForward;
         this.attention = attention;
         this.attentionPattern = attentionPattern;
-        this.attnImplementation = attnImplementation;
         this.recurrence = recurrence;
         this.weightSharing = weightSharing;
         this.initialization = initialization;
@@ -244,7 +238,6 @@ public record Config(
                 attentionPattern.stream()
                         .map(p -> Parts.chosen(PatternPart.KIND, PatternPart.class, p))
                         .toList(),
-                Parts.chosen(ImplementationPart.KIND, ImplementationPart.class, attnImplementation),
                 Parts.chosen(RecurrencePart.KIND, RecurrencePart.class, recurrence),
                 Parts.chosen(SharingPart.KIND, SharingPart.class, weightSharing),
                 Parts.chosen(InitializationPart.KIND, InitializationPart.class, initialization));

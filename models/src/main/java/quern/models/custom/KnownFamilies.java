@@ -59,6 +59,7 @@ final class KnownFamilies {
                 && p.recurrence() instanceof NoRecurrence.Config
                 && p.sharing() instanceof NoSharing.Config
                 && p.patterns().stream().allMatch(FullPattern.Config.class::isInstance)
+                && c.embeddingSize().isEmpty()
                 && !c.attentionSinks()
                 && c.attnLogitSoftcapping().isEmpty()
                 && c.finalLogitSoftcapping().isEmpty()

@@ -13,10 +13,6 @@ final class Rules {
         c.keyValueHeads();
         parts.all().forEach(part -> part.check(c));
         checkPatterns(c);
-        if (c.headDim().isPresent() && !parts.attention().takesHeadDim()) {
-            throw new IllegalArgumentException("head_dim: attention: %s has widths of its own; leave it out"
-                    .formatted(c.attention().text("type")));
-        }
         if (c.embeddingSize().filter(e -> e >= c.hiddenSize()).isPresent()) {
             throw new IllegalArgumentException(
                     "embedding_size: %d is not below hidden_size %d, so it would save nothing; lower it, or leave it out"
@@ -37,6 +33,10 @@ final class Rules {
         if (!c.hasEncoder() && c.decoderStartTokenId().isPresent()) {
             throw new IllegalArgumentException(
                     "decoder_start_token_id: only the decoder of structure: encoder_decoder begins with it; leave it out");
+        }
+        if (c.headDim().isPresent() && !parts.attention().takesHeadDim()) {
+            throw new IllegalArgumentException("head_dim: attention: %s has widths of its own; leave it out"
+                    .formatted(c.attention().text("type")));
         }
     }
 

@@ -11,6 +11,7 @@ import quern.models.Weights;
 import quern.models.part.InitializationPart.Role;
 import quern.nn.Branch;
 import quern.nn.CrossAttention;
+import quern.nn.DenseLinear;
 import quern.nn.FinalNorm;
 import quern.nn.LanguageModelHead;
 import quern.nn.Linear;
@@ -69,7 +70,10 @@ public final class Assembly {
     /** A linear slot. */
     public Linear linear(Role role, String name, long in, long out, boolean bias) {
         Linear slot = w.linear(name, in, out, bias, matrix(role, in, out));
-        rated(role, w.shared(name + ".weight"));
+        // A slot that shares its matrix with another's has it rated there.
+        if (slot.form() instanceof DenseLinear dense) {
+            rated(role, dense.weight());
+        }
         return slot;
     }
 

@@ -14,7 +14,6 @@ import quern.recipe.Techniques;
  * @param feedForward the feed-forward part of its blocks
  * @param attention their attention, or what stands in its place
  * @param patterns what attention sees: block i has the one at i modulo their number
- * @param implementation how attention is computed
  * @param recurrence what is carried from one stretch of a text to the next
  * @param sharing which blocks are the same
  * @param initialization what new weights are drawn from
@@ -26,7 +25,6 @@ public record Parts(
         FeedForwardPart feedForward,
         AttentionPart attention,
         List<PatternPart> patterns,
-        ImplementationPart implementation,
         RecurrencePart recurrence,
         SharingPart sharing,
         InitializationPart initialization) {
@@ -59,7 +57,7 @@ public record Parts(
     public List<ComposedPart> all() {
         List<ComposedPart> all = new ArrayList<>(List.of(structure, position, norm, feedForward, attention));
         all.addAll(patterns);
-        all.addAll(List.of(implementation, recurrence, sharing, initialization));
+        all.addAll(List.of(recurrence, sharing, initialization));
         return all;
     }
 }

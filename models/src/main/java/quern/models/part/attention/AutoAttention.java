@@ -1,11 +1,10 @@
 package quern.models.part.attention;
 
-import quern.models.part.BlockSite;
 import quern.models.part.ImplementationPart;
 import quern.models.part.PartTechnique;
-import quern.nn.SelfAttention;
+import quern.nn.AttentionImplementation;
 
-/** The fastest way that fits the block and the machine: hand-written kernels, or on CUDA the library's fused one. */
+/** The fastest way that fits: hand-written blocks, all scores at once, or from some length on blocks of queries; on CUDA the fused kernel. */
 public final class AutoAttention implements PartTechnique {
     @Override
     public String kind() {
@@ -19,7 +18,7 @@ public final class AutoAttention implements PartTechnique {
 
     @Override
     public String summary() {
-        return "The fastest way that fits: hand-written blocks, or on CUDA the fused kernel";
+        return "The fastest way for the length: all scores at once, or in blocks";
     }
 
     @Override
@@ -30,8 +29,8 @@ public final class AutoAttention implements PartTechnique {
     /** It has no settings. */
     public record Config() implements ImplementationPart {
         @Override
-        public SelfAttention attention(SelfAttention attention, BlockSite site) {
-            return attention;
+        public AttentionImplementation implementation() {
+            return AttentionImplementation.AUTO;
         }
     }
 }

@@ -1,9 +1,8 @@
 package quern.models.part.attention;
 
-import quern.models.part.BlockSite;
 import quern.models.part.ImplementationPart;
 import quern.models.part.PartTechnique;
-import quern.nn.SelfAttention;
+import quern.nn.AttentionImplementation;
 
 /** The whole matrix of scores, by plain operators: the oracle of all other ways. */
 public final class EagerAttention implements PartTechnique {
@@ -30,8 +29,8 @@ public final class EagerAttention implements PartTechnique {
     /** It has no settings. */
     public record Config() implements ImplementationPart {
         @Override
-        public SelfAttention attention(SelfAttention attention, BlockSite site) {
-            return attention.withPlainOperators();
+        public AttentionImplementation implementation() {
+            return AttentionImplementation.EAGER;
         }
     }
 }

@@ -48,6 +48,6 @@ final class HeadAttention {
         }
         attention = parts.pattern(site.layer()).attention(attention, parts.maskName(site.layer()), site);
         attention = parts.position().attention(attention, site);
-        return parts.implementation().attention(attention, site);
+        return attention;
     }
 }

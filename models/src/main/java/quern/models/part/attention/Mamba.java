@@ -106,9 +106,6 @@ public final class Mamba implements PartTechnique {
             require(
                     parts.recurrence() instanceof NoRecurrence.Config,
                     "attention: mamba has a state of its own; set recurrence: none");
-            require(
-                    parts.implementation() instanceof AutoAttention.Config,
-                    "attn_implementation: attention: mamba computes no attention; leave it out");
             require(!c.qkNorm(), "qk_norm: attention: mamba has no queries and keys; leave it out");
             require(!c.attentionSinks(), "attention_sinks: attention: mamba has no softmax; leave it out");
             require(!c.attentionBias(), "attention_bias: the maps of attention: mamba have none; leave it out");

@@ -104,11 +104,6 @@ public final class MultiHeadLatent implements PartTechnique {
                 throw new IllegalArgumentException(
                         "attention: mla keeps latent vectors of the past and no memory; set recurrence: none");
             }
-            if (!(parts.implementation() instanceof AutoAttention.Config)
-                    && !(parts.implementation() instanceof EagerAttention.Config)) {
-                throw new IllegalArgumentException(
-                        "attn_implementation: attention: mla is computed by plain operators; leave it out");
-            }
             if (c.qkNorm() || c.attentionSinks() || c.attnLogitSoftcapping().isPresent() || c.attentionBias()) {
                 throw new IllegalArgumentException("%s: attention: mla has none; leave it out"
                         .formatted(

@@ -93,6 +93,11 @@ final class ExpertParts {
             throw new IllegalArgumentException(
                     "mlp_bias: the experts of feed_forward: %s have no biases; leave it out".formatted(id));
         }
+        if (c.parts().structure().stacks(c).stream().anyMatch(s -> !s.readsInput() && !s.cross())) {
+            throw new IllegalArgumentException(
+                    "feed_forward: %s: a router is balanced over tokens, and the blocks of this structure read latents; choose a feed-forward part without experts"
+                            .formatted(id));
+        }
         if (!(c.parts().sharing() instanceof NoSharing.Config)) {
             throw new IllegalArgumentException(
                     "feed_forward: %s: a router is balanced once a pass, and a shared block asks it several times; set weight_sharing: none"

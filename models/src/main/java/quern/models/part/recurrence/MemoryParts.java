@@ -5,8 +5,6 @@ import quern.models.part.BlockSite;
 import quern.models.part.Composition;
 import quern.models.part.InitializationPart.Role;
 import quern.models.part.Parts;
-import quern.models.part.attention.AutoAttention;
-import quern.models.part.attention.EagerAttention;
 import quern.models.part.attention.FullPattern;
 import quern.models.part.attention.MultiHead;
 import quern.models.part.position.NoPosition;
@@ -80,11 +78,6 @@ final class MemoryParts {
         require(
                 parts.sharing() instanceof NoSharing.Config,
                 "recurrence: %s has a memory a layer, which shared blocks would overwrite; set weight_sharing: none",
-                id);
-        require(
-                parts.implementation() instanceof AutoAttention.Config
-                        || parts.implementation() instanceof EagerAttention.Config,
-                "recurrence: %s computes attention with distances in its scores; set attn_implementation: eager",
                 id);
         require(!c.qkNorm(), "qk_norm: recurrence: %s doesn't norm queries and keys; leave it out", id);
         require(!c.attentionSinks(), "attention_sinks: recurrence: %s has none; leave it out", id);

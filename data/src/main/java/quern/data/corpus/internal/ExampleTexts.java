@@ -1,0 +1,44 @@
+package quern.data.corpus.internal;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import quern.data.corpus.CorpusDocument;
+import quern.data.corpus.CorpusFile;
+import quern.data.corpus.CorpusReader;
+import quern.recipe.Block;
+import quern.recipe.Position;
+import quern.recipe.QuernException;
+
+/** Texts of a few files, held in memory; lines of {@code .txt} files, or whatever the readers' usual settings make. */
+public final class ExampleTexts {
+    private static final int MOST_BYTES = 8_000_000;
+
+    private ExampleTexts() {}
+
+    /** The texts, in order. */
+    public static List<String> read(List<Path> files) {
+        List<String> texts = new ArrayList<>();
+        for (Path file : files) {
+            CorpusReader reader = CorpusFiles.byName(file)
+                    .orElseThrow(() -> QuernException.badInput(
+                            "%s: this kind of file is not known by its name; expected .jsonl or .txt", file));
+            StageTally tally = new StageTally(0);
+            Block settings = Block.empty(Position.of(file.toString()));
+            if (reader.id().equals("text")) {
+                settings = settings.with("unit", "line");
+            }
+            CorpusFile source = new CorpusFile(file, file.toString(), MOST_BYTES);
+            try (CorpusReader.Records records = reader.open(source, settings.bind(reader.config()), tally)) {
+                CorpusReader.Raw raw;
+                while ((raw = records.next()) != null) {
+                    raw.documents(tally).stream()
+                            .map(CorpusDocument::text)
+                            .filter(text -> !text.isBlank())
+                            .forEach(texts::add);
+                }
+            }
+        }
+        return texts;
+    }
+}

@@ -1,0 +1,2 @@
+/** Readers of the formats that corpora come in. */
+package quern.data.corpus.source;

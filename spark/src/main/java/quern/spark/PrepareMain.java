@@ -1,0 +1,71 @@
+package quern.spark;
+
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.spark.SparkConf;
+import org.apache.spark.api.java.JavaSparkContext;
+import quern.data.corpus.PrepareRecipe;
+import quern.recipe.Block;
+import quern.recipe.ExitCode;
+import quern.recipe.QuernException;
+import quern.recipe.RecipeFile;
+
+/**
+ * The program that is submitted to Spark: {@code RECIPE [KEY=VALUE…]}, as {@code quern data prepare} takes them. The master
+ * is the one of {@code spark-submit}, or of the system property {@code spark.master}.
+ */
+public final class PrepareMain {
+    private PrepareMain() {}
+
+    /** What this program needs of Spark where nothing else is said. */
+    public static SparkConf configuration() {
+        SparkConf configuration = new SparkConf();
+        configuration.setIfMissing("spark.app.name", "quern data prepare");
+        configuration.setIfMissing("spark.serializer", "org.apache.spark.serializer.KryoSerializer");
+        configuration.setIfMissing("spark.ui.showConsoleProgress", "false");
+        configuration.setIfMissing("spark.log.level", "WARN");
+        return configuration;
+    }
+
+    /** Runs it and ends the process with its exit code where that is not 0. */
+    public static void main(String[] arguments) {
+        ExitCode code = run(arguments, System.err);
+        if (code != ExitCode.DONE) {
+            System.exit(code.code());
+        }
+    }
+
+    private static ExitCode run(String[] arguments, PrintStream err) {
+        if (arguments.length == 0) {
+            err.println("quern: error: name a recipe with a block 'prepare'");
+            return ExitCode.BAD_INPUT;
+        }
+        try {
+            Block recipe =
+                    RecipeFile.load(Path.of(arguments[0]), List.of(arguments).subList(1, arguments.length));
+            PrepareRecipe prepare = recipe.block("prepare").bind(PrepareRecipe.class);
+            try (JavaSparkContext context = new JavaSparkContext(configuration())) {
+                SparkPreparation.run(context, prepare, err::println);
+            }
+            return ExitCode.DONE;
+        } catch (RuntimeException e) {
+            QuernException known = known(e);
+            if (known == null) {
+                throw e;
+            }
+            err.println("quern: error: " + known.getMessage());
+            return known.exitCode();
+        }
+    }
+
+    /** The failure that a task met, which Spark wraps in its own. */
+    private static QuernException known(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof QuernException known) {
+                return known;
+            }
+        }
+        return null;
+    }
+}
