@@ -41,6 +41,7 @@ import quern.recipe.Shorthand;
  * @param mixing the technique of kind {@code mixing} that says how, under {@code type}; absent: {@code fixed}
  * @param curriculum the technique of kind {@code curriculum} that orders the rows of each corpus, under {@code type};
  *     absent: every epoch has a seeded order of its own
+ * @param promptTemplates phrasings that make a prompt and an answer of each line of {@code .jsonl} files
  */
 public record DataConfig(
         @Doc("Files, folders or glob patterns (.txt, .jsonl, .json, and .gz or .zst of each).")
@@ -106,7 +107,10 @@ public record DataConfig(
         Optional<Block> mixing,
 
         @Doc("In which order rows are met: a type of curriculum with its settings.") @Shorthand("type")
-        Optional<Block> curriculum) {
+        Optional<Block> curriculum,
+
+        @Doc("Phrasings that make a prompt and an answer of each line of .jsonl files.")
+        Optional<PromptTemplates> promptTemplates) {
     /** The built-in corpus of tales. */
     public static final String TALES = "tales";
 
@@ -135,6 +139,10 @@ public record DataConfig(
         if (source.isPresent() && !source.get().equals(TALES) && !source.get().equals(SHAPES)) {
             throw new IllegalArgumentException("source: '" + source.get() + "' is not a built-in corpus; there are '"
                     + TALES + "' and '" + SHAPES + "'");
+        }
+        if (promptTemplates.isPresent() && (source.isPresent() || format.isPresent())) {
+            throw new IllegalArgumentException("prompt_templates: make their own texts of the rows of files; leave out "
+                    + (source.isPresent() ? "source" : "format"));
         }
         if (source.isPresent() && format.isPresent()) {
             throw new IllegalArgumentException("format: is about files; leave it out with source");
@@ -179,6 +187,7 @@ public record DataConfig(
                 1,
                 List.of(),
                 Optional.empty(),
+                Optional.empty(),
                 Optional.empty());
     }
 
@@ -202,6 +211,7 @@ public record DataConfig(
                 2000,
                 1,
                 List.of(),
+                Optional.empty(),
                 Optional.empty(),
                 Optional.empty());
     }
@@ -227,7 +237,8 @@ public record DataConfig(
                 shapesSeed,
                 sources,
                 mixing,
-                curriculum);
+                curriculum,
+                promptTemplates);
     }
 
     /** The same with packing on or off. */
@@ -251,7 +262,8 @@ public record DataConfig(
                 shapesSeed,
                 sources,
                 mixing,
-                curriculum);
+                curriculum,
+                promptTemplates);
     }
 
     /** The same with another held-out share. */
@@ -275,7 +287,8 @@ public record DataConfig(
                 shapesSeed,
                 sources,
                 mixing,
-                curriculum);
+                curriculum,
+                promptTemplates);
     }
 
     /** The same with another unit for {@code .txt} files. */
@@ -299,7 +312,8 @@ public record DataConfig(
                 shapesSeed,
                 sources,
                 mixing,
-                curriculum);
+                curriculum,
+                promptTemplates);
     }
 
     /** The same with another text key for {@code .jsonl} files. */
@@ -323,7 +337,8 @@ public record DataConfig(
                 shapesSeed,
                 sources,
                 mixing,
-                curriculum);
+                curriculum,
+                promptTemplates);
     }
 
     /** The same with a text put after each document. */
@@ -347,7 +362,8 @@ public record DataConfig(
                 shapesSeed,
                 sources,
                 mixing,
-                curriculum);
+                curriculum,
+                promptTemplates);
     }
 
     /** The same with another answer to documents that are too long. */
@@ -371,7 +387,33 @@ public record DataConfig(
                 shapesSeed,
                 sources,
                 mixing,
-                curriculum);
+                curriculum,
+                promptTemplates);
+    }
+
+    /** The same with other phrasings. */
+    public DataConfig withPromptTemplates(PromptTemplates other) {
+        return new DataConfig(
+                path,
+                source,
+                field,
+                format,
+                chatTemplate,
+                textUnit,
+                validationShare,
+                validationSeed,
+                maxLength,
+                packing,
+                onTooLong,
+                documentSeparator,
+                talesMegabytes,
+                talesSeed,
+                shapesPairs,
+                shapesSeed,
+                sources,
+                mixing,
+                curriculum,
+                Optional.of(other));
     }
 
     private static void checkSources(List<String> path, Optional<String> source, List<CorpusSettings> sources) {
@@ -390,7 +432,9 @@ public record DataConfig(
 
     /** The corpora to read: this one, or each of the sources with what it does not say itself taken from here. */
     public List<DataConfig> parts() {
-        return sources.isEmpty() ? List.of(this) : sources.stream().map(this::of).toList();
+        return sources.isEmpty()
+                ? List.of(this)
+                : sources.stream().map(this::of).toList();
     }
 
     private DataConfig of(CorpusSettings one) {
@@ -413,6 +457,7 @@ public record DataConfig(
                 shapesSeed,
                 List.of(),
                 Optional.empty(),
-                curriculum);
+                curriculum,
+                promptTemplates);
     }
 }

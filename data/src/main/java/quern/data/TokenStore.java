@@ -2,6 +2,7 @@ package quern.data;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import quern.data.internal.CacheFolder;
 import quern.data.internal.JoinedTokenStream;
@@ -69,7 +70,16 @@ public final class TokenStore {
      */
     public static TokenStore prepare(
             DataConfig config, Tokenizer tokenizer, Path cacheFolder, Consumer<String> progress) {
-        return new TokenStore(TokenStoreFiles.prepare(config, tokenizer, cacheFolder, progress));
+        TokenStore store = new TokenStore(TokenStoreFiles.prepare(config, tokenizer, cacheFolder, progress));
+        Optional<PromptTemplates> phrasings = config.promptTemplates()
+                .filter(templates -> !templates.heldOut().isEmpty());
+        if (phrasings.isEmpty()) {
+            return store;
+        }
+        // The same rows validate, since their number and the seed of the split are the same.
+        TokenStore heldOut = new TokenStore(TokenStoreFiles.prepare(
+                config.withPromptTemplates(phrasings.get().exchanged()), tokenizer, cacheFolder, progress));
+        return new TokenStore(store.folder, store.train, heldOut.validation, store.report);
     }
 
     /** {@code $QUERN_CACHE}, else {@code ~/.cache/quern}. */

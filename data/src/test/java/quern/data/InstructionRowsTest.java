@@ -138,7 +138,8 @@ class InstructionRowsTest {
                 c.shapesSeed(),
                 c.sources(),
                 c.mixing(),
-                c.curriculum());
+                c.curriculum(),
+                c.promptTemplates());
     }
 
     @Test

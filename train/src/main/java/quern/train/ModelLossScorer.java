@@ -35,9 +35,8 @@ final class ModelLossScorer implements Scorer {
                         named, model.spec().task().id());
             }
             Tokenizer tokenizer = folder.tokenizer(model.spec().config());
-            int length = Math.min(
-                    folder.trainedLength().orElse(Integer.MAX_VALUE),
-                    (int) Math.min(4096, model.spec().config().longestPass()));
+            int length = Math.min(folder.trainedLength().orElse(Integer.MAX_VALUE), (int)
+                    Math.min(4096, model.spec().config().longestPass()));
             Scorer scorer = new ModelLossScorer(model, tokenizer, length);
             done = true;
             return scorer;

@@ -199,8 +199,7 @@ public final class Preparation {
         checkEvaluation();
         this.stepBatches = StepBatches.of(recipe);
         this.ordering = RowOrdering.wanted(data)
-                ? Optional.of(RowOrdering.of(
-                        recipe, data, stores, tokenizer, objective, objectiveConfig, stepBatches))
+                ? Optional.of(RowOrdering.of(recipe, data, stores, tokenizer, objective, objectiveConfig, stepBatches))
                 : Optional.empty();
         this.batches = ordering.<BatchSource>map(RowOrdering::batches)
                 .orElseGet(() -> objective.source(

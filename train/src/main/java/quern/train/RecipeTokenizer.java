@@ -169,9 +169,8 @@ public record RecipeTokenizer(
     }
 
     private static Iterable<String> texts(DataConfig data) {
-        List<Iterable<String>> parts = data.parts().stream()
-                .map(part -> Documents.open(part).texts())
-                .toList();
+        List<Iterable<String>> parts =
+                data.parts().stream().map(part -> Documents.open(part).texts()).toList();
         return parts.size() == 1
                 ? parts.getFirst()
                 : () -> parts.stream()

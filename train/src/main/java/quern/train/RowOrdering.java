@@ -66,8 +66,8 @@ record RowOrdering(OrderedBatches batches, Optional<Path> reference, Optional<St
             corpora.add(new OrderedBatches.Corpus(
                     name, rows, order(data, stores.get(i).train().origin(), rows, tokenizer, seed)));
         }
-        Block chosen = data.mixing().orElseGet(() -> Block.empty(recipe.data().position("sources"))
-                .with("type", "fixed"));
+        Block chosen = data.mixing()
+                .orElseGet(() -> Block.empty(recipe.data().position("sources")).with("type", "fixed"));
         Mixing mixing = Techniques.find(Mixing.class, Mixing.KIND, chosen.text("type"), chosen.position("type"));
         Record config = chosen.without("type").bind(mixing.config());
         Shares shares = data.sources().isEmpty()
@@ -91,8 +91,7 @@ record RowOrdering(OrderedBatches batches, Optional<Path> reference, Optional<St
                 data.sources().isEmpty() ? Optional.empty() : Optional.of(mixing.id()));
     }
 
-    private static RowOrder order(
-            DataConfig data, String origin, BatchSource rows, Tokenizer tokenizer, long seed) {
+    private static RowOrder order(DataConfig data, String origin, BatchSource rows, Tokenizer tokenizer, long seed) {
         if (data.curriculum().isEmpty()) {
             return null;
         }
@@ -106,18 +105,15 @@ record RowOrdering(OrderedBatches batches, Optional<Path> reference, Optional<St
 
     /** Those of the recipe, or the tokens where it gives none. */
     private static double[] weights(Recipe recipe, DataConfig data, List<TokenStore> stores) {
-        long given =
-                data.sources().stream().filter(s -> s.weight().isPresent()).count();
+        long given = data.sources().stream().filter(s -> s.weight().isPresent()).count();
         if (given != 0 && given != stores.size()) {
             throw QuernException.badInput(
                     "%s: data.sources: %d of %d have a weight; give all of them one, or none to go by their tokens",
                     recipe.data().position("sources"), given, stores.size());
         }
         return IntStream.range(0, stores.size())
-                .mapToDouble(i -> data.sources()
-                        .get(i)
-                        .weight()
-                        .orElse((double) stores.get(i).train().size()))
+                .mapToDouble(i -> data.sources().get(i).weight().orElse((double)
+                        stores.get(i).train().size()))
                 .toArray();
     }
 

@@ -54,9 +54,10 @@ class DataOrderTest {
                 ", curriculum: {type: rarity, pacing: linear, steps: 8}"
             })
     void stopAndResumeEqualAnUnbrokenRun(String order) {
-        Path whole = TinyRuns.train(recipe(order, "gradient_accumulation_steps=2")).folder();
-        Path parts =
-                TinyRuns.trainUntil(recipe(order, "gradient_accumulation_steps=2"), 3).folder();
+        Path whole =
+                TinyRuns.train(recipe(order, "gradient_accumulation_steps=2")).folder();
+        Path parts = TinyRuns.trainUntil(recipe(order, "gradient_accumulation_steps=2"), 3)
+                .folder();
         TinyRuns.resumeUntil(parts, 7);
         TinyRuns.resume(parts);
         assertEquals(TinyRuns.metrics(whole), TinyRuns.metrics(parts));
@@ -69,7 +70,9 @@ class DataOrderTest {
     void realisedSharesAreLoggedAndPlanned() {
         Block recipe = recipe(", mixing: {type: scheduled, points: [{step: 0, weights: {tale: 1, digits: 0}},"
                 + " {step: 11, weights: {tale: 0, digits: 1}}]}");
-        List<Map<String, Double>> lines = TinyRuns.metrics(TinyRuns.train(recipe).folder()).stream()
+        List<Map<String, Double>> lines = TinyRuns.metrics(
+                        TinyRuns.train(recipe).folder())
+                .stream()
                 .filter(m -> m.containsKey("loss"))
                 .toList();
         assertEquals(1.0, lines.getFirst().get("data_share/tale"), 1e-9);
@@ -83,13 +86,10 @@ class DataOrderTest {
 
     @Test
     void theSameRowsAreMetHoweverAStepIsDivided() {
-        List<Map<String, Double>> whole =
-                TinyRuns.metrics(TinyRuns.train(recipe(ONLINE, "model.dropout=0.0")).folder());
+        List<Map<String, Double>> whole = TinyRuns.metrics(
+                TinyRuns.train(recipe(ONLINE, "model.dropout=0.0")).folder());
         List<Map<String, Double>> divided = TinyRuns.metrics(TinyRuns.train(recipe(
-                        ONLINE,
-                        "model.dropout=0.0",
-                        "per_device_train_batch_size=1",
-                        "gradient_accumulation_steps=4"))
+                        ONLINE, "model.dropout=0.0", "per_device_train_batch_size=1", "gradient_accumulation_steps=4"))
                 .folder());
         for (int i = 0; i < whole.size(); i++) {
             if (whole.get(i).containsKey("loss")) {
@@ -132,18 +132,19 @@ class DataOrderTest {
         Path run = TinyRuns.train(recipe(", curriculum: {type: model_loss, model: %s, pace: {pacing: step, steps: 8}}"
                         .formatted(scorer)))
                 .folder();
-        List<Map<String, Double>> lines =
-                TinyRuns.metrics(run).stream().filter(m -> m.containsKey("loss")).toList();
+        List<Map<String, Double>> lines = TinyRuns.metrics(run).stream()
+                .filter(m -> m.containsKey("loss"))
+                .toList();
         assertEquals(0.1, lines.getFirst().get("curriculum_share/tale"), 1e-9);
         assertEquals(1.0, lines.getLast().get("curriculum_share/tale"), 1e-9);
     }
 
     @Test
     void whatDoesNotFitIsRefused() {
-        Map<String, Object> tale = Map.of(
-                "name", "tale", "path", folder.resolve("tale.txt").toString());
-        Map<String, Object> weighted = Map.of(
-                "name", "digits", "path", folder.resolve("digits.txt").toString(), "weight", 2.0);
+        Map<String, Object> tale =
+                Map.of("name", "tale", "path", folder.resolve("tale.txt").toString());
+        Map<String, Object> weighted =
+                Map.of("name", "digits", "path", folder.resolve("digits.txt").toString(), "weight", 2.0);
         Block block = recipe("");
         Block data = block.block("data");
         assertRefused("1 of 2 have a weight", block.with("data", data.with("sources", List.of(tale, weighted))));
@@ -153,7 +154,8 @@ class DataOrderTest {
                 "mixing: has no effect without sources",
                 block.with("data", data.without("sources").with("path", "x.txt").with("mixing", "fixed")));
         assertRefused("did you mean 'online'", recipe(", mixing: onlin"));
-        assertRefused("expected one for each", recipe(", mixing: {type: scheduled, points: [{step: 0, weights: {a: 1}}]}"));
+        assertRefused(
+                "expected one for each", recipe(", mixing: {type: scheduled, points: [{step: 0, weights: {a: 1}}]}"));
         assertRefused("all rows of ", recipe(", curriculum: length"));
         assertRefused("no such folder", recipe(", curriculum: {type: model_loss, model: nowhere}"));
     }

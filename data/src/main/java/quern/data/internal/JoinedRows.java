@@ -23,7 +23,9 @@ public final class JoinedRows {
                     rows.stream().flatMapToInt(r -> Arrays.stream(r.inputIds())).toArray(),
                     rows.stream().flatMapToInt(r -> Arrays.stream(r.labels())).toArray(),
                     lengths,
-                    rows.stream().flatMapToInt(r -> Arrays.stream(r.documents())).toArray());
+                    rows.stream()
+                            .flatMapToInt(r -> Arrays.stream(r.documents()))
+                            .toArray());
         }
         int columns = rows.stream().mapToInt(Batch::columns).max().orElse(0);
         int labelColumns = rows.stream().mapToInt(Batch::labelColumns).max().orElse(0);

@@ -113,7 +113,8 @@ public final class WholeDocuments {
         return false;
     }
 
-    private List<String> notices(OnTooLong onTooLong, long tooLong, long lost, long unanswered, long nothing, long made) {
+    private List<String> notices(
+            OnTooLong onTooLong, long tooLong, long lost, long unanswered, long nothing, long made) {
         List<String> all = new ArrayList<>();
         long of = tokens.documents();
         if (tooLong > 0 && onTooLong == OnTooLong.SPLIT) {

@@ -46,8 +46,7 @@ public final class AdaptiveCurriculum implements Curriculum {
             @Doc("Steps after which the order is made anew from the losses.") @Default("20") @Range(min = 2)
             long refreshSteps,
 
-            @Doc("How the share of rows that may be met grows in self_paced: linear or exponential.")
-            @Default("linear")
+            @Doc("How the share of rows that may be met grows in self_paced: linear or exponential.") @Default("linear")
             Pacing pacing,
 
             @Doc("The share of rows that may be met in the first step in self_paced.")
@@ -114,9 +113,8 @@ public final class AdaptiveCurriculum implements Curriculum {
                     .filter(l -> !Double.isNaN(l))
                     .average()
                     .orElse(1);
-            double[] filled = Arrays.stream(losses)
-                    .map(l -> Double.isNaN(l) ? mean : l)
-                    .toArray();
+            double[] filled =
+                    Arrays.stream(losses).map(l -> Double.isNaN(l) ? mean : l).toArray();
             if (config.mode() == Mode.SELF_PACED) {
                 ranked = PacedOrder.ranked(filled, PacedSettings.Direction.EASY_TO_HARD);
                 sums = new double[0];

@@ -28,8 +28,7 @@ public interface Curriculum extends Technique {
      * @param seed of the order
      * @param scorers opens the model of a folder, whose number of a text is its mean loss in nats a token
      */
-    record Rows(
-            String origin, BatchSource source, Tokenizer tokenizer, long seed, Function<Path, Scorer> scorers) {
+    record Rows(String origin, BatchSource source, Tokenizer tokenizer, long seed, Function<Path, Scorer> scorers) {
         /** How many. */
         public long count() {
             return source.batchesPerEpoch();

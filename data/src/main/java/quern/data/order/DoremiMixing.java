@@ -24,9 +24,7 @@ public final class DoremiMixing implements Mixing {
             @Doc("The folder of the reference model: one of the proxy's size, trained on the sources' own weights.")
             Path reference,
 
-            @Doc("How fast shares follow the excess loss.")
-            @Default("1.0")
-            @Range(min = 0, minExclusive = true)
+            @Doc("How fast shares follow the excess loss.") @Default("1.0") @Range(min = 0, minExclusive = true)
             double rate,
 
             @Doc("The part of the uniform mixture in every update.") @Default("1e-3") @Range(min = 0, max = 1)

@@ -29,8 +29,8 @@ public final class FixedMixing implements Mixing {
     @Override
     public Shares open(Corpora corpora, Record config) {
         Optional<Path> file = ((Config) config).weightsFile();
-        double[] shares = Weights.shares(
-                file.map(f -> Weights.read(f, corpora.names())).orElseGet(corpora::weights));
+        double[] shares =
+                Weights.shares(file.map(f -> Weights.read(f, corpora.names())).orElseGet(corpora::weights));
         return step -> shares.clone();
     }
 }

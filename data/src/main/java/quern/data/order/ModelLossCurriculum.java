@@ -15,7 +15,8 @@ public final class ModelLossCurriculum implements Curriculum {
 
     /** Settings. */
     public record Config(
-            @Doc("The folder of the model that scores rows.") Path model,
+            @Doc("The folder of the model that scores rows.")
+            Path model,
 
             @Doc("The order and its pacing: the settings of the other measures.") @Default("{}")
             Block pace) {}

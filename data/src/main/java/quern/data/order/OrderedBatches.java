@@ -160,7 +160,9 @@ public final class OrderedBatches implements BatchSource {
     }
 
     private double[] shares(long step) {
-        return shares.learns() ? learned.floorEntry(Math.max(step, learned.firstKey())).getValue() : shares.at(step);
+        return shares.learns()
+                ? learned.floorEntry(Math.max(step, learned.firstKey())).getValue()
+                : shares.at(step);
     }
 
     /** A copy of the place before a batch. */
@@ -220,8 +222,7 @@ public final class OrderedBatches implements BatchSource {
             if (rows.get(i)[0] == corpus) {
                 met[count] = rows.get(i)[1];
                 boolean known = i < losses.size() && losses.get(i).tokens() > 0;
-                found[count++] =
-                        known ? losses.get(i).loss() / losses.get(i).tokens() : Double.NaN;
+                found[count++] = known ? losses.get(i).loss() / losses.get(i).tokens() : Double.NaN;
             }
         }
         order.observe(step, Arrays.copyOf(met, count), Arrays.copyOf(found, count));

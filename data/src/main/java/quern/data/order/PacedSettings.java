@@ -30,9 +30,7 @@ public record PacedSettings(
         @Doc("Steps until all rows may be met.") @Default("1000") @Range(min = 1)
         long steps,
 
-        @Doc("The power of pacing root.")
-        @Default("2.0")
-        @Range(min = 1)
+        @Doc("The power of pacing root.") @Default("2.0") @Range(min = 1)
         double power,
 
         @Doc("The stairs of pacing step.") @Default("5") @Range(min = 1)

@@ -12,9 +12,7 @@ import quern.recipe.Range;
 public final class TemperatureMixing implements Mixing {
     /** Settings. */
     public record Config(
-            @Doc("1 keeps the weights; larger ones even them out.")
-            @Default("2.0")
-            @Range(min = 0, minExclusive = true)
+            @Doc("1 keeps the weights; larger ones even them out.") @Default("2.0") @Range(min = 0, minExclusive = true)
             double temperature) {}
 
     @Override

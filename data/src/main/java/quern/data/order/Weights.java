@@ -76,7 +76,6 @@ public final class Weights {
     public static void write(Path folder, Map<String, Double> byName) {
         ObjectNode json = Json.object();
         byName.forEach(json::put);
-        DurableFiles.write(
-                folder.resolve(FILE), Json.write(json).getBytes(java.nio.charset.StandardCharsets.UTF_8));
+        DurableFiles.write(folder.resolve(FILE), Json.write(json).getBytes(java.nio.charset.StandardCharsets.UTF_8));
     }
 }

@@ -53,11 +53,9 @@ class CurriculumTest {
                 int[] ids = tokenizer.encode(TEXTS.get((int) row));
                 // Padded, as rows of some objectives are.
                 return new Batch(
-                        1,
-                        ids.length + 3,
-                        Arrays.copyOf(ids, ids.length + 3),
-                        new int[ids.length + 3],
-                        new int[] {ids.length});
+                        1, ids.length + 3, Arrays.copyOf(ids, ids.length + 3), new int[ids.length + 3], new int[] {
+                            ids.length
+                        });
             }
         };
         return new Curriculum.Rows("texts", source, tokenizer, 7, scorers);
@@ -85,7 +83,10 @@ class CurriculumTest {
         double all = TEXTS.stream().mapToInt(String::length).sum();
         double expected = 0;
         for (char letter : "go.".toCharArray()) {
-            long count = TEXTS.stream().flatMapToInt(String::chars).filter(c -> c == letter).count();
+            long count = TEXTS.stream()
+                    .flatMapToInt(String::chars)
+                    .filter(c -> c == letter)
+                    .count();
             expected -= Math.log(count / all);
         }
         assertEquals(expected, rarity[4], ROUNDING);
@@ -99,8 +100,7 @@ class CurriculumTest {
         assertEquals(2, ReadabilityCurriculum.syllables("caf\u00e9"));
         assertEquals(1, ReadabilityCurriculum.syllables("hmm"));
         // Six words, two sentences, six syllables.
-        assertEquals(
-                0.39 * 3 + 11.8 - 15.59, ReadabilityCurriculum.grade("The cat sat. The dog ran!"), ROUNDING);
+        assertEquals(0.39 * 3 + 11.8 - 15.59, ReadabilityCurriculum.grade("The cat sat. The dog ran!"), ROUNDING);
         assertEquals(0, ReadabilityCurriculum.grade("... 42"));
     }
 
@@ -122,8 +122,7 @@ class CurriculumTest {
             public void close() {}
         });
         Block pace = RecipeFile.load("test.yaml", "{pacing: sorted, order: hard_to_easy}", List.of());
-        RowOrder order =
-                new ModelLossCurriculum().open(rows, new ModelLossCurriculum.Config(Path.of("model"), pace));
+        RowOrder order = new ModelLossCurriculum().open(rows, new ModelLossCurriculum.Config(Path.of("model"), pace));
         assertArrayEquals(
                 new long[] {3, 4, 0, 2, 1},
                 LongStream.range(0, 5).map(n -> order.row(n, 0)).toArray());
@@ -152,10 +151,10 @@ class CurriculumTest {
     @EnumSource(Direction.class)
     void onlyTheOpenShareIsMetAndEachRowOnceBeforeAnyTwice(Direction direction) {
         int rows = 1000;
-        double[] measure = IntStream.range(0, rows).mapToDouble(i -> (i * 37) % rows).toArray();
-        PacedSettings settings =
-                settings("{order: %s, pacing: step, start_share: 0.2, steps: 4000, stages: 4}"
-                        .formatted(direction.name().toLowerCase(java.util.Locale.ROOT)));
+        double[] measure =
+                IntStream.range(0, rows).mapToDouble(i -> (i * 37) % rows).toArray();
+        PacedSettings settings = settings("{order: %s, pacing: step, start_share: 0.2, steps: 4000, stages: 4}"
+                .formatted(direction.name().toLowerCase(java.util.Locale.ROOT)));
         PacedOrder order = new PacedOrder(measure, settings, 5);
         long n = 0;
         for (long step = 0; step < 8000; step += 400) {
@@ -214,7 +213,8 @@ class CurriculumTest {
         for (long n = 0; n < draws; n++) {
             met[(int) order.row(n, 2)]++;
         }
-        double squares = IntStream.range(0, 100).mapToDouble(i -> (double) i * i).sum();
+        double squares =
+                IntStream.range(0, 100).mapToDouble(i -> (double) i * i).sum();
         for (int i = 0; i < 100; i++) {
             double chance = 0.5 / 100 + 0.5 * i * i / squares;
             double deviation = Math.sqrt(draws * chance * (1 - chance));
@@ -243,7 +243,9 @@ class CurriculumTest {
                         assertEquals(rows[i], resumed.row(n + i, step), mode + " step " + step);
                     }
                 }
-                double[] losses = Arrays.stream(rows).mapToDouble(r -> (r * 31 % 17) / (1.0 + 60)).toArray();
+                double[] losses = Arrays.stream(rows)
+                        .mapToDouble(r -> (r * 31 % 17) / (1.0 + 60))
+                        .toArray();
                 unbroken.observe(step, rows, losses);
                 if (resumed != null) {
                     resumed.observe(step, rows, losses);

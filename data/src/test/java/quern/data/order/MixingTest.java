@@ -155,7 +155,9 @@ class MixingTest {
         TemperatureMixing technique = new TemperatureMixing();
         assertArrayEquals(
                 new double[] {0.9, 0.1},
-                technique.open(corpora(9e300, 1e300), new TemperatureMixing.Config(1)).at(5),
+                technique
+                        .open(corpora(9e300, 1e300), new TemperatureMixing.Config(1))
+                        .at(5),
                 ROUNDING);
         assertArrayEquals(
                 new double[] {0.75, 0.25},
@@ -164,7 +166,9 @@ class MixingTest {
                 "square roots 3 and 1");
         assertArrayEquals(
                 new double[] {0.5, 0.5},
-                technique.open(corpora(9, 1), new TemperatureMixing.Config(1e12)).at(5),
+                technique
+                        .open(corpora(9, 1), new TemperatureMixing.Config(1e12))
+                        .at(5),
                 ROUNDING);
     }
 
@@ -223,7 +227,9 @@ class MixingTest {
         Path file = folder.resolve(Weights.FILE);
         assertArrayEquals(
                 new double[] {0.875, 0.125},
-                new FixedMixing().open(corpora(1, 1), new FixedMixing.Config(Optional.of(file))).at(7));
+                new FixedMixing()
+                        .open(corpora(1, 1), new FixedMixing.Config(Optional.of(file)))
+                        .at(7));
         QuernException other = assertThrows(
                 QuernException.class,
                 () -> new FixedMixing().open(corpora(1, 1, 1), new FixedMixing.Config(Optional.of(file))));
@@ -245,8 +251,16 @@ class MixingTest {
             take(unbroken, step, whole);
         }
         assertTrue(
-                whole.stream().skip(20).flatMapToInt(Arrays::stream).filter(t -> t >= 1000).count()
-                        > whole.stream().limit(20).flatMapToInt(Arrays::stream).filter(t -> t >= 1000).count(),
+                whole.stream()
+                                .skip(20)
+                                .flatMapToInt(Arrays::stream)
+                                .filter(t -> t >= 1000)
+                                .count()
+                        > whole.stream()
+                                .limit(20)
+                                .flatMapToInt(Arrays::stream)
+                                .filter(t -> t >= 1000)
+                                .count(),
                 "the corpus of higher loss is met more often");
         for (int from : new int[] {0, 1, 2, 7, 25}) {
             OrderedBatches resumed = online();
