@@ -1,5 +1,6 @@
 package quern.cli;
 
+import java.util.Locale;
 import quern.cli.internal.Posix;
 
 /** The program that {@code ./quern} starts. */
@@ -9,6 +10,8 @@ public final class Main {
     /** Runs one verb and ends the process with its {@link quern.recipe.ExitCode}. */
     public static void main(String[] args) {
         restoreStandardError();
+        // Numbers in what is printed and in reports look the same wherever it runs.
+        Locale.setDefault(Locale.ROOT);
         System.exit(Quern.execute(args, System.out, System.err));
     }
 

@@ -16,6 +16,11 @@ public interface BatchSource {
      */
     Batch batch(long globalBatchIndex);
 
+    /** Texts that it reads beside the one that its objective was given: a run that goes on must find these too. */
+    default List<TokenStream> texts() {
+        return List.of();
+    }
+
     /** What a person should know about how the data was arranged, such as rows cut short; a line each. */
     default List<String> notices() {
         return List.of();

@@ -207,37 +207,35 @@ public final class ChatTemplate {
      * @throws QuernException where the template can't tell what the model is to write
      */
     public Rendered learned(ChatMessages conversation, int from) {
-        Rendered whole = rendered(conversation, false, LocalDateTime::now);
+        // One time for all renderings, or a template that writes it would differ from one to the next.
+        LocalDateTime now = LocalDateTime.now();
+        Rendered whole = rendered(conversation, false, () -> now);
         return marksGeneration
-                ? new Rendered(whole.text(), after(whole, conversation, from))
-                : new Rendered(whole.text(), byDifference(whole.text(), conversation, from));
+                ? new Rendered(whole.text(), after(whole, conversation, from, () -> now))
+                : new Rendered(whole.text(), byDifference(whole.text(), conversation, from, () -> now));
     }
 
-    private List<Span> after(Rendered whole, ChatMessages conversation, int from) {
+    private List<Span> after(Rendered whole, ChatMessages conversation, int from, Supplier<LocalDateTime> clock) {
         if (from == 0) {
             return whole.generated();
         }
         // Marks carry no message's number, so those of the context are counted by rendering it alone.
-        int before = rendered(conversation.first(from), true, LocalDateTime::now)
-                .generated()
-                .size();
+        int before = rendered(conversation.first(from), true, clock).generated().size();
         List<Span> spans = whole.generated();
         return spans.subList(Math.min(before, spans.size()), spans.size());
     }
 
-    private List<Span> byDifference(String whole, ChatMessages conversation, int from) {
+    private List<Span> byDifference(String whole, ChatMessages conversation, int from, Supplier<LocalDateTime> clock) {
         List<Span> spans = new ArrayList<>();
         int messages = conversation.messages().size();
         for (int i = from; i < messages; i++) {
             if (!conversation.isAssistant(i)) {
                 continue;
             }
-            String prompt =
-                    rendered(conversation.first(i), true, LocalDateTime::now).text();
+            String prompt = rendered(conversation.first(i), true, clock).text();
             String answered = i + 1 == messages
                     ? whole
-                    : rendered(conversation.first(i + 1), false, LocalDateTime::now)
-                            .text();
+                    : rendered(conversation.first(i + 1), false, clock).text();
             if (!answered.startsWith(prompt) || !whole.startsWith(answered)) {
                 throw new QuernException(
                         ExitCode.BAD_INPUT,

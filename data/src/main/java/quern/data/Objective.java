@@ -12,6 +12,16 @@ public interface Objective extends Technique {
     }
 
     /**
+     * This objective as settings make it. One whose other answers depend on its settings gives another, which has to be asked
+     * instead of this.
+     *
+     * @param config this technique's own record
+     */
+    default Objective configured(Record config) {
+        return this;
+    }
+
+    /**
      * What a model must be for to learn by this objective, as the tasks of model families are called: {@code causal_lm},
      * {@code masked_lm}…
      */
@@ -40,6 +50,11 @@ public interface Objective extends Technique {
 
     /** Whether its batches say under {@code prefix_lengths} how many of each row's first tokens a model sees whole. */
     default boolean givesPrefixes() {
+        return false;
+    }
+
+    /** Whether its batches say under {@code block_positions} where each token is inside a span that is filled in. */
+    default boolean givesBlockPositions() {
         return false;
     }
 

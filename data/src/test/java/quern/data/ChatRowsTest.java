@@ -166,7 +166,7 @@ class ChatRowsTest {
                 "{\"messages\": [{\"role\": \"user\", \"content\": \"alone\"}]}",
                 "{\"messages\": [{\"role\": \"wizard\", \"content\": \"hm\"}]}",
                 "{\"messages\": [{\"role\": \"wizard\", \"content\": \"hm\"}]}",
-                "{\"messages\": [{\"role\": \"user\"}]}",
+                "{\"messages\": [{\"role\": \"assistant\", \"content\": [7]}]}",
                 "{\"messages\": \"text\"}",
                 "{\"messages\": [7]}",
                 "{\"other\": 1}",
@@ -290,5 +290,25 @@ class ChatRowsTest {
             assertTrue(bpe.decode(within)
                     .contains(text.substring(parts.get(i).from(), parts.get(i).to())));
         }
+    }
+
+    @Test
+    void whatIsLeftOutIsInTheReportAloneSoThatItIsToldOnce() throws IOException {
+        DataConfig config = file("x.jsonl", TURNS, "{\"messages\": []}", TURNS);
+        List<String> told = new ArrayList<>();
+        for (int i = 0; i < 2; i++) {
+            TokenStore store = TokenStore.prepare(config, bpe, folder.resolve("cache"), told::add);
+            assertEquals(1, store.report().rejections().size());
+        }
+        assertTrue(told.stream().noneMatch(line -> line.contains("left out")), told.toString());
+    }
+
+    @Test
+    void aRowThatIsTooDeepIsToldWithoutTheParsersSettings() throws IOException {
+        QuernException deep = assertThrows(
+                QuernException.class, () -> prepare(file("d.jsonl", TURNS, "{\"messages\": " + "[".repeat(100_000))));
+        assertTrue(deep.getMessage().contains("d.jsonl:2: "), deep.getMessage());
+        assertTrue(deep.getMessage().contains("nesting depth (501) exceeds the maximum allowed (500)"));
+        assertFalse(deep.getMessage().contains("StreamReadConstraints"), deep.getMessage());
     }
 }

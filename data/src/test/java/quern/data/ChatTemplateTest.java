@@ -170,4 +170,13 @@ class ChatTemplateTest {
                 "<|im_start|>user\nhello<|im_end|>\n",
                 Tokenizer.load(out).chatTemplate().orElseThrow().render(hello, false));
     }
+
+    @Test
+    void aTemplateThatWritesTheTimeIsRenderedAtOne() {
+        ChatTemplate template = ChatTemplate.of("timed", "{{ strftime_now('%H:%M:%S.%f') }}" + PLAIN, Map.of());
+        ChatMessages conversation = ChatMessages.of(List.of(user("a"), assistant("b"), user("c"), assistant("d")));
+        for (int i = 0; i < 50; i++) {
+            assertEquals(List.of("b</s>", "d</s>"), parts(template.learned(conversation, 0)));
+        }
+    }
 }

@@ -69,6 +69,10 @@ final class CustomModels {
         all.put("qk layer norm", with("qk_norm", true, "norm", Map.of("type", "layer_norm", "bias", false)));
         all.put("parallel", with("parallel_residual", true, "norm", "layer_norm"));
         all.put("caps", with("attn_logit_softcapping", 2.0, "final_logit_softcapping", 3.0));
+        all.put("ALiBi and sinks", with("position", "alibi", "attention_sinks", true));
+        all.put(
+                "flash ALiBi and sinks",
+                with("position", "alibi", "attention_sinks", true, "attn_implementation", "flash"));
         all.put("sinks", with("attention_sinks", true, "attention", "gqa", "num_key_value_heads", 2));
         all.put(
                 "shaw with all",

@@ -73,6 +73,7 @@ class KnownFamilyTest {
                         Map.of("type", "rotary", "rope_theta", 500.0),
                         "initialization",
                         "small_init"));
+        all.put("mistral", CustomModels.with("attention_pattern", List.of(Map.of("type", "local", "window", 4))));
         all.put("qwen3", CustomModels.with("qk_norm", true, "attention", "mqa"));
         all.put("gpt2", biased("position", "learned", "tie_word_embeddings", true, "initialization", "gpt2"));
         all.put("gpt2 untied", biased("position", "learned", "feed_forward", "relu", "intermediate_size", 24));

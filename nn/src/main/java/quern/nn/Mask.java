@@ -24,8 +24,10 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
      * head.
      *
      * @param roundedToBf16 whether slope · position is rounded to bf16, as Falcon was trained
+     * @param distances whether the biases are -slope · distance, which softmax tells from the above only where a row has
+     *     something that is no key, such as a sink
      */
-    public record Alibi(float[] slopes, boolean roundedToBf16, double factor) {
+    public record Alibi(float[] slopes, boolean roundedToBf16, double factor, boolean distances) {
         /** The paper's slopes: a geometric series for a power of 2 of heads, and between two powers every other one of the next. */
         public static Alibi of(int heads) {
             int power = Integer.highestOneBit(heads);
@@ -33,7 +35,7 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
             for (int i = 0; i < heads; i++) {
                 slopes[i] = i < power ? slope(power, i + 1) : slope(2 * power, 2 * (i - power) + 1);
             }
-            return new Alibi(slopes, false, 1);
+            return new Alibi(slopes, false, 1, false);
         }
 
         private static float slope(int heads, int exponent) {
@@ -42,7 +44,12 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
 
         /** The same, slope · position rounded to bf16 and then multiplied. */
         public Alibi roundedAndMultipliedBy(double factor) {
-            return new Alibi(slopes, true, factor);
+            return new Alibi(slopes, true, factor, distances);
+        }
+
+        /** The same by distance. */
+        public Alibi ofDistances() {
+            return new Alibi(slopes, roundedToBf16, factor, true);
         }
 
         /** [B or 1, H, 1, S] for keys at these positions, int64 [B, S] or [S]. */
@@ -133,7 +140,7 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
 
     /** Whether biases are by the distance of key and query, not by the key alone. */
     boolean isBiasedByDistance() {
-        return alibi != null && (ahead || prefix);
+        return alibi != null && (ahead || prefix || alibi.distances());
     }
 
     /** Whether what a query sees depends on distances alone, not on where the sequence starts. */

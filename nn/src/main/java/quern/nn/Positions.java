@@ -45,6 +45,12 @@ public final class Positions extends Segment {
     /** How many of a row's first real tokens see each other whole, int64 [B]; see {@link Mask#prefix}. */
     public static final String PREFIX_LENGTHS = "prefix_lengths";
 
+    /**
+     * Where the batch says it, how far each token is from the first of its text, int64 [B, T]: a row may hold several texts that
+     * each begin at 0. It takes the place of the column in the row.
+     */
+    public static final String TEXT_POSITIONS = "text_positions";
+
     private static final PositionIds USUAL_IDS = PositionIds.firstRealToken();
     private static final Source USUAL_SOURCE = new Source("input_ids", "attention_mask", false);
 
@@ -128,6 +134,11 @@ public final class Positions extends Segment {
                 && Set.of(ROTARY).containsAll(rotaries.keySet());
     }
 
+    /** Whether it numbers the tokens that a model reads first. */
+    private boolean readsTextPositions() {
+        return source.tokens.equals("input_ids");
+    }
+
     /** Whether {@link #PREFIX_LENGTHS} makes a difference. */
     public boolean readsPrefixes() {
         return masks.values().stream().anyMatch(Mask::prefix);
@@ -151,6 +162,9 @@ public final class Positions extends Segment {
     @Override
     public List<String> readsIfPresent() {
         List<String> names = new ArrayList<>(List.of(DocumentBorders.NAME));
+        if (readsTextPositions()) {
+            names.add(TEXT_POSITIONS);
+        }
         if (source.padding != null) {
             names.add(source.padding);
         }
@@ -190,7 +204,10 @@ public final class Positions extends Segment {
             ofDocuments(documents, ids_BT, flow, pass);
             return;
         }
-        Tensor positions = ids.of(ids_BT, padding_BS, past);
+        Tensor columns = ids.of(ids_BT, padding_BS, past);
+        Tensor inText_BT = flow.find(TEXT_POSITIONS);
+        // From the number that the family gives to the first token.
+        Tensor positions = inText_BT == null ? columns : inText_BT.add(columns.narrow(-1, 0, 1));
         flow.put("position_ids", positions);
         masks.forEach((name, mask) ->
                 putMask(name, new CallMask(mask, t, past, padding_BS, mask.prefix() ? prefixes_B : null), flow, pass));

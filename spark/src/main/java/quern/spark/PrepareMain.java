@@ -3,6 +3,7 @@ package quern.spark;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import quern.data.corpus.PrepareRecipe;
@@ -30,6 +31,7 @@ public final class PrepareMain {
 
     /** Runs it and ends the process with its exit code where that is not 0. */
     public static void main(String[] arguments) {
+        Locale.setDefault(Locale.ROOT);
         ExitCode code = run(arguments, System.err);
         if (code != ExitCode.DONE) {
             System.exit(code.code());

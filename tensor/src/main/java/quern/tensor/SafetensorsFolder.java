@@ -11,6 +11,7 @@ import java.util.Collection;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -206,7 +207,7 @@ public final class SafetensorsFolder implements AutoCloseable {
         } else {
             Map<String, String> weightMap = new LinkedHashMap<>();
             for (int i = 0; i < shards.size(); i++) {
-                String name = "model-%05d-of-%05d.safetensors".formatted(i + 1, shards.size());
+                String name = String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", i + 1, shards.size());
                 for (Entry tensor : shards.get(i)) {
                     if (weightMap.put(tensor.name(), name) != null) {
                         throw QuernException.failed(

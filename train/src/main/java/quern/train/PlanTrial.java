@@ -13,6 +13,7 @@ import quern.data.TokenStream;
 import quern.models.LanguageModel;
 import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
+import quern.nn.Network;
 import quern.nn.TransformerBlock;
 import quern.optim.EvalWeights;
 import quern.optim.Optimizer;
@@ -37,6 +38,7 @@ final class PlanTrial {
 
     private final Recipe recipe;
     private Optional<MicroBatchSize> microBatch = Optional.empty();
+    private Network network;
 
     private PlanTrial(Preparation preparation) {
         this.preparation = preparation;
@@ -61,17 +63,19 @@ final class PlanTrial {
         }
         ComputeThreads.use(recipe.threads());
         process = ProcessMemory.read().now();
-        try (LanguageModel model = preparation.model()) {
-            try (Optimizer optimizer = preparation.optimizer(model.network())) {
+        try (LanguageModel model = preparation.model();
+                ObjectiveNetwork trained = preparation.network(model)) {
+            network = trained.network();
+            try (Optimizer optimizer = preparation.optimizer(network)) {
                 long state = optimizer.stateBytes();
                 if (recipe.optimizerInBackward()) {
-                    gradients = OptimizerInBackward.gradientBytes(model.network());
+                    gradients = OptimizerInBackward.gradientBytes(network);
                 }
                 if (gradients + state > ProcessMemory.available()) {
                     notes.accept("no step was timed: model and optimizer alone are more than the memory that is free");
                     return tooLarge(weights, gradients, state, process, available);
                 }
-                try (CarriedMemories memories = new CarriedMemories(model.network(), model.device())) {
+                try (CarriedMemories memories = new CarriedMemories(network, model.device())) {
                     long[] known = {weights, gradients, state, process, available};
                     return steps(model, optimizer, memories, known);
                 }
@@ -89,9 +93,9 @@ final class PlanTrial {
 
     private Measurement steps(LanguageModel model, Optimizer optimizer, CarriedMemories memories, long[] known) {
         if (recipe.gradientCheckpointing()) {
-            model.network().addHook(new GradientCheckpointing(s -> s instanceof TransformerBlock));
+            network.addHook(new GradientCheckpointing(s -> s instanceof TransformerBlock));
         }
-        Safeguards safeguards = preparation.safeguards(model.network(), optimizer, Safeguards.NONE.suspects());
+        Safeguards safeguards = preparation.safeguards(network, optimizer, Safeguards.NONE.suspects());
         safeguards = new Safeguards(
                 safeguards.scaler(),
                 safeguards.segments(),
@@ -99,10 +103,10 @@ final class PlanTrial {
                 safeguards.noise(),
                 safeguards.suspects());
         TrainingStep step = new TrainingStep(
-                model.network(),
+                network,
                 model.device(),
                 optimizer,
-                preparation.clipping(model.network()),
+                preparation.clipping(network),
                 preparation.regularization(),
                 recipe.seed(),
                 safeguards,
@@ -182,17 +186,17 @@ final class PlanTrial {
             BatchSource source = preparation.evaluationBatches().get();
             long few = Math.min(2, source.batchesPerEpoch());
             long start = System.nanoTime();
-            ValidationLoss.measure(model.network(), model.device(), source, few, done -> {});
+            ValidationLoss.measure(network, model.device(), source, few, done -> {});
             return (System.nanoTime() - start) / 1e9 * source.batchesPerEpoch() / few;
         }
         int rows = recipe.perDeviceEvalBatchSize();
         int length = preparation.data().maxLength();
-        long batches = ValidationLoss.batches(model.network(), text, length, rows);
+        long batches = ValidationLoss.batches(network, text, length, rows);
         TokenStream beginning = new Beginning(text, Math.min(text.size(), 2L * rows * length + 1));
         long start = System.nanoTime();
-        ValidationLoss.measure(model.network(), model.device(), beginning, length, rows, done -> {});
+        ValidationLoss.measure(network, model.device(), beginning, length, rows, done -> {});
         double seconds = (System.nanoTime() - start) / 1e9;
-        return seconds * batches / ValidationLoss.batches(model.network(), beginning, length, rows);
+        return seconds * batches / ValidationLoss.batches(network, beginning, length, rows);
     }
 
     /** A step while the copies of a save are alive, as when it is written in the background. */

@@ -24,6 +24,7 @@ import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.models.Task;
 import quern.models.VocabularyExtension;
+import quern.models.part.position.Learned2d;
 import quern.nn.Network;
 import quern.nn.Positions;
 import quern.nn.Regularization;
@@ -56,6 +57,8 @@ public final class Preparation {
     private final Block block;
     private final Recipe recipe;
     private final DataConfig data;
+    private final Objective objective;
+    private final Record objectiveConfig;
     private final Tokenizer tokenizer;
     private final TokenStore store;
     private final ModelSpec spec;
@@ -87,13 +90,14 @@ public final class Preparation {
                     block.position("stages"));
         }
         this.data = recipe.data().bind(DataConfig.class);
-        Objective objective = Techniques.find(
+        Objective named = Techniques.find(
                 Objective.class,
                 "objective",
                 recipe.objective().text("type"),
                 recipe.objective().position("type"));
+        this.objectiveConfig = recipe.objective().without("type").bind(named.config());
+        this.objective = named.configured(objectiveConfig);
         Task task = Task.of(objective.task());
-        Record objectiveConfig = recipe.objective().without("type").bind(objective.config());
         this.optimizer = new RecipeOptimizer(block, recipe);
         this.scheduleTechnique = Techniques.find(
                 ScheduleTechnique.class,
@@ -174,6 +178,7 @@ public final class Preparation {
         try (Network outline = spec.outline()) {
             optimizer.check(outline);
             checkPrefixes(objective, outline);
+            checkBlockPositions(objective, outline);
             this.regularization = RecipeRegularization.of(block, recipe, spec, outline);
             remembers = !outline.carries().isEmpty();
         }
@@ -324,6 +329,20 @@ public final class Preparation {
         }
     }
 
+    /** A model with positions inside spans learns from batches that have spans, and no other does. */
+    private void checkBlockPositions(Objective objective, Network network) {
+        boolean reads =
+                network.segments().stream().anyMatch(s -> s.readsIfPresent().contains(Learned2d.BLOCKS));
+        if (reads != objective.givesBlockPositions()) {
+            throw QuernException.badInput(
+                    reads
+                            ? "%s: objective %s fills in no spans, but the model has positions inside them; choose objective: blank_infilling, or position: learned"
+                            : "%s: objective %s fills in spans, but the model knows no positions inside them; choose position: learned_2d of family custom, or objective: prefix_lm",
+                    recipe.objective().position("type"),
+                    objective.id());
+        }
+    }
+
     private void checkObjective(Objective objective, Task task) {
         if (recipe.sampleSteps() > 0 && task != Task.CAUSAL_LM) {
             throw QuernException.badInput(
@@ -374,6 +393,13 @@ public final class Preparation {
                         block.position("batch_size_warmup"), w.steps(), maxSteps);
             }
         });
+        if (objective instanceof TrainedObjective trained
+                && !trained.accumulates()
+                && recipe.gradientAccumulationSteps() > 1) {
+            throw QuernException.badInput(
+                    "%s: gradient_accumulation_steps: %d, but objective %s tells the rows of a batch from each other, which more batches a step don't make harder; raise per_device_train_batch_size instead",
+                    block.position("gradient_accumulation_steps"), recipe.gradientAccumulationSteps(), objective.id());
+        }
         if (objective.dividesBatches()) {
             return;
         }
@@ -427,7 +453,10 @@ public final class Preparation {
      * million. A run that is resumed must find the same, and runs that are compared too.
      */
     public String dataFingerprint() {
-        return DataFingerprint.of(store.train(), store.validation());
+        List<TokenStream> texts = new ArrayList<>(List.of(store.train(), store.validation()));
+        texts.addAll(batches.texts());
+        evaluationBatches.ifPresent(held -> texts.addAll(held.texts()));
+        return DataFingerprint.of(texts.toArray(TokenStream[]::new));
     }
 
     /** What the model is. */
@@ -536,6 +565,14 @@ public final class Preparation {
                 .orElseGet(() -> LanguageModel.create(spec, dtype(), device(), recipe.seed()));
     }
 
+    /** What is trained of a model, which stays the caller's: its network and what the objective adds. */
+    ObjectiveNetwork network(LanguageModel model) {
+        return objective instanceof TrainedObjective trained
+                ? ObjectiveNetwork.of(
+                        trained, new TrainedObjective.Place(objectiveConfig, model, tokenizer, recipe.seed()))
+                : ObjectiveNetwork.of(model);
+    }
+
     private LanguageModel startModel(Path folder) {
         LanguageModel model = LanguageModel.load(folder, modelSettings(), dtype(), device());
         if (extension.isEmpty()) {
@@ -575,8 +612,10 @@ public final class Preparation {
     }
 
     private double firstLoss(LanguageModel model) {
-        return ValidationLoss.measure(model.network(), model.device(), batches, 1, done -> {})
-                .loss();
+        try (ObjectiveNetwork trained = network(model)) {
+            return ValidationLoss.measure(trained.network(), model.device(), batches, 1, done -> {})
+                    .loss();
+        }
     }
 
     /** The optimizer over a model's trainable parameters, with the average of the weights that the recipe wants. */

@@ -68,11 +68,13 @@ public record RecipeTokenizer(
     /** The tokenizer of a recipe, by itself: trained or loaded, with what is added to it. */
     public static RecipeTokenizer of(Block block, Consumer<String> notes) {
         Recipe recipe = Recipe.from(block);
-        Objective objective = Techniques.find(
+        Objective named = Techniques.find(
                 Objective.class,
                 "objective",
                 recipe.objective().text("type"),
                 recipe.objective().position("type"));
+        Objective objective =
+                named.configured(recipe.objective().without("type").bind(named.config()));
         Optional<Path> startFolder =
                 recipe.model().has("path") ? Optional.of(Path.of(recipe.model().text("path"))) : Optional.empty();
         DataConfig data = recipe.data().bind(DataConfig.class);

@@ -31,6 +31,9 @@ import quern.recipe.Techniques;
  * @param mixing the id of the mixing; empty with one corpus
  */
 record RowOrdering(OrderedBatches batches, Optional<Path> reference, Optional<String> mixing) {
+    /** Steps whose rows are counted for a notice. */
+    private static final long MOST_COUNTED = 100_000;
+
     /** Whether a recipe's data has either. */
     static boolean wanted(DataConfig data) {
         return !data.sources().isEmpty() || data.curriculum().isPresent();
@@ -80,13 +83,19 @@ record RowOrdering(OrderedBatches batches, Optional<Path> reference, Optional<St
                                 weights(recipe, data, stores),
                                 (long) recipe.perDeviceTrainBatchSize() * recipe.gradientAccumulationSteps()),
                         config);
+        OrderedBatches batches = new OrderedBatches(
+                corpora,
+                shares,
+                steps,
+                recipe.perDeviceTrainBatchSize(),
+                tokenizer.special(SpecialToken.PAD_TOKEN).orElse(0));
+        if (batches.learns() && objective instanceof TrainedObjective) {
+            throw QuernException.badInput(
+                    "%s: data.%s: learns from the losses of rows, which objective %s does not have one by one; choose another kind, or another objective",
+                    recipe.data().position(key), key, objective.id());
+        }
         return new RowOrdering(
-                new OrderedBatches(
-                        corpora,
-                        shares,
-                        steps,
-                        recipe.perDeviceTrainBatchSize(),
-                        tokenizer.special(SpecialToken.PAD_TOKEN).orElse(0)),
+                batches,
                 data.sources().isEmpty() ? Optional.empty() : mixing.reference(config),
                 data.sources().isEmpty() ? Optional.empty() : Optional.of(mixing.id()));
     }
@@ -143,6 +152,4 @@ record RowOrdering(OrderedBatches batches, Optional<Path> reference, Optional<St
                                 .collect(Collectors.joining("; "))));
         return all;
     }
-
-    private static final long MOST_COUNTED = 100_000;
 }

@@ -89,6 +89,7 @@ final class Trainer {
         this.resumables = new ArrayList<>(parts.safeguards().resumable());
         parts.microBatch().ifPresent(resumables::add);
         parts.order().filter(o -> o.batches().learns()).ifPresent(resumables::add);
+        parts.step().uncertainty().ifPresent(resumables::add);
         resumables.forEach(r -> r.load(state.hooks.getOrDefault(r.name(), Map.of())));
         for (TrainingHook hook : parts.hooks()) {
             hook.load(state.hooks.getOrDefault(hook.name(), Map.of()));

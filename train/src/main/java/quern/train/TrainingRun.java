@@ -83,6 +83,7 @@ public final class TrainingRun implements AutoCloseable {
     private final Preparation preparation;
     private final Recipe recipe;
     private final LanguageModel model;
+    private final ObjectiveNetwork trained;
     private final Optimizer optimizer;
     private final CarriedMemories memories;
     private final TrainerState state;
@@ -103,16 +104,20 @@ public final class TrainingRun implements AutoCloseable {
         this.recipe = preparation.recipe();
         this.model = model;
         this.memories = new CarriedMemories(model.network(), model.device());
+        ObjectiveNetwork network = null;
         Optimizer made = null;
         MetricsLog log = null;
         boolean done = false;
         try {
-            made = preparation.optimizer(model.network());
+            network = preparation.network(model);
+            made = preparation.optimizer(network.network());
             this.state = checkpoint.map(Checkpoints::readState).orElseGet(TrainerState::new);
             if (checkpoint.isPresent()) {
                 try (Scope scope = Scope.open()) {
+                    Map<String, Tensor> besides = Checkpoints.readMemories(checkpoint.get());
+                    network.load(besides);
                     made.load(Checkpoints.readOptimizer(checkpoint.get()));
-                    memories.load(Checkpoints.readMemories(checkpoint.get()));
+                    memories.load(ObjectiveNetwork.others(besides));
                 }
             }
             requireSameData();
@@ -126,11 +131,12 @@ public final class TrainingRun implements AutoCloseable {
             done = true;
         } finally {
             if (!done) {
-                closeAll(log, made, memories, model, folder);
+                closeAll(log, made, memories, network, model, folder);
             }
         }
         this.metrics = log;
         this.optimizer = made;
+        this.trained = network;
     }
 
     /** Begins a run in the recipe's {@code output_dir}, or beside it when that is taken. */
@@ -341,7 +347,7 @@ public final class TrainingRun implements AutoCloseable {
         });
         all.addAll(hooks);
         if (recipe.gradientCheckpointing()) {
-            model.network().addHook(new GradientCheckpointing(s -> s instanceof TransformerBlock));
+            trained.network().addHook(new GradientCheckpointing(s -> s instanceof TransformerBlock));
         }
         Checkpoints checkpoints = new Checkpoints(
                 folder.path(),
@@ -364,10 +370,10 @@ public final class TrainingRun implements AutoCloseable {
         boolean learns = order.filter(o -> o.batches().learns()).isPresent();
         Safeguards safeguards = safeguards();
         TrainingStep step = new TrainingStep(
-                model.network(),
+                trained.network(),
                 model.device(),
                 optimizer,
-                preparation.clipping(model.network()),
+                preparation.clipping(trained.network()),
                 preparation.regularization(),
                 recipe.seed(),
                 safeguards,
@@ -377,6 +383,7 @@ public final class TrainingRun implements AutoCloseable {
         if (learns) {
             step.tell(rowLosses);
         }
+        TaskUncertainty.of(preparation.batches(), preparation.stepBatches()).ifPresent(step::weigh);
         trainer = new Trainer(
                 new Trainer.Parts(
                         recipe,
@@ -432,18 +439,25 @@ public final class TrainingRun implements AutoCloseable {
         if (optimizer.hasEvalWeights()) {
             // The weights to save take the place of the training's own for a moment.
             checkpoints.save(
-                    Snapshot.take(model, options, optimizer, s, staging).with(memories.copies()));
+                    Snapshot.take(model, options, optimizer, s, staging).with(besides()));
         } else if (recipe.saveAsync() && !s.finished) {
             TrainerState then = s.copy();
             // The next pass replaces them, before the updates that wait for the copies of the weights.
-            Map<String, Tensor> carried = memories.copies();
+            Map<String, Tensor> carried = besides();
             checkpoints.saveBeside(
                     Snapshot.bytes(model, optimizer),
                     () -> Snapshot.take(model, options, optimizer, then, staging)
                             .with(carried));
         } else {
-            checkpoints.save(Snapshot.live(model, options, optimizer, s).with(memories.copies()));
+            checkpoints.save(Snapshot.live(model, options, optimizer, s).with(besides()));
         }
+    }
+
+    /** Copies of what a checkpoint holds beside model and optimizer. */
+    private Map<String, Tensor> besides() {
+        Map<String, Tensor> all = memories.copies();
+        all.putAll(trained.copies());
+        return all;
     }
 
     private Safeguards safeguards() {
@@ -451,7 +465,7 @@ public final class TrainingRun implements AutoCloseable {
                 folder.path(),
                 preparation.tokenizer()::decode,
                 recipe.spikeGuard().map(SpikeGuard::keptBatches).orElse(KeptBatches.USUAL_LIMIT));
-        return preparation.safeguards(model.network(), optimizer, kept::keep);
+        return preparation.safeguards(trained.network(), optimizer, kept::keep);
     }
 
     /** Brings weights and optimizer back to those of a step's checkpoint; gives the numbers of that time. */
@@ -468,9 +482,10 @@ public final class TrainingRun implements AutoCloseable {
                     p.value().copy_(weights.get(p.name()).value());
                 }
             }
+            trained.load(Checkpoints.readMemories(checkpoint));
             // After the model's weights: where those are an average, the optimizer's state has the training's own.
             optimizer.load(Checkpoints.readOptimizer(checkpoint));
-            for (Parameter p : model.parameters()) {
+            for (Parameter p : trained.network().parameters()) {
                 if (isMastered(p)) {
                     p.value().copy_(optimizer.masterOf(p));
                 }
@@ -516,7 +531,7 @@ public final class TrainingRun implements AutoCloseable {
                 try (EvalWeights eval = optimizer.evalWeights()) {
                     loss = own.isPresent()
                             ? ValidationLoss.measure(
-                                    model.network(),
+                                    trained.network(),
                                     model.device(),
                                     own.get(),
                                     own.get().batchesPerEpoch(),
@@ -612,6 +627,6 @@ public final class TrainingRun implements AutoCloseable {
 
     @Override
     public void close() {
-        closeAll(metrics, tensorBoard.orElse(null), staging, optimizer, memories, model, folder);
+        closeAll(metrics, tensorBoard.orElse(null), staging, optimizer, memories, trained, model, folder);
     }
 }

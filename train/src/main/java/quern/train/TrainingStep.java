@@ -45,6 +45,7 @@ final class TrainingStep {
     private Runnable beforeUpdates = () -> {};
     private Optional<CarriedMemories> memories = Optional.empty();
     private Optional<RowLosses> rowLosses = Optional.empty();
+    private Optional<TaskUncertainty> uncertainty = Optional.empty();
 
     TrainingStep(
             Network network,
@@ -93,6 +94,16 @@ final class TrainingStep {
         memories = Optional.of(carried);
     }
 
+    /** Weighs micro-batches by their tasks. */
+    void weigh(TaskUncertainty tasks) {
+        uncertainty = Optional.of(tasks);
+    }
+
+    /** What weighs micro-batches by their tasks, where something does. */
+    Optional<TaskUncertainty> uncertainty() {
+        return uncertainty;
+    }
+
     /**
      * Takes step number {@code step}, counted from 0.
      *
@@ -133,6 +144,7 @@ final class TrainingStep {
             double squaredNorm = norm * norm;
             noise.ifPresent(n -> n.end(squaredNorm, gradients.counted));
             optimizer.step(learningRate, measured.scale());
+            uncertainty.ifPresent(TaskUncertainty::update);
             safeguards.scaler().ifPresent(LossScaler::taken);
             safeguards.spikes().ifPresent(s -> s.taken(gradients.loss));
         }
@@ -147,7 +159,7 @@ final class TrainingStep {
                 (System.nanoTime() - start) / 1e9,
                 update,
                 note,
-                gradients.reports());
+                reports(gradients));
     }
 
     /** The whole batch in one pass, which takes the updates itself. */
@@ -172,6 +184,7 @@ final class TrainingStep {
         if (gradients.fault.isPresent()) {
             throw refused(step, gradients.fault.get(), gradients.loss, learningRate, batches);
         }
+        uncertainty.ifPresent(TaskUncertainty::update);
         return new StepResult(
                 gradients.loss,
                 updates.norm(),
@@ -182,7 +195,7 @@ final class TrainingStep {
                 (System.nanoTime() - start) / 1e9,
                 StepResult.Update.TAKEN,
                 Optional.empty(),
-                gradients.reports());
+                reports(gradients));
     }
 
     /** What forward and backward of a step gave, besides the gradients that the parameters now hold. */
@@ -218,6 +231,7 @@ final class TrainingStep {
         long rows = batches.stream().mapToLong(Batch::rows).sum();
         boolean accumulates = batches.size() > 1;
         noise.ifPresent(GradientNoise::begin);
+        uncertainty.ifPresent(TaskUncertainty::begin);
         prepareGradients(accumulates);
         try (MicroGradients apart = noise.isPresent() ? new MicroGradients(parameters) : null) {
             for (int i = 0; i < batches.size() && result.fault.isEmpty(); i++) {
@@ -229,7 +243,11 @@ final class TrainingStep {
                 if (apart != null && i > 0) {
                     prepareGradients(accumulates);
                 }
-                forwardBackward(step, i, batch, 1.0 / result.counted, 1.0 / rows, result);
+                if (uncertainty.isPresent()) {
+                    weighed(uncertainty.get(), step, i, batches, result);
+                } else {
+                    forwardBackward(step, i, batch, 1.0 / result.counted, 1.0 / rows, result);
+                }
                 if (apart != null) {
                     // The micro-batch's own mean gradient: its share of the whole step's taken out again.
                     double share = (double) batch.countedTokens() / result.counted;
@@ -243,6 +261,23 @@ final class TrainingStep {
             }
         }
         return result;
+    }
+
+    /** A micro-batch whose mean loss counts what its task does; the step's loss is the mean of all unweighed. */
+    private void weighed(TaskUncertainty tasks, long step, int micro, List<Batch> batches, Gradients result) {
+        Batch batch = batches.get(micro);
+        double before = result.loss;
+        double weight = tasks.weight(step, micro) / batches.size();
+        forwardBackward(step, micro, batch, weight / batch.countedTokens(), weight / batch.rows(), result);
+        double loss = (result.loss - before) / weight;
+        result.loss = before + loss / batches.size();
+        tasks.heard(step, micro, batches.size(), loss);
+    }
+
+    private Map<String, Double> reports(Gradients gradients) {
+        Map<String, Double> all = gradients.reports();
+        uncertainty.ifPresent(tasks -> all.putAll(tasks.reports()));
+        return all;
     }
 
     /**

@@ -84,8 +84,9 @@ public final class Eval implements Verb {
                 DataConfig.files(data.toArray(String[]::new)).withField(field).withValidationShare(0);
         try (ModelArguments.Opened opened = arguments.open(folder, terminal.out())) {
             Perplexity.requireCausal(opened.model());
-            TokenStream text = TokenStore.prepare(config, opened.tokenizer(), terminal.out()::println)
-                    .train();
+            TokenStore store = TokenStore.prepare(config, opened.tokenizer(), terminal.out()::println);
+            store.report().rejections().forEach(terminal.out()::println);
+            TokenStream text = store.train();
             if (text.size() < 2) {
                 throw QuernException.badInput(
                         "%s: %,d tokens, too short to evaluate, which needs 2; give more text",

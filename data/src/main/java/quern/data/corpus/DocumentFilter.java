@@ -3,6 +3,7 @@ package quern.data.corpus;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import quern.recipe.Position;
 import quern.recipe.Technique;
 
 /**
@@ -25,6 +26,17 @@ public interface DocumentFilter extends Technique {
     /** Files that the configuration names and that the verdicts depend on, such as a model. */
     default List<Path> files(Record config) {
         return List.of();
+    }
+
+    /**
+     * Refuses what can't work, before the first document is read.
+     *
+     * @param config this technique's own record
+     * @param place the stage in the recipe, for messages
+     * @throws quern.recipe.QuernException for a setting that can't be met
+     */
+    default void check(Record config, Position place) {
+        // The record's own checks are enough for most.
     }
 
     /**

@@ -1,12 +1,17 @@
 package quern.data.corpus;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
 import quern.data.corpus.internal.CorpusFiles;
+import quern.data.corpus.internal.PreparedTokenizer;
 import quern.data.internal.Hash;
 import quern.recipe.Block;
 import quern.recipe.DurableFiles;
+import quern.recipe.Position;
 import quern.recipe.QuernException;
 import quern.recipe.Technique;
 import quern.recipe.Techniques;
@@ -86,9 +91,20 @@ public record PreparePlan(PrepareRecipe recipe, List<Source> sources, List<Stage
      */
     public static PreparePlan of(PrepareRecipe recipe) {
         List<Source> sources = new ArrayList<>();
+        Map<Path, Position> named = new HashMap<>();
         for (Block block : recipe.sources()) {
-            sources.addAll(CorpusFiles.sources(block, recipe));
+            for (Source source : CorpusFiles.sources(block, recipe)) {
+                Position before =
+                        named.putIfAbsent(source.file().path().toAbsolutePath().normalize(), block.position());
+                if (before != null) {
+                    throw QuernException.badInput(
+                            "%s: %s is a source already (%s), and its documents would come twice; name it once",
+                            block.position(), source.file().origin(), before);
+                }
+                sources.add(source);
+            }
         }
+        recipe.tokenizer().ifPresent(PreparedTokenizer::of);
         List<Stage> stages = new ArrayList<>();
         for (Block block : recipe.stages()) {
             stages.add(stage(block));
@@ -114,7 +130,11 @@ public record PreparePlan(PrepareRecipe recipe, List<Source> sources, List<Stage
                                 .map(" (did you mean '%s'?)"::formatted)
                                 .orElse(""),
                         known.stream().sorted().collect(Collectors.joining(", "))));
-        return new Stage(found, block.without(TYPE).bind(found.config()));
+        Record config = block.without(TYPE).bind(found.config());
+        if (found instanceof DocumentFilter filter) {
+            filter.check(config, block.position());
+        }
+        return new Stage(found, config);
     }
 
     /**

@@ -223,10 +223,15 @@ final class ChatRow {
         Object content = message.get(CONTENT);
         if (content == null && message.containsKey("tool_calls")) {
             message.put(CONTENT, null);
-        } else if (!(content instanceof String) && !(content instanceof List)) {
+        } else if (!(content instanceof String) && !isListOfParts(content)) {
             throw new Unusable("a message without a text under 'content'");
         }
         return message;
+    }
+
+    /** Whether a content is a list of parts, each with its type. */
+    private static boolean isListOfParts(Object content) {
+        return content instanceof List<?> parts && parts.stream().allMatch(Map.class::isInstance);
     }
 
     private static String shortened(String text) {

@@ -44,7 +44,9 @@ public final class InfilledText {
         int left = share;
         int most = Math.min(gaps, share);
         for (int i = 0; left > 0; i++) {
-            int length = lengths.size() == most - 1 ? left : Math.min(left, poisson(Mix.hash(Mix.hash(key, 0), i)));
+            int length = lengths.size() == most - 1
+                    ? left
+                    : Math.min(left, poisson(Mix.hash(Mix.hash(key, 0), i), config.poissonLambda()));
             lengths.add(length);
             left -= length;
         }
@@ -52,8 +54,8 @@ public final class InfilledText {
     }
 
     /** A Poisson number by Knuth's product of uniform numbers. */
-    private int poisson(long key) {
-        double limit = Math.exp(-config.poissonLambda());
+    static int poisson(long key, double lambda) {
+        double limit = Math.exp(-lambda);
         double product = 1;
         int n = -1;
         while (product > limit) {

@@ -5,6 +5,7 @@ import java.nio.MappedByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 
 /** One long sequence of integers over as many shard files as it needs; every file but the last is full. */
@@ -21,7 +22,7 @@ final class ShardSequence {
     }
 
     private static Path file(Path folder, String name, int index) {
-        return folder.resolve("%s-%05d.bin".formatted(name, index));
+        return folder.resolve(String.format(Locale.ROOT, "%s-%05d.bin", name, index));
     }
 
     /** Opens and checks the files {@code name-00000.bin}, {@code name-00001.bin}… */

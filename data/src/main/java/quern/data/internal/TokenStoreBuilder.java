@@ -253,7 +253,6 @@ final class TokenStoreBuilder {
             }
             encode(batch);
             DocumentReport report = pass.report();
-            report.rejections().forEach(progress);
             if (report.replacedSequences() > 0) {
                 progress.accept(
                         "%,d invalid UTF-8 sequences were replaced by U+FFFD".formatted(report.replacedSequences()));

@@ -113,7 +113,7 @@ final class Filters {
             case "truncate" -> truncated(text(value, name), a);
             case "center" -> Methods.centre(Values.text(value), Methods.width(or(a.bind("width")[0], 80L)), ' ');
             case "wordcount" ->
-                none(a, (long) WORD.matcher(Values.text(value)).results().count());
+                none(a, WORD.matcher(Values.text(value)).results().count());
             case "escape", "e", "forceescape" -> none(a, escaped(Values.text(value)));
             case "striptags" ->
                 none(

@@ -142,16 +142,16 @@ final class Globals {
 
     private static String part(char code, LocalDateTime now) {
         return switch (code) {
-            case 'Y' -> "%d".formatted(now.getYear());
-            case 'y' -> "%02d".formatted(now.getYear() % 100);
-            case 'm' -> "%02d".formatted(now.getMonthValue());
-            case 'd' -> "%02d".formatted(now.getDayOfMonth());
-            case 'e' -> "%2d".formatted(now.getDayOfMonth());
-            case 'H' -> "%02d".formatted(now.getHour());
-            case 'I' -> "%02d".formatted(now.get(ChronoField.CLOCK_HOUR_OF_AMPM));
-            case 'M' -> "%02d".formatted(now.getMinute());
-            case 'S' -> "%02d".formatted(now.getSecond());
-            case 'f' -> "%06d".formatted(now.getNano() / 1000);
+            case 'Y' -> String.format(Locale.ROOT, "%d", now.getYear());
+            case 'y' -> String.format(Locale.ROOT, "%02d", now.getYear() % 100);
+            case 'm' -> String.format(Locale.ROOT, "%02d", now.getMonthValue());
+            case 'd' -> String.format(Locale.ROOT, "%02d", now.getDayOfMonth());
+            case 'e' -> String.format(Locale.ROOT, "%2d", now.getDayOfMonth());
+            case 'H' -> String.format(Locale.ROOT, "%02d", now.getHour());
+            case 'I' -> String.format(Locale.ROOT, "%02d", now.get(ChronoField.CLOCK_HOUR_OF_AMPM));
+            case 'M' -> String.format(Locale.ROOT, "%02d", now.getMinute());
+            case 'S' -> String.format(Locale.ROOT, "%02d", now.getSecond());
+            case 'f' -> String.format(Locale.ROOT, "%06d", now.getNano() / 1000);
             case 'p' -> now.getHour() < 12 ? "AM" : "PM";
             case 'B' -> now.getMonth().getDisplayName(TextStyle.FULL, Locale.ENGLISH);
             case 'b', 'h' ->
@@ -161,9 +161,9 @@ final class Globals {
                 now.getDayOfWeek()
                         .getDisplayName(TextStyle.FULL, Locale.ENGLISH)
                         .substring(0, 3);
-            case 'j' -> "%03d".formatted(now.getDayOfYear());
-            case 'w' -> "%d".formatted(now.getDayOfWeek().getValue() % 7);
-            case 'u' -> "%d".formatted(now.getDayOfWeek().getValue());
+            case 'j' -> String.format(Locale.ROOT, "%03d", now.getDayOfYear());
+            case 'w' -> String.format(Locale.ROOT, "%d", now.getDayOfWeek().getValue() % 7);
+            case 'u' -> String.format(Locale.ROOT, "%d", now.getDayOfWeek().getValue());
             case 'F' -> time("%Y-%m-%d", now);
             case 'T', 'X' -> time("%H:%M:%S", now);
             case 'R' -> time("%H:%M", now);

@@ -4,6 +4,7 @@ import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.math.RoundingMode;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.BiFunction;
 import java.util.regex.Matcher;
@@ -259,8 +260,7 @@ final class PythonFormat {
     private static String number(Object value, String type, int precision) {
         if (type == null) {
             return precision < 0 || !(value instanceof Double)
-                    ? Values.text(
-                            value instanceof Boolean ? (Object) Arithmetic.narrow(Arithmetic.whole(value)) : value)
+                    ? Values.text(value instanceof Boolean ? Arithmetic.narrow(Arithmetic.whole(value)) : value)
                     : general(Arithmetic.real(value), Math.max(1, precision));
         }
         int digits = precision < 0 ? 6 : precision;
@@ -303,13 +303,14 @@ final class PythonFormat {
         }
         BigDecimal rounded = new BigDecimal(value).round(new java.math.MathContext(digits + 1, RoundingMode.HALF_EVEN));
         int exponent = rounded.precision() - rounded.scale() - 1;
-        return "%se%s%02d"
-                .formatted(
-                        rounded.movePointLeft(exponent)
-                                .setScale(digits, RoundingMode.HALF_EVEN)
-                                .toPlainString(),
-                        exponent < 0 ? "-" : "+",
-                        Math.abs(exponent));
+        return String.format(
+                Locale.ROOT,
+                "%se%s%02d",
+                rounded.movePointLeft(exponent)
+                        .setScale(digits, RoundingMode.HALF_EVEN)
+                        .toPlainString(),
+                exponent < 0 ? "-" : "+",
+                Math.abs(exponent));
     }
 
     private static String general(double value, int digits) {
@@ -322,7 +323,7 @@ final class PythonFormat {
             return rounded.stripTrailingZeros().toPlainString();
         }
         String mantissa = rounded.movePointLeft(exponent).stripTrailingZeros().toPlainString();
-        return "%se%s%02d".formatted(mantissa, exponent < 0 ? "-" : "+", Math.abs(exponent));
+        return String.format(Locale.ROOT, "%se%s%02d", mantissa, exponent < 0 ? "-" : "+", Math.abs(exponent));
     }
 
     /** Filled up to a width; {@code =} puts the filling between sign and digits. */

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import quern.data.DataConfig;
@@ -210,5 +211,79 @@ class CorpusPreparationTest {
                 output_dir: '%s/raw'
                 """.formatted(folder, folder));
         assertTrue(own.getMessage().contains("lies in output_dir"), own.getMessage());
+    }
+
+    @Test
+    void whatCanNotWorkIsRefusedBeforeTheFirstDocumentIsRead() throws IOException {
+        raw();
+        for (String[] wrong : new String[][] {
+            {"tokenizer: {type: bpee}", "did you mean 'bpe'?"},
+            {"tokenizer: {type: bpe, vocab_sise: 300}", "did you mean 'vocab_size'?"},
+            {"tokenizer: {path: '%s/none'}".formatted(folder), "no such file"}
+        }) {
+            String told = refused(recipe("out", wrong[0])).getMessage();
+            assertTrue(told.contains(wrong[1]), told);
+        }
+        QuernException language = refused(recipe("out", "").replace("{type: pii}", "{type: language, keep: [enn]}"));
+        assertTrue(language.getMessage().contains("test:4:"), language.getMessage());
+        assertTrue(language.getMessage().contains("did you mean 'en'?"), language.getMessage());
+        assertFalse(Files.exists(folder.resolve("out")), "nothing was done");
+    }
+
+    @Test
+    void aSourceIsNamedOnce() throws IOException {
+        raw();
+        String twice = recipe("out", "")
+                .replace("sources: [", "sources: [{path: '%s/./raw/deep/b.jsonl'}, ".formatted(folder));
+        assertTrue(refused(twice).getMessage().contains("b.jsonl is a source already (test:1:"));
+    }
+
+    @Test
+    void theOutputMayLieInTheFolderThatIsRead() throws IOException {
+        raw();
+        String yaml = recipe("raw/out", "");
+        PrepareReport first = CorpusPreparation.run(Corpora.recipe(yaml), line -> {});
+        PrepareReport again = CorpusPreparation.run(Corpora.recipe(yaml), line -> {});
+        assertEquals(first.key(), again.key());
+        assertTrue(again.stages().stream().allMatch(StageReport::cached));
+    }
+
+    @Test
+    void aTokenizerUnderWayIsNotTakenForTheOneBefore() throws IOException {
+        raw();
+        CorpusPreparation.run(Corpora.recipe(recipe("out", "tokenizer: {type: bpe, vocab_size: 300}")), line -> {});
+        List<String> marks = new ArrayList<>();
+        CorpusPreparation.run(Corpora.recipe(recipe("out", "tokenizer: {type: bpe, vocab_size: 310}")), line -> {
+            if (line.startsWith("training the tokenizer")) {
+                try {
+                    marks.add(Files.readString(folder.resolve("out/prepared.json")));
+                } catch (IOException e) {
+                    throw new java.io.UncheckedIOException(e);
+                }
+            }
+        });
+        assertEquals(1, marks.size());
+        assertTrue(marks.getFirst().contains("\"tokenizerKey\" : \"\""), marks.getFirst());
+        assertEquals(310, Tokenizer.load(folder.resolve("out")).vocabularySize());
+    }
+
+    @Test
+    void namesOfFilesDoNotFollowTheLocale() throws IOException {
+        raw();
+        Locale before = Locale.getDefault();
+        // Its digits are others than 0 to 9.
+        Locale.setDefault(Locale.forLanguageTag("ar-EG"));
+        try {
+            CorpusPreparation.run(Corpora.recipe(recipe("out", "tokenizer: {type: bpe, vocab_size: 300}")), line -> {});
+        } finally {
+            Locale.setDefault(before);
+        }
+        try (var files = Files.walk(folder.resolve("out"))) {
+            assertEquals(
+                    List.of(),
+                    files.map(file -> file.getFileName().toString())
+                            .filter(name -> name.chars().anyMatch(c -> c > 0x7f))
+                            .toList());
+        }
     }
 }

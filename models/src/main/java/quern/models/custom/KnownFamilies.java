@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.stream.Stream;
 import quern.models.KnownForm;
 import quern.models.KnownForm.Parameters;
@@ -11,8 +12,10 @@ import quern.models.Task;
 import quern.models.part.NormPart;
 import quern.models.part.NormPlacement;
 import quern.models.part.Parts;
+import quern.models.part.PatternPart;
 import quern.models.part.attention.FullPattern;
 import quern.models.part.attention.GroupedQuery;
+import quern.models.part.attention.LocalPattern;
 import quern.models.part.attention.MultiHead;
 import quern.models.part.attention.MultiQuery;
 import quern.models.part.feedforward.Geglu;
@@ -42,11 +45,30 @@ final class KnownFamilies {
     private KnownFamilies() {}
 
     static Optional<KnownForm> of(Config c, Task task) {
-        return isPlain(c)
+        if (!isPlain(c)) {
+            return Optional.empty();
+        }
+        if (window(c).isPresent()) {
+            return mistral(c, window(c).getAsInt());
+        }
+        return isFull(c)
                 ? Stream.of(llama(c), gpt2(c, task), gptNeox(c, task), bloom(c, task), bert(c, task))
                         .flatMap(Optional::stream)
                         .findFirst()
                 : Optional.empty();
+    }
+
+    private static boolean isFull(Config c) {
+        return c.parts().patterns().stream().allMatch(FullPattern.Config.class::isInstance);
+    }
+
+    /** The window of a model whose blocks all have the same one. */
+    private static OptionalInt window(Config c) {
+        return c.parts().patterns().stream().distinct().toList() instanceof List<PatternPart> one
+                        && one.size() == 1
+                        && one.getFirst() instanceof LocalPattern.Config local
+                ? OptionalInt.of(local.window())
+                : OptionalInt.empty();
     }
 
     /** Whether nothing is there that no known family has. */
@@ -58,7 +80,6 @@ final class KnownFamilies {
         return heads
                 && p.recurrence() instanceof NoRecurrence.Config
                 && p.sharing() instanceof NoSharing.Config
-                && p.patterns().stream().allMatch(FullPattern.Config.class::isInstance)
                 && c.embeddingSize().isEmpty()
                 && !c.attentionSinks()
                 && c.attnLogitSoftcapping().isEmpty()
@@ -114,6 +135,20 @@ final class KnownFamilies {
             settings.put("mlp_bias", c.mlpBias());
         }
         return Optional.of(new KnownForm(c.qkNorm() ? "qwen3" : "llama", settings, (name, own) -> own.get(name)));
+    }
+
+    /** A Llama without biases whose blocks see a window. */
+    private static Optional<KnownForm> mistral(Config c, int window) {
+        if (c.qkNorm() || c.attentionBias() || c.mlpBias()) {
+            return Optional.empty();
+        }
+        return llama(c).map(llama -> {
+            Map<String, Object> settings = new LinkedHashMap<>(llama.settings());
+            settings.remove("attention_bias");
+            settings.remove("mlp_bias");
+            settings.put("sliding_window", window);
+            return new KnownForm("mistral", settings, llama.conversion());
+        });
     }
 
     private static Optional<KnownForm> gpt2(Config c, Task task) {

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -173,7 +174,7 @@ public final class SparkRun {
                             Iterator<String> lines = new Lines(documents);
                             List<String> shards = new ArrayList<>();
                             while (lines.hasNext()) {
-                                String name = "part-%05d-%03d".formatted(partition, shards.size());
+                                String name = String.format(Locale.ROOT, "part-%05d-%03d", partition, shards.size());
                                 shards.add(JsonMapper.shared()
                                         .writeValueAsString(PreparedCorpus.shard(Path.of(output), name, lines, limit)));
                             }

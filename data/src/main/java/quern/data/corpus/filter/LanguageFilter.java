@@ -10,6 +10,7 @@ import quern.data.corpus.Verdict;
 import quern.data.corpus.internal.Languages;
 import quern.recipe.Default;
 import quern.recipe.Doc;
+import quern.recipe.Position;
 import quern.recipe.QuernException;
 import quern.recipe.Range;
 import quern.recipe.Suggestion;
@@ -63,15 +64,15 @@ public final class LanguageFilter implements DocumentFilter {
     }
 
     @Override
-    public Judge open(Record config) {
+    public void check(Record config, Position place) {
         Config own = (Config) config;
-        Languages languages = Languages.get();
-        Set<String> known = languages.known();
+        Set<String> known = Languages.get().known();
         for (List<String> named : List.of(own.keep(), own.among())) {
             for (String code : named) {
                 if (!known.contains(code)) {
                     throw QuernException.badInput(
-                            "language: '%s' is not a language that can be identified%s; known: %s",
+                            "%s: language: '%s' is not a language that can be identified%s; known: %s",
+                            place,
                             code,
                             Suggestion.nearest(code, known)
                                     .map(" (did you mean '%s'?)"::formatted)
@@ -80,6 +81,12 @@ public final class LanguageFilter implements DocumentFilter {
                 }
             }
         }
+    }
+
+    @Override
+    public Judge open(Record config) {
+        Config own = (Config) config;
+        Languages languages = Languages.get();
         Set<String> keep = new TreeSet<>(own.keep());
         Set<String> among = new TreeSet<>(own.among());
         return document -> judge(document, own, keep, among, languages);

@@ -100,7 +100,12 @@ public final class CorpusFiles {
         Path path = path(entry, block);
         List<Path> found;
         if (Files.isDirectory(path)) {
-            found = walk(path).filter(file -> isSource(file, type)).toList();
+            if (isIn(output, path)) {
+                throw bad(block, "%s: lies in output_dir; name sources outside of it".formatted(entry));
+            }
+            found = walk(path)
+                    .filter(file -> isSource(file, type) && !isIn(output, file))
+                    .toList();
             if (found.isEmpty()) {
                 throw bad(
                         block,
@@ -120,7 +125,7 @@ public final class CorpusFiles {
             found = List.of(path);
         } else if (entry.chars().anyMatch(c -> c == '*' || c == '?' || c == '[' || c == '{')) {
             found = glob(entry, path, block).stream()
-                    .filter(file -> type.isPresent() || byName(file).isPresent())
+                    .filter(file -> (type.isPresent() || byName(file).isPresent()) && !isIn(output, file))
                     .toList();
             if (found.isEmpty()) {
                 throw bad(block, "%s: no file of a known kind matches this pattern".formatted(entry));
@@ -148,7 +153,7 @@ public final class CorpusFiles {
     }
 
     private static void check(Path file, Block block, Path output) {
-        if (file.toAbsolutePath().normalize().startsWith(output)) {
+        if (isIn(output, file)) {
             throw bad(block, "%s: lies in output_dir; name sources outside of it".formatted(file));
         }
         if (!Files.isRegularFile(file)) {
@@ -157,6 +162,11 @@ public final class CorpusFiles {
         if (!Files.isReadable(file)) {
             throw bad(block, "%s: not readable by this user; check its permissions".formatted(file));
         }
+    }
+
+    /** What was prepared before is no source of what is prepared next. */
+    private static boolean isIn(Path output, Path file) {
+        return file.toAbsolutePath().normalize().startsWith(output);
     }
 
     private static List<Path> glob(String entry, Path pattern, Block block) {

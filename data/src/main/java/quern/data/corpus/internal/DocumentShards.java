@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import quern.data.corpus.PrepareReport;
 import quern.data.internal.PreparedFiles;
 import quern.recipe.DurableFiles;
@@ -55,7 +56,7 @@ final class DocumentShards implements AutoCloseable {
     }
 
     private void begin() throws IOException {
-        file = folder.resolve("part-%05d.jsonl.zst".formatted(shards.size()));
+        file = folder.resolve(String.format(Locale.ROOT, "part-%05d.jsonl.zst", shards.size()));
         ZstdOutputStreamNoFinalizer zstd =
                 new ZstdOutputStreamNoFinalizer(new BufferedOutputStream(Files.newOutputStream(file), BUFFER), LEVEL);
         zstd.setChecksum(true);

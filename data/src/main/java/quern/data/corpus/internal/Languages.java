@@ -26,8 +26,9 @@ public final class Languages {
     public static final String UNDETERMINED = "und";
 
     private static final String MODEL = "/langdetect-183.bin";
-    /** The model knows two written forms of Chinese and calls Norwegian by its written form. */
-    private static final Map<String, String> OWN_CODES = Map.of("cmn", "zh", "nob", "no", "ekk", "et", "lvs", "lv");
+    /** The model calls some languages by the code of one of their forms; of Persian it knows both codes. */
+    private static final Map<String, String> OWN_CODES =
+            Map.of("cmn", "zh", "nob", "no", "ekk", "et", "lvs", "lv", "pes", "fa", "plt", "mg");
 
     /** Scripts of one language, of those that are known. */
     private static final Map<UnicodeScript, String> OF_ONE = Map.ofEntries(

@@ -16,6 +16,7 @@ public final class LineRecords implements AutoCloseable {
     private final Utf16Input transcoded;
     private final Quarantine quarantine;
     private final byte quote;
+    private final byte delimiter;
     private byte[] buffer = new byte[FIRST_BUFFER];
     private int start;
     private int end;
@@ -25,18 +26,20 @@ public final class LineRecords implements AutoCloseable {
 
     /** The lines of a file. */
     public LineRecords(CorpusFile file, Quarantine quarantine) {
-        this(file, quarantine, (byte) 0);
+        this(file, quarantine, (byte) 0, (byte) 0);
     }
 
     /**
-     * The lines of a file, where an end of line between two quotes ends none.
+     * The lines of a file, where an end of line in a quoted value ends none. A value is quoted that begins with a quote.
      *
      * @param quote 0 for none
+     * @param delimiter between values
      */
-    public LineRecords(CorpusFile file, Quarantine quarantine, byte quote) {
+    public LineRecords(CorpusFile file, Quarantine quarantine, byte quote, byte delimiter) {
         this.file = file;
         this.quarantine = quarantine;
         this.quote = quote;
+        this.delimiter = delimiter;
         this.input = new SourceInput(file, quarantine);
         byte[] head = new byte[3];
         int n = 0;
@@ -67,14 +70,20 @@ public final class LineRecords implements AutoCloseable {
         boolean tooLong = false;
         int scanned = 0;
         boolean quoted = false;
+        // Where a quote opens a value: at the start of the line, and behind a delimiter or a closing quote.
+        boolean opens = true;
         line = nextLine;
         long passed = 0;
         while (true) {
             for (int i = start + scanned; i < end; i++) {
                 byte b = buffer[i];
                 if (b == quote && quote != 0) {
-                    quoted = !quoted;
-                } else if (b == '\n') {
+                    opens |= quoted;
+                    quoted = !quoted && opens;
+                    continue;
+                }
+                opens = b == delimiter;
+                if (b == '\n') {
                     nextLine++;
                     if (quoted && !tooLong) {
                         continue;
@@ -82,11 +91,12 @@ public final class LineRecords implements AutoCloseable {
                     int length = i - start;
                     int from = start;
                     start = i + 1;
-                    if (tooLong) {
+                    if (tooLong || length > file.maxDocumentBytes()) {
                         tooLong(passed + length);
                         line = nextLine;
                         tooLong = false;
                         quoted = false;
+                        opens = true;
                         passed = 0;
                         scanned = 0;
                         i = start - 1;
@@ -106,6 +116,11 @@ public final class LineRecords implements AutoCloseable {
                 }
                 if (scanned == 0 || input.failed()) {
                     // The last line of a file that breaks off is most likely half a line.
+                    start = end;
+                    return null;
+                }
+                if (scanned > file.maxDocumentBytes()) {
+                    tooLong(scanned);
                     start = end;
                     return null;
                 }

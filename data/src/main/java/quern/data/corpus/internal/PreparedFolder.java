@@ -8,10 +8,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import quern.data.DataConfig;
-import quern.data.Documents;
 import quern.data.TokenStore;
 import quern.data.Tokenizer;
-import quern.data.TokenizerTrainer;
 import quern.data.corpus.PreparePlan;
 import quern.data.corpus.PrepareReport;
 import quern.data.corpus.StageReport;
@@ -19,8 +17,6 @@ import quern.data.internal.Hash;
 import quern.data.internal.PreparedFiles;
 import quern.recipe.Block;
 import quern.recipe.DurableFiles;
-import quern.recipe.QuernException;
-import quern.recipe.Techniques;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -59,12 +55,15 @@ public final class PreparedFolder {
             Block block = plan.recipe().tokenizer().get();
             DataConfig data =
                     DataConfig.files(output.resolve(PreparedFiles.DOCUMENTS).toString());
-            String tokenizerKey = tokenizerKey(documentsKey, block);
+            PreparedTokenizer choice = PreparedTokenizer.of(block);
+            String tokenizerKey = choice.key(documentsKey);
             Tokenizer tokenizer;
             if (before.isPresent() && before.get().tokenizerKey().equals(tokenizerKey)) {
                 tokenizer = Tokenizer.load(output);
             } else {
-                tokenizer = tokenizer(block, data, note);
+                // Until the new one is whole the mark names none: a kill must not leave it under the old one's key.
+                write(mark, new PreparedFiles(documentsKey, "", shards));
+                tokenizer = choice.make(data, plan.recipe().threadCount(), note);
                 tokenizer.save(output);
                 write(mark, new PreparedFiles(documentsKey, tokenizerKey, shards));
             }
@@ -132,30 +131,5 @@ public final class PreparedFolder {
         }
         DurableFiles.replaceDirectory(unfinished, output.resolve(PreparedFiles.DOCUMENTS));
         return shards;
-    }
-
-    private static String tokenizerKey(String documentsKey, Block block) {
-        Hash hash = new Hash().add(block.toMap());
-        if (block.has("path")) {
-            Path path = Path.of(block.text("path"));
-            return hash.add(DurableFiles.sha256(Files.isDirectory(path) ? path.resolve("tokenizer.json") : path))
-                    .hex();
-        }
-        return hash.add(documentsKey).hex();
-    }
-
-    private static Tokenizer tokenizer(Block block, DataConfig data, Consumer<String> note) {
-        if (block.has("path")) {
-            if (block.keys().size() > 1) {
-                throw QuernException.badInput(
-                        "%s: a tokenizer with a path is taken as it is; leave the other keys out", block.position());
-            }
-            return Tokenizer.load(Path.of(block.text("path")));
-        }
-        TokenizerTrainer trainer =
-                Techniques.find(TokenizerTrainer.class, "tokenizer", block.text("type"), block.position("type"));
-        Record config = block.without("type").bind(trainer.config());
-        note.accept("training the tokenizer (%s)".formatted(trainer.id()));
-        return Tokenizer.of(trainer.train(Documents.open(data).texts(), config));
     }
 }

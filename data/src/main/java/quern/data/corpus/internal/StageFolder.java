@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import quern.data.corpus.StageReport;
 import quern.recipe.DurableFiles;
@@ -52,7 +53,7 @@ final class StageFolder {
     }
 
     private Path mark(int unit) {
-        return folder.resolve("unit-%06d.json".formatted(unit));
+        return folder.resolve(String.format(Locale.ROOT, "unit-%06d.json", unit));
     }
 
     /** A unit that was finished before, whose parts are still whole. */
@@ -118,7 +119,7 @@ final class StageFolder {
             }
             try {
                 if (channel == null) {
-                    file = folder.resolve("unit-%06d-%04d.part".formatted(unit, parts.size()));
+                    file = folder.resolve(String.format(Locale.ROOT, "unit-%06d-%04d.part", unit, parts.size()));
                     channel = FileChannel.open(
                             file,
                             java.nio.file.StandardOpenOption.CREATE,

@@ -65,8 +65,8 @@ public final class StageRun implements AutoCloseable {
     }
 
     private StageFolder folder(int step) {
-        return new StageFolder(work.resolve(
-                "%02d-%s-%s".formatted(step, name(step), keys.get(step).substring(0, 16))));
+        return new StageFolder(work.resolve(String.format(
+                Locale.ROOT, "%02d-%s-%s", step, name(step), keys.get(step).substring(0, 16))));
     }
 
     /** Runs one step: 0 reads the sources, 1 is the first stage. What is cached is not run. */

@@ -88,9 +88,9 @@ public final class CsvSource implements CorpusReader {
             this.file = file;
             this.config = config;
             this.quarantine = quarantine;
-            this.lines = new LineRecords(file, quarantine, (byte) QUOTE);
             boolean tabs = file.origin().replaceFirst("\\.(gz|zst)$", "").endsWith(".tsv");
             this.delimiter = config.delimiter().map(d -> d.charAt(0)).orElse(tabs ? '\t' : ',');
+            this.lines = new LineRecords(file, quarantine, (byte) QUOTE, (byte) delimiter);
         }
 
         @Override

@@ -67,7 +67,13 @@ public final class TextSource implements CorpusReader {
 
         @Override
         public List<CorpusDocument> documents(Quarantine quarantine) {
-            return List.of(new CorpusDocument(id, origin, TextDecoder.decode(content, encoding, quarantine)));
+            String text = TextDecoder.decode(content, encoding, quarantine);
+            int at = text.indexOf(0);
+            if (at >= 0) {
+                quarantine.add(id, "binary", "a NUL character at place %,d; expected text".formatted(at));
+                return List.of();
+            }
+            return List.of(new CorpusDocument(id, origin, text));
         }
     }
 

@@ -1,6 +1,7 @@
 package quern.data.corpus.filter;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -13,6 +14,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import quern.data.corpus.Corpora;
 import quern.data.corpus.Verdict;
 import quern.data.corpus.internal.Languages;
+import quern.recipe.Position;
 import quern.recipe.QuernException;
 
 class LanguageFilterTest {
@@ -30,6 +32,7 @@ class LanguageFilterTest {
                 "ja | オーブンがゆっくり熱くなる間に、暖かい台所で生地が膨らみます。",
                 "ar | يرتفع العجين في المطبخ الدافئ بينما يسخن الفرن ببطء حتى يصبح جاهزا",
                 "hi | रसोई में आटा धीरे धीरे फूल रहा है और तंदूर गरम हो रहा है",
+                "fa | این یک متن فارسی است که برای آزمایش نوشته شده است و ما به پارک می‌رویم.",
                 "tr | Fırın yavaşça ısınırken hamur sıcak mutfakta kabarıyor ve hazır oluyor."
             })
     void languagesAreToldAndLabelled(String code, String text) {
@@ -56,10 +59,23 @@ class LanguageFilterTest {
     @Test
     void unknownLanguagesAreRefused() {
         QuernException unknown = assertThrows(
-                QuernException.class, () -> Corpora.judge(new LanguageFilter(), "x", "keep", List.of("english")));
+                QuernException.class,
+                () -> new LanguageFilter()
+                        .check(
+                                Corpora.config(new LanguageFilter(), "keep", List.of("english")),
+                                Position.of("r.yaml:3")));
+        assertTrue(unknown.getMessage().startsWith("r.yaml:3: "), unknown.getMessage());
         assertTrue(unknown.getMessage().contains("'english' is not a language"), unknown.getMessage());
         assertThrows(
                 QuernException.class,
                 () -> Corpora.judge(new LanguageFilter(), "x", "keep", List.of("en"), "among", List.of("de")));
+    }
+
+    @Test
+    void whatCanBeKeptCanBeFound() {
+        // A second code of a language, under which nothing is ever found, is none.
+        assertTrue(Languages.get().known().containsAll(Set.of("fa", "mg")));
+        assertFalse(Languages.get().known().contains("pes"));
+        assertEquals("fa", Languages.code("pes"));
     }
 }

@@ -359,4 +359,45 @@ class SourcesTest {
                         .id(),
                 name));
     }
+
+    @Test
+    void aQuoteWithinAValueIsACharacter() throws IOException {
+        Path file = file("a.csv", "text\na 5\" pipe\nsecond\nthird 6\" pipe\n\"a\"\"b\nc\"\nlast\n");
+        assertEquals(
+                List.of("a 5\" pipe", "second", "third 6\" pipe", "a\"b\nc", "last"),
+                texts(Corpora.read(new CsvSource(), file)));
+        Path row = file("b.csv", "n,text\n1,\"two\nlines\"\n2,x\"y\n\"3\",\"\"\n4,\"a, \"\"b\"\"\nc\"\n");
+        assertEquals(List.of("two\nlines", "x\"y", "", "a, \"b\"\nc"), texts(Corpora.read(new CsvSource(), row)));
+    }
+
+    @Test
+    void theLimitOfARecordIsExact() throws IOException {
+        // Corpora.read sets it to a megabyte; buffers are larger than what goes over it here.
+        String fits = "x".repeat(1_000_000);
+        for (String end : List.of("\nlast", "")) {
+            Corpora.Read read =
+                    Corpora.read(new TextSource(), file("a.txt", fits + "\n" + fits + "y" + end), "unit", "line");
+            assertEquals(end.isEmpty() ? List.of(fits) : List.of(fits, "last"), texts(read));
+            assertEquals(1, read.report().quarantined().get("too_large"));
+        }
+    }
+
+    @Test
+    void binaryFilesAreNoText() throws IOException {
+        byte[] junk = new byte[4096];
+        new java.util.Random(1).nextBytes(junk);
+        Corpora.Read read = Corpora.read(new TextSource(), file("a.txt", junk));
+        assertEquals(List.of(), texts(read));
+        assertEquals(Map.of("binary", 1L), read.report().quarantined());
+    }
+
+    @Test
+    void longKeysAndNumbersAreNotDeep() throws IOException {
+        Path file = file(
+                "a.jsonl",
+                "{\"%s\": 1, \"n\": %s, \"text\": \"here\"}\n".formatted("k".repeat(60_000), "1".repeat(2_000)));
+        Corpora.Read read = Corpora.read(new JsonLinesSource(), file);
+        assertEquals(NONE, read.report().quarantined());
+        assertEquals(List.of("here"), texts(read));
+    }
 }

@@ -32,7 +32,8 @@ public final class Alibi implements PartTechnique {
     public record Config() implements PositionPart {
         @Override
         public Mask mask(Mask mask, Composition c) {
-            return mask.with(Mask.Alibi.of(c.numAttentionHeads()));
+            Mask.Alibi biases = Mask.Alibi.of(c.numAttentionHeads());
+            return mask.with(c.attentionSinks() ? biases.ofDistances() : biases);
         }
     }
 }
