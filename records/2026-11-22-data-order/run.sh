@@ -14,12 +14,11 @@ END
   --vary 'data.mixing=fixed,{type: temperature, temperature: 3},{type: online, smoothing: 0.9}'
 data='path: runs/data-order/whole.txt, validation_share: 0.02, max_length: 32'
 arm() { echo "$1: {data: {$data, curriculum: {$2}}}"; }
-pace='pacing: root, start_share: 0.1, steps: 250'
+pace='pacing: root, start_share: 0.1, steps: 150'
 ./quern compare $here/curriculum.yaml --seeds 3 --output runs/data-order/curriculum \
   --arm 'none: {}' \
   --arm "$(arm rarity "type: rarity, $pace")" \
   --arm "$(arm compression "type: compression_ratio, $pace")" \
-  --arm "$(arm readability "type: readability, $pace")" \
   --arm "$(arm hard-first "type: readability, order: hard_to_easy, $pace")" \
-  --arm "$(arm self-paced "type: adaptive, mode: self_paced, steps: 250")" \
+  --arm "$(arm self-paced "type: adaptive, mode: self_paced, steps: 150")" \
   --arm "$(arm loss-sampling "type: adaptive")"
