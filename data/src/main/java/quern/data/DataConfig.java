@@ -17,7 +17,8 @@ import quern.recipe.Shorthand;
  *
  * @param path files, folders or glob patterns ({@code .txt}, {@code .jsonl} and {@code .json}, and {@code .gz} or {@code
  *     .zst} of each), read in sorted order; a {@code .json} file holds a list of instruction rows
- * @param source a built-in corpus generated from a seed: {@code tales}, or {@code shapes}, captions of images
+ * @param source a built-in corpus generated from a seed: {@code tales}, {@code shapes}, captions of images, or
+ *     {@code grid_world}, an agent's episodes
  * @param field the key that holds the text in each line of a {@code .jsonl} file
  * @param format what the rows of JSON files are; absent: told by the keys of the first row, text where it has {@code field};
  *     all files are of one kind
@@ -37,6 +38,8 @@ import quern.recipe.Shorthand;
  * @param talesSeed seed of the generated corpus
  * @param shapesPairs captions in the generated corpus of shapes
  * @param shapesSeed seed of the generated corpus of shapes
+ * @param gridEpisodes episodes in the generated corpus of a grid world
+ * @param gridSeed seed of the generated corpus of a grid world
  * @param sources several corpora, whose rows are mixed
  * @param mixing the technique of kind {@code mixing} that says how, under {@code type}; absent: {@code fixed}
  * @param curriculum the technique of kind {@code curriculum} that orders the rows of each corpus, under {@code type};
@@ -49,7 +52,8 @@ public record DataConfig(
         @Shorthand
         List<String> path,
 
-        @Doc("A built-in corpus instead of a path: tales, or shapes (captions of images).")
+        @Doc(
+                "A built-in corpus instead of a path: tales, shapes (captions of images) or grid_world (an agent's episodes).")
         Optional<String> source,
 
         @Doc("The key that holds the text in each line of a .jsonl file.") @Default("text")
@@ -100,6 +104,12 @@ public record DataConfig(
         @Doc("Seed of the generated corpus of shapes.") @Default("1")
         long shapesSeed,
 
+        @Doc("The number of episodes in the generated corpus of a grid world.") @Default("2000") @Range(min = 1)
+        int gridEpisodes,
+
+        @Doc("Seed of the generated corpus of a grid world.") @Default("1")
+        long gridSeed,
+
         @Doc("Several corpora instead of a path, each with a name and a weight.") @Default("[]")
         List<CorpusSettings> sources,
 
@@ -116,6 +126,9 @@ public record DataConfig(
 
     /** The built-in corpus of captions, whose images {@link ContrastiveTextImage} paints. */
     public static final String SHAPES = "shapes";
+
+    /** The built-in corpus of an agent's episodes, whose images {@link AgentTokens} paints. */
+    public static final String GRID_WORLD = "grid_world";
 
     /** Refuses contradicting or meaningless values; messages start with the key. */
     public DataConfig {
@@ -136,9 +149,10 @@ public record DataConfig(
                             ? "path: no text is named; give path: FILE, FOLDER or GLOB, or source: " + TALES
                             : "source: path and source are both given; keep one of them");
         }
-        if (source.isPresent() && !source.get().equals(TALES) && !source.get().equals(SHAPES)) {
-            throw new IllegalArgumentException("source: '" + source.get() + "' is not a built-in corpus; there are '"
-                    + TALES + "' and '" + SHAPES + "'");
+        List<String> builtIn = List.of(TALES, SHAPES, GRID_WORLD);
+        if (source.isPresent() && !builtIn.contains(source.get())) {
+            throw new IllegalArgumentException("source: '%s' is not a built-in corpus; there are %s"
+                    .formatted(source.get(), String.join(", ", builtIn)));
         }
         if (promptTemplates.isPresent() && (source.isPresent() || format.isPresent())) {
             throw new IllegalArgumentException("prompt_templates: make their own texts of the rows of files; leave out "
@@ -185,6 +199,8 @@ public record DataConfig(
                 1,
                 2000,
                 1,
+                2000,
+                1,
                 List.of(),
                 Optional.empty(),
                 Optional.empty(),
@@ -207,6 +223,8 @@ public record DataConfig(
                 OnTooLong.TRUNCATE,
                 Optional.empty(),
                 megabytes,
+                1,
+                2000,
                 1,
                 2000,
                 1,
@@ -235,6 +253,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 sources,
                 mixing,
                 curriculum,
@@ -260,6 +280,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 sources,
                 mixing,
                 curriculum,
@@ -285,6 +307,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 sources,
                 mixing,
                 curriculum,
@@ -310,6 +334,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 sources,
                 mixing,
                 curriculum,
@@ -335,6 +361,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 sources,
                 mixing,
                 curriculum,
@@ -360,6 +388,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 sources,
                 mixing,
                 curriculum,
@@ -385,6 +415,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 sources,
                 mixing,
                 curriculum,
@@ -410,6 +442,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 sources,
                 mixing,
                 curriculum,
@@ -455,6 +489,8 @@ public record DataConfig(
                 talesSeed,
                 shapesPairs,
                 shapesSeed,
+                gridEpisodes,
+                gridSeed,
                 List.of(),
                 Optional.empty(),
                 curriculum,

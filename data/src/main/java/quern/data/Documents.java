@@ -81,6 +81,7 @@ public final class Documents implements Iterable<Document> {
         return switch (config.source().orElse("")) {
             case DataConfig.TALES -> new Tales(config.talesSeed()).iterator(Math.round(config.talesMegabytes() * 1e6));
             case DataConfig.SHAPES -> new Shapes(config.shapesSeed()).iterator(config.shapesPairs());
+            case DataConfig.GRID_WORLD -> new GridWorld(config.gridSeed()).iterator(config.gridEpisodes());
             default -> null;
         };
     }

@@ -124,6 +124,11 @@ public final class MultiTask implements Objective {
                 throw QuernException.badInput(
                         "%s: a task of multi_task can't be multi_task; list its tasks here", place);
             }
+            if (named.bringsLoss()) {
+                throw QuernException.badInput(
+                        "%s: %s has a loss of its own, which does not go with other tasks; choose objectives that the model's head learns by",
+                        place, named.id());
+            }
             Record settings = part.objective().without("type").bind(named.config());
             int times = seen.merge(named.id(), 1, Integer::sum);
             all.add(new Task(

@@ -53,6 +53,11 @@ public interface Objective extends Technique {
         return false;
     }
 
+    /** Whether training needs more than the model's own head for its loss. */
+    default boolean bringsLoss() {
+        return false;
+    }
+
     /** Whether its batches say under {@code block_positions} where each token is inside a span that is filled in. */
     default boolean givesBlockPositions() {
         return false;

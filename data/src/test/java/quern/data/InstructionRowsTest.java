@@ -136,6 +136,8 @@ class InstructionRowsTest {
                 c.talesSeed(),
                 c.shapesPairs(),
                 c.shapesSeed(),
+                c.gridEpisodes(),
+                c.gridSeed(),
                 c.sources(),
                 c.mixing(),
                 c.curriculum(),

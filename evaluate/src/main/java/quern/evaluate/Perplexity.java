@@ -45,7 +45,7 @@ public record Perplexity(double loss, double perplexity, double bitsPerByte, lon
 
     /** Measures a model on a text, in windows of the model's context. */
     public static Perplexity of(LanguageModel model, TokenStream text) {
-        return of(model, text, model.config().contextLength(), ROWS, batches -> {});
+        return of(model, text, model.config().longestPass(), ROWS, batches -> {});
     }
 
     /**
@@ -64,7 +64,7 @@ public record Perplexity(double loss, double perplexity, double bitsPerByte, lon
     /** Arranges a text for {@link Measurement#measure}; parameters and errors as of {@link #of}. */
     public static Measurement prepare(LanguageModel model, TokenStream text, int maxLength, int rows) {
         requireCausal(model);
-        int context = model.config().contextLength();
+        int context = model.config().longestPass();
         if (maxLength < 1 || maxLength > context) {
             throw QuernException.badInput(
                     "max_length: %,d tokens, but the model was made for 1 to %,d positions; choose a length it knows",

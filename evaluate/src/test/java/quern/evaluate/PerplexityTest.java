@@ -85,6 +85,30 @@ class PerplexityTest {
         return sum / (TOKENS.length - 1);
     }
 
+    /** Such a model reads texts of any length, but not in one window. */
+    @Test
+    void theDefaultWindowOfAModelWithMemoriesIsARowOfItsTraining() {
+        ModelSpec spec = ModelSpec.fromRecipe(
+                RecipeFile.load(
+                        "test",
+                        "{family: custom, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, position: none, recurrence: {type: transformer_xl, memory_length: 30}, max_position_embeddings: "
+                                + CONTEXT + "}",
+                        List.of()),
+                VOCABULARY,
+                new SpecialTokens(OptionalInt.empty(), OptionalInt.empty(), OptionalInt.empty()));
+        try (LanguageModel recurrent = LanguageModel.create(spec, DType.FP32, Device.CPU, 5)) {
+            double found = Perplexity.of(recurrent, stream(TOKENS)).loss();
+            // One lane carries all of the text before along, however it is cut.
+            assertEquals(
+                    Perplexity.of(recurrent, stream(TOKENS), 5, 1, batches -> {})
+                            .loss(),
+                    Perplexity.of(recurrent, stream(TOKENS), CONTEXT, 1, batches -> {})
+                            .loss(),
+                    TOLERANCE);
+            assertTrue(Double.isFinite(found));
+        }
+    }
+
     @Test
     void theDefaultWindowIsTheContext() {
         Perplexity found = Perplexity.of(model, stream(TOKENS));

@@ -442,7 +442,7 @@ public final class ModelSpec {
             return network.setAttention(attention);
         } catch (IllegalArgumentException e) {
             throw QuernException.badInput(
-                    "%s: flash: %s; choose auto or eager", ImplementationPart.KIND, e.getMessage());
+                    "%s: %s: %s", ImplementationPart.KIND, attention.name().toLowerCase(Locale.ROOT), e.getMessage());
         }
     }
 

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import org.junit.jupiter.api.Test;
@@ -88,6 +89,57 @@ class CustomInitializationTest {
             }
             return name.contains("down_proj") ? 1 / Math.sqrt(INNER) : 1 / Math.sqrt(WIDTH);
         });
+    }
+
+    /** Latent attention multiplies queries and keys over widths of its own. */
+    @Test
+    void t5DrawsQueriesByTheWidthOfTheirScores() {
+        Map<String, Object> latent = Map.of(
+                "type", "mla", "kv_lora_rank", 24, "qk_nope_head_dim", 20, "qk_rope_head_dim", 12, "v_head_dim", 8);
+        Map<String, Object> settings =
+                Map.of("attention", latent, "position", "rotary", "initialization", "t5", "hidden_size", WIDTH);
+        try (LanguageModel model = LanguageModel.create(CustomModels.spec(settings), DType.FP32, Device.CPU, 11);
+                Scope scope = Scope.open()) {
+            Parameter queries = model.parameters().stream()
+                    .filter(p -> p.name().endsWith("q_proj.weight"))
+                    .findFirst()
+                    .orElseThrow();
+            double wanted = 1 / Math.sqrt(WIDTH * (20 + 12));
+            assertEquals(wanted, Math.sqrt(queries.value().square().mean().item()), wanted * SHARE);
+        }
+    }
+
+    /** Every map that reads the stream or a width that grows with it, whether a slot holds it or not. */
+    @Test
+    void mupSlowsAllHiddenMaps() {
+        Map<String, Object> mup = Map.of("type", "mup", "base_width", WIDTH / 4);
+        rates(
+                mup,
+                Map.of("feed_forward", "moe"),
+                "q_proj",
+                ".gate.weight",
+                "experts.gate_up_proj",
+                "experts.down_proj");
+        rates(mup, Map.of("weight_sharing", Map.of("type", "universal", "halting", Map.of())), "halting.unit.weight");
+        rates(
+                mup,
+                Map.of("weight_sharing", Map.of("type", "recursive", "num_recursions", 2), "num_hidden_layers", 4),
+                "lora_A.weight");
+    }
+
+    private static void rates(Map<String, Object> mup, Map<String, Object> changes, String... slowed) {
+        Map<String, Object> settings = new LinkedHashMap<>(changes);
+        settings.put("initialization", mup);
+        settings.put("hidden_size", WIDTH);
+        try (LanguageModel model = LanguageModel.create(CustomModels.spec(settings), DType.FP32, Device.CPU, 11)) {
+            for (String name : slowed) {
+                List<Parameter> found = model.parameters().stream()
+                        .filter(p -> p.name().contains(name))
+                        .toList();
+                assertTrue(!found.isEmpty(), name);
+                found.forEach(p -> assertEquals(0.25, p.rateFactor(), p.name()));
+            }
+        }
     }
 
     @Test

@@ -220,7 +220,7 @@ class RecurrentPartsTest {
     private static Map<String, Object> mamba(Object... keysAndValues) {
         Map<String, Object> all = part("custom", keysAndValues);
         all.remove("type");
-        all.put("attention", "mamba");
+        all.putIfAbsent("attention", "mamba");
         all.put("position", "none");
         return all;
     }
@@ -239,6 +239,24 @@ class RecurrentPartsTest {
                 }
             }
         }
+    }
+
+    /** Such a part has widths of its own, so that heads need not divide the stream's. */
+    @Test
+    void headsWithWidthsOfTheirOwnMayBeOfAnyNumber() {
+        long heads = 5;
+        ModelSpec latent = CustomModels.spec(Map.of("attention", LATENT, "num_attention_heads", heads));
+        ModelSpec mamba =
+                CustomModels.spec(mamba("attention", part("mamba", "expand", 5), "num_attention_heads", heads));
+        assertTrue(latent.config().width() % heads != 0 && mamba.config().width() % heads != 0);
+        assertTrue(latent.shapes().count() > 0 && mamba.shapes().count() > 0);
+    }
+
+    @Test
+    void aModelWithoutAttentionComputesItInNoWay() {
+        ModelSpec spec = CustomModels.spec(mamba("attn_implementation", "eager"));
+        QuernException e = assertThrows(QuernException.class, spec::shapes);
+        assertTrue(e.getMessage().startsWith("attn_implementation: eager: the model has no attention"), e.getMessage());
     }
 
     @Test
@@ -266,7 +284,7 @@ class RecurrentPartsTest {
         refused("qk_norm", Map.of("attention", LATENT, "qk_norm", true));
         refused("recurrence: none", Map.of("attention", LATENT, "recurrence", "transformer_xl"));
         refused("position: none", Map.of("attention", "mamba"));
-        refused("num_attention_heads", mamba("num_attention_heads", 7, "head_dim", 4));
+        refused("num_attention_heads", mamba("num_attention_heads", 7));
         refused("attention_dropout", mamba("attention_dropout", 0.1));
         refused("attention_sinks", mamba("attention_sinks", true));
         refused("num_key_value_heads", mamba("num_key_value_heads", 2));

@@ -38,6 +38,11 @@ public interface Branch {
         return Set.of();
     }
 
+    /** Whether it is attention: queries that choose among keys. */
+    default boolean attends() {
+        return false;
+    }
+
     /** Whether its attention, where it has one, can go in blocks ({@link AttentionImplementation#FLASH}). */
     default boolean takesBlocks() {
         return true;

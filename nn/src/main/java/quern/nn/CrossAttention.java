@@ -40,6 +40,11 @@ public final class CrossAttention implements Branch {
     }
 
     @Override
+    public boolean attends() {
+        return true;
+    }
+
+    @Override
     public String label() {
         return "cross_attention";
     }

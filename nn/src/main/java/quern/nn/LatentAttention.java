@@ -78,6 +78,11 @@ public final class LatentAttention implements Branch {
     }
 
     @Override
+    public boolean attends() {
+        return true;
+    }
+
+    @Override
     public String label() {
         return "attention";
     }

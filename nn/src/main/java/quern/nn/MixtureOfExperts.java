@@ -41,6 +41,7 @@ public final class MixtureOfExperts implements Branch {
         boolean jitterForRouterAlone;
         boolean ownProbabilities;
         double capacityFactor;
+        boolean withoutPadding;
         FeedForward shared;
 
         Options() {}
@@ -50,11 +51,16 @@ public final class MixtureOfExperts implements Branch {
             jitterForRouterAlone = o.jitterForRouterAlone;
             ownProbabilities = o.ownProbabilities;
             capacityFactor = o.capacityFactor;
+            withoutPadding = o.withoutPadding;
             shared = o.shared;
         }
     }
 
     private static final String ROUTER_LOGITS = "router_logits.";
+    private static final String PADDING = "attention_mask";
+
+    /** In place of an expert's number where a token goes to none. */
+    private static final long NOWHERE = -1;
 
     private final String owner;
     private final String place;
@@ -128,6 +134,14 @@ public final class MixtureOfExperts implements Branch {
         return with(o -> o.capacityFactor = factor);
     }
 
+    /**
+     * Tokens that {@code attention_mask} hides go to no expert and add nothing: they would fill experts that real tokens need,
+     * and make the reports theirs.
+     */
+    public MixtureOfExperts withoutPadding() {
+        return with(o -> o.withoutPadding = true);
+    }
+
     /** Adds the result of a part that every token goes to (Dai et al. 2024, arXiv:2401.06066). */
     public MixtureOfExperts withShared(FeedForward shared) {
         return with(o -> o.shared = shared);
@@ -158,6 +172,11 @@ public final class MixtureOfExperts implements Branch {
     }
 
     @Override
+    public List<String> readsIfPresent() {
+        return options.withoutPadding ? List.of(PADDING) : List.of();
+    }
+
+    @Override
     public List<String> writes() {
         return List.of(routerLogits(place));
     }
@@ -177,11 +196,36 @@ public final class MixtureOfExperts implements Branch {
                 ? picked.values()
                 : picked.values().div(picked.values().sum(true, -1));
         long[] picks = picked.indices().toLongs();
-        Routes routes = Routes.of(picks, count, topK, capacity(picks.length, count, pass));
-        report(picks, routes.dropped, probabilities_NE, logits_NE, pass);
+        Tensor real_N = real(x.size(1), flow);
+        long taken = real_N == null ? picks.length : leaveOut(real_N.toLongs(), picks);
+        Routes routes = Routes.of(picks, count, topK, capacity(taken, count, pass));
+        if (pass.reports() && taken > 0) {
+            report(picks, taken, routes.dropped, probabilities_NE, logits_NE, real_N, pass);
+        }
         Tensor y_ND = routed(x_ND, shares_NK, routes, pass);
         Tensor y_BTD = y_ND.view(x_BTD.shape());
         return options.shared == null ? y_BTD : y_BTD.add(options.shared.forward(x_BTD, flow, pass));
+    }
+
+    /** 1 for each real token of the pass, 0 for padding; {@code null} where all are real. */
+    private Tensor real(long t, Flow flow) {
+        Tensor padding_BS = options.withoutPadding ? flow.find(PADDING) : null;
+        return padding_BS == null
+                ? null
+                : padding_BS.narrow(1, padding_BS.size(1) - t, t).reshape(-1);
+    }
+
+    /** Takes the picks of padding away, and counts those that are left. */
+    private long leaveOut(long[] real_N, long[] picks_NK) {
+        long left = 0;
+        for (int i = 0; i < picks_NK.length; i++) {
+            if (real_N[i / topK] == 0) {
+                picks_NK[i] = NOWHERE;
+            } else {
+                left++;
+            }
+        }
+        return left;
     }
 
     private Tensor jittered(Tensor x, Pass pass) {
@@ -194,7 +238,7 @@ public final class MixtureOfExperts implements Branch {
     }
 
     /** Picks that an expert takes. */
-    private int capacity(int picks, int experts, Pass pass) {
+    private int capacity(long picks, int experts, Pass pass) {
         return options.capacityFactor == 0 || !pass.isTraining()
                 ? Integer.MAX_VALUE
                 : (int) Math.min(Integer.MAX_VALUE, Math.ceil(options.capacityFactor * picks / experts));
@@ -216,7 +260,7 @@ public final class MixtureOfExperts implements Branch {
                     hidden, pass.dropout(Regularization.Place.FEED_FORWARD, 0), "mlp_hidden_dropout_" + e, owner, pass);
             results.add(Functional.linear(hidden, outputs.get(e).squeeze(0), null));
         }
-        if (routes.dropped > 0) {
+        if (routes.nowhere) {
             // The row that stands for every pick without an expert.
             results.add(Tensor.zeros(x_ND.dtype(), x_ND.device(), 1, width));
         }
@@ -234,39 +278,59 @@ public final class MixtureOfExperts implements Branch {
         return experts.activation().apply(first.narrow(-1, 0, half)).mul(first.narrow(-1, half, half));
     }
 
-    private void report(long[] picks, int dropped, Tensor probabilities_NE, Tensor logits_NE, Pass pass) {
-        if (!pass.reports()) {
-            return;
-        }
+    private void report(
+            long[] picks,
+            long taken,
+            int dropped,
+            Tensor probabilities_NE,
+            Tensor logits_NE,
+            Tensor real_N,
+            Pass pass) {
         int[] counts = new int[(int) probabilities_NE.size(-1)];
         for (long e : picks) {
-            counts[(int) e]++;
+            if (e != NOWHERE) {
+                counts[(int) e]++;
+            }
         }
         for (int e = 0; e < counts.length; e++) {
-            pass.report("router_share." + place + "." + e, (double) counts[e] / picks.length);
+            pass.report("router_share." + place + "." + e, (double) counts[e] / taken);
         }
-        pass.report("router_dropped." + place, (double) dropped / picks.length);
+        pass.report("router_dropped." + place, (double) dropped / taken);
         try (Autograd.Mode mode = Autograd.noGrad()) {
             Tensor logProbabilities = Functional.logSoftmax(logits_NE.to(DType.FP32), -1);
             Tensor entropy_N =
                     probabilities_NE.mul(logProbabilities).sum(false, -1).neg();
-            pass.report("router_entropy." + place, entropy_N.mean().item());
+            pass.report("router_entropy." + place, mean(entropy_N, real_N));
             Tensor z_N = logits_NE.to(DType.FP32).logSumExp(false, -1).square();
-            pass.report("router_z." + place, z_N.mean().item());
+            pass.report("router_z." + place, mean(z_N, real_N));
         }
+    }
+
+    /** Over the real tokens. */
+    private static double mean(Tensor x_N, Tensor real_N) {
+        if (real_N == null) {
+            return x_N.mean().item();
+        }
+        Tensor counted_N = real_N.to(DType.FP32);
+        return x_N.mul(counted_N).sum().item() / counted_N.sum().item();
     }
 
     /**
      * @param tokens each expert's tokens
      * @param places for each token and pick, where its result stands among all experts' results; one behind the last where
-     *     its expert was full
+     *     its expert was full or it has none
      * @param dropped picks whose expert was full
+     * @param nowhere whether some pick has no expert's result
      */
-    private record Routes(long[][] tokens, long[] places, int dropped) {
+    private record Routes(long[][] tokens, long[] places, int dropped, boolean nowhere) {
         static Routes of(long[] experts_NK, int experts, int topK, int capacity) {
             int[] counts = new int[experts];
+            int picks = 0;
             for (long e : experts_NK) {
-                counts[(int) e]++;
+                if (e != NOWHERE) {
+                    counts[(int) e]++;
+                    picks++;
+                }
             }
             long[][] tokens = new long[experts][];
             int[] starts = new int[experts];
@@ -281,7 +345,7 @@ public final class MixtureOfExperts implements Branch {
             for (int k = 0; k < topK; k++) {
                 for (int i = k; i < experts_NK.length; i += topK) {
                     int e = (int) experts_NK[i];
-                    if (filled[e] == tokens[e].length) {
+                    if (e == NOWHERE || filled[e] == tokens[e].length) {
                         places[i] = total;
                     } else {
                         places[i] = starts[e] + filled[e];
@@ -289,7 +353,7 @@ public final class MixtureOfExperts implements Branch {
                     }
                 }
             }
-            return new Routes(tokens, places, experts_NK.length - total);
+            return new Routes(tokens, places, picks - total, total < experts_NK.length);
         }
     }
 

@@ -118,13 +118,19 @@ public final class Network implements AutoCloseable {
     /**
      * How attention is computed from now on; {@link AttentionImplementation#AUTO} at first.
      *
-     * @throws IllegalArgumentException where blocks are asked for and a segment's attention can't take them
+     * @throws IllegalArgumentException where blocks are asked for and a segment's attention can't take them, or a choice is
+     *     made for a network without attention
      */
     public Network setAttention(AttentionImplementation implementation) {
+        if (implementation != AttentionImplementation.AUTO
+                && segments().stream().noneMatch(s -> s instanceof TransformerBlock block && block.attends())) {
+            throw new IllegalArgumentException("the model has no attention to compute; leave it out");
+        }
         if (implementation == AttentionImplementation.FLASH) {
             segments().stream().filter(s -> !s.takesBlocks()).findFirst().ifPresent(s -> {
                 throw new IllegalArgumentException(
-                        "segment '%s' has attention that needs all its scores at once".formatted(s.name()));
+                        "segment '%s' has attention that needs all its scores at once; choose auto or eager"
+                                .formatted(s.name()));
             });
         }
         attention = implementation;

@@ -112,6 +112,11 @@ public final class RecurrentAttention implements Branch {
     }
 
     @Override
+    public boolean attends() {
+        return true;
+    }
+
+    @Override
     public String label() {
         return "attention";
     }

@@ -219,6 +219,11 @@ public final class SelfAttention implements Branch {
     }
 
     @Override
+    public boolean attends() {
+        return true;
+    }
+
+    @Override
     public String label() {
         return "attention";
     }

@@ -91,6 +91,11 @@ public final class TransformerBlock extends Segment {
         return steps.stream().allMatch(s -> s.branches().stream().allMatch(Branch::takesBlocks));
     }
 
+    /** Whether one of its branches is attention. */
+    boolean attends() {
+        return steps.stream().anyMatch(s -> s.branches().stream().anyMatch(Branch::attends));
+    }
+
     List<Residual> steps() {
         return steps;
     }

@@ -10,6 +10,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -76,6 +77,30 @@ class MixtureOfExpertsTest extends ScopedTest {
         Tensor y = experts(0).forward(input(), flow, Pass.evaluation());
         Gradients.assertClose(expected.toFloats(), y.toFloats(), Gradients.FP32, "experts");
         assertTrue(flow.get("router_logits.0").view(14, EXPERTS).equal(Functional.linear(x, router.value(), null)));
+    }
+
+    /** Its neighbours' padding neither fills an expert that a token needs nor counts as load. */
+    @Test
+    void paddingGoesToNoExpert() {
+        long[] mask = {1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1};
+        int real = 8;
+        Tensor x_ND = input().view(14, WIDTH);
+        Tensor kept = Tensor.cat(List.of(x_ND.narrow(0, 0, 3), x_ND.narrow(0, 9, 5)), 0);
+        MixtureOfExperts limited = experts(0).withCapacity(0.75).withoutPadding();
+        Map<String, Double> ofReal = new TreeMap<>();
+        Tensor expected = limited.forward(
+                        kept.view(1, real, WIDTH), new Flow(), Pass.training(1).withReports(ofReal))
+                .view(real, WIDTH);
+        assertTrue(ofReal.get("router_dropped.0") > 0);
+        Map<String, Double> ofPadded = new TreeMap<>();
+        Flow flow = new Flow().put("attention_mask", Tensor.of(mask, 2, 7));
+        Tensor y_ND = limited.forward(input(), flow, Pass.training(1).withReports(ofPadded))
+                .view(14, WIDTH);
+        Tensor found = Tensor.cat(List.of(y_ND.narrow(0, 0, 3), y_ND.narrow(0, 9, 5)), 0);
+        Gradients.assertClose(expected.toFloats(), found.toFloats(), Gradients.FP32, "real tokens");
+        assertEquals(0, y_ND.narrow(0, 3, 6).abs().max().item());
+        assertEquals(ofReal.keySet(), ofPadded.keySet());
+        ofReal.forEach((name, value) -> assertEquals(value, ofPadded.get(name), 1e-6, name));
     }
 
     @Test

@@ -18,7 +18,6 @@ import quern.data.TokenStore;
 import quern.data.TokenStream;
 import quern.data.Tokenizer;
 import quern.models.LanguageModel;
-import quern.models.ModelFamily;
 import quern.models.ModelGrowth;
 import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
@@ -127,12 +126,8 @@ public final class Preparation {
                     block.position("grow"));
         }
         if (startFolder.isEmpty()) {
-            // Before a tokenizer is trained: a misspelt family needs no waiting for.
-            Techniques.find(
-                    ModelFamily.class,
-                    ModelFamily.KIND,
-                    recipe.model().text("family"),
-                    recipe.model().position("family"));
+            // Before a tokenizer is trained: a misspelt key needs no waiting for.
+            checkModel(task);
         }
         RecipeTokenizer chosen = before.map(b -> RecipeTokenizer.existing(b.tokenizer(), recipe.model()))
                 .orElseGet(() -> RecipeTokenizer.of(block, recipe, data, objective, startFolder, runTokenizer, notes));
@@ -327,6 +322,13 @@ public final class Preparation {
                     recipe.objective().position("type"),
                     objective.id());
         }
+    }
+
+    /** Looks at what a recipe says of a new model, as far as that can be done without knowing its tokens. */
+    private void checkModel(Task task) {
+        SpecialTokens some = new SpecialTokens(OptionalInt.of(0), OptionalInt.of(0), OptionalInt.of(1));
+        Block ofAnyVocabulary = recipe.model().with("vocab_size", (long) Integer.MAX_VALUE);
+        ModelSpec.fromRecipe(ofAnyVocabulary, Integer.MAX_VALUE, some, Optional.of(task));
     }
 
     /** A model with positions inside spans learns from batches that have spans, and no other does. */

@@ -216,19 +216,9 @@ public final class ReplacedTokenDetection implements TrainedObjective {
         }
 
         static Discriminator of(Place place, double weight) {
-            long width = width(place.model());
+            long width = place.model().config().outputWidth();
             return new Discriminator(
                     linear(place, "dense", width, width), linear(place, "dense_prediction", width, 1), weight);
-        }
-
-        /** Of the hidden states that the model's last norm or block writes. */
-        private static long width(LanguageModel model) {
-            if (model.spec().field("hidden_size") instanceof Number width) {
-                return width.longValue();
-            }
-            throw QuernException.badInput(
-                    "objective: rtd: %s has no hidden_size; choose an encoder such as family: bert",
-                    model.spec().architecture().name());
         }
 
         private static Linear linear(Place place, String name, long in, long out) {

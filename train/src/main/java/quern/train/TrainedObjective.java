@@ -35,6 +35,11 @@ public interface TrainedObjective extends Objective {
         }
     }
 
+    @Override
+    default boolean bringsLoss() {
+        return true;
+    }
+
     /** The segments for a model. */
     Added add(Place place);
 

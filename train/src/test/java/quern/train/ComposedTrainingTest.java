@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -152,5 +153,15 @@ class ComposedTrainingTest {
                 .filter(name -> TrainingPlan.part(name).equals("other"))
                 .toList();
         assertEquals(List.of(), nowhere);
+    }
+
+    /** With much text a tokenizer takes minutes. */
+    @Test
+    void aWrongKeyOfTheModelIsFoundBeforeATokenizerIsTrained() {
+        List<String> notes = new ArrayList<>();
+        Block recipe = TinyRuns.blockOf("{" + SIZES + ", position: alibi, qk_nrom: true}", folder);
+        QuernException e = assertThrows(QuernException.class, () -> Preparation.of(recipe, notes::add));
+        assertTrue(e.getMessage().contains("did you mean 'qk_norm'"), e.getMessage());
+        assertEquals(List.of(), notes);
     }
 }

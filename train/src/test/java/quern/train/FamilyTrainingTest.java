@@ -61,7 +61,8 @@ class FamilyTrainingTest {
     private static final double TUNING_RATE = 3e-3;
 
     /** Objectives that need settings or rows of their own, and have tests of their own. */
-    private static final Set<String> OWN_TESTS = Set.of("multi_task", "tlm", "contrastive", "rtd");
+    private static final Set<String> OWN_TESTS =
+            Set.of("multi_task", "tlm", "contrastive", "rtd", "agent_tokens", "multi_token");
 
     @TempDir
     Path folder;

@@ -101,6 +101,9 @@ class MultiTaskTrainingTest {
                 QuernException.class, () -> TinyRuns.train(recipe(BERT, UNCERTAIN, "a", "auto_find_batch_size=true")));
         assertEquals(ExitCode.BAD_INPUT, e.exitCode());
         assertTrue(e.getMessage().contains("divides batches, which objective multi_task can't bear"), e.getMessage());
+        String mixed = "{type: multi_task, tasks: [{objective: contrastive}, {objective: contrastive}]}";
+        QuernException own = assertThrows(QuernException.class, () -> TinyRuns.train(recipe(BERT, mixed, "b")));
+        assertTrue(own.getMessage().contains("has a loss of its own"), own.getMessage());
         assertEquals("multi_task", new MultiTask().id());
     }
 }

@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
+import quern.data.AgentTokens;
 import quern.data.Batch;
 import quern.data.BlankInfilling;
 import quern.data.TranslationLm;
@@ -277,6 +278,71 @@ class TrainedObjectiveTest {
     }
 
     @Test
+    void anAgentLearnsItsWays() {
+        Path run = TinyRuns.train(recipe(
+                        TinyRuns.LLAMA.replace("max_position_embeddings: 16", "max_position_embeddings: 256"),
+                        "agent_tokens",
+                        "agent",
+                        "data={path: null, source: grid_world, grid_episodes: 300, max_length: 256}",
+                        "learning_rate=1e-2"))
+                .folder();
+        assertLearns(run, 0.9);
+        assertEquals("agent_tokens", new AgentTokens().id());
+    }
+
+    private static final String LLAMA =
+            TinyRuns.LLAMA.replace("max_position_embeddings: 16", "max_position_embeddings: 64");
+
+    @Test
+    void severalTokensAreLearned() {
+        assertResumes(LLAMA, "{type: multi_token, extra_tokens: 2}", "learning_rate=1e-2");
+        Path run = folder.resolve("whole");
+        assertLearns(run, 0.9);
+        double evaluated = MetricsLog.read(run).stream()
+                .filter(line -> line.containsKey("eval_bits_per_byte"))
+                .mapToDouble(line -> line.get("eval_loss"))
+                .reduce((a, b) -> b)
+                .orElseThrow();
+        assertTrue(evaluated < 0.5 * loss(run, 19, 20), "the next token's loss alone");
+        refused(recipe(LLAMA, "multi_token", "x", "data.packing=false"), "set packing: true");
+        refused(
+                recipe(LLAMA, "{type: multi_token, extra_tokens: 31}", "y", "data.max_length=20"),
+                "lower extra_tokens");
+    }
+
+    /** New heads pass the hidden state on, so head k's loss is that of the model's own prediction for a token k places further. */
+    @Test
+    void aNewHeadPredictsWhatTheModelDoes() {
+        Preparation p = Preparation.of(
+                recipe(LLAMA, "{type: multi_token, extra_tokens: 2, extra_weight: 0.5}", "a"), note -> {});
+        Batch batch = p.batches().batch(0);
+        double weight = 1.0 / batch.countedTokens();
+        try (LanguageModel model = p.model();
+                ObjectiveNetwork trained = p.network(model);
+                Scope scope = Scope.open()) {
+            Flow flow = TokenTensors.flow(batch, weight, 1, Device.CPU);
+            double expected = 0;
+            for (int k = 0; k <= 2; k++) {
+                int[] labels = new int[batch.labels().length];
+                for (int i = 0; i < labels.length; i++) {
+                    boolean inside = i % batch.columns() + k < batch.columns();
+                    labels[i] = inside ? batch.labels()[i + k] : Batch.NOT_COUNTED;
+                }
+                Batch further = new Batch(batch.rows(), batch.columns(), batch.inputIds(), labels, batch.lengths());
+                expected += (k == 0 ? 1 : 0.5)
+                        * model.network()
+                                .infer(TokenTensors.flow(further, weight, 1, Device.CPU), Pass.evaluation())
+                                .get("loss")
+                                .item();
+            }
+            double loss =
+                    trained.network().infer(flow, Pass.evaluation()).get("loss").item();
+            assertEquals(expected, loss, ROUNDING * expected);
+            assertEquals("multi_token", new MultiTokenPrediction().id());
+        }
+    }
+
+    @Test
     void whatDoesNotFitIsRefused() {
         String bert = BERT.formatted("0.1");
         refused(recipe(bert, "contrastive", "a"), "a text is told from others");
@@ -289,6 +355,7 @@ class TrainedObjectiveTest {
         refused(recipe(bert, "{type: rtd, generator: {hidden_size: 16}}", "d"), "expected family: NAME");
         refused(recipe(bert, RTD.replace("34", "12"), "e"), "made for 12 positions, but the model for 34");
         refused(recipe(bert, RTD.replace("bert", "llama"), "f"), "llama has no head for masked_lm");
+        assertEquals("rtd", new ReplacedTokenDetection().id());
     }
 
     private static void refused(Block recipe, String part) {

@@ -92,7 +92,7 @@ public final class Eval implements Verb {
                         "%s: %,d tokens, too short to evaluate, which needs 2; give more text",
                         String.join(", ", data), text.size());
             }
-            int context = opened.model().config().contextLength();
+            int context = opened.model().config().longestPass();
             int length = maxLength.orElse(context);
             opened.folder()
                     .trainedLength()

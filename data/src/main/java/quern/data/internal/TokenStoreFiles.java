@@ -148,6 +148,9 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
             hash.add(config.talesMegabytes()).add(config.talesSeed()).add(TaleWriter.EDITION);
             hash.add(config.shapesPairs()).add(config.shapesSeed()).add(Scene.EDITION);
         }
+        if (config.source().filter(DataConfig.GRID_WORLD::equals).isPresent()) {
+            hash.add(config.gridEpisodes()).add(config.gridSeed()).add(GridEpisode.EDITION);
+        }
         for (Path file : files) {
             addFile(hash, file);
         }

@@ -213,9 +213,6 @@ public record Config(
         this.tieWordEmbeddings = tieWordEmbeddings;
         this.padTokenId = padTokenId;
         this.decoderStartTokenId = decoderStartTokenId;
-        if (headDim.isEmpty()) {
-            ConfigChecks.heads("num_attention_heads", numAttentionHeads, "hidden_size", hiddenSize);
-        }
         ConfigChecks.padding(padTokenId, vocabSize);
         if (decoderStartTokenId.isPresent() && decoderStartTokenId.get() >= vocabSize) {
             throw new IllegalArgumentException("decoder_start_token_id: %d is outside the vocabulary of %d"

@@ -82,12 +82,18 @@ public final class Model implements ModelFamily<Config> {
         StructurePart structure = c.parts().structure();
         if (!structure.tasks().contains(task)) {
             throw QuernException.badInput(
-                    "structure: %s: such a model is for %s, not for %s; choose another structure or objective",
+                    "%s: structure: %s: such a model is for %s, not for %s; choose another structure or objective",
+                    c.structure().position("type"),
                     c.structure().text("type"),
                     String.join(
                             ", ",
                             structure.tasks().stream().map(Task::id).sorted().toList()),
                     task.id());
+        }
+        try {
+            structure.checkTask(task, c);
+        } catch (IllegalArgumentException e) {
+            throw QuernException.badInput("%s: %s", c.structure().position("type"), e.getMessage());
         }
         return structure.body(new Assembly(c, w));
     }

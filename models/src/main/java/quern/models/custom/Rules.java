@@ -1,5 +1,6 @@
 package quern.models.custom;
 
+import quern.models.ConfigChecks;
 import quern.models.part.Composition;
 import quern.models.part.NormPlacement;
 import quern.models.part.Parts;
@@ -10,6 +11,9 @@ final class Rules {
 
     static void check(Config c) {
         Parts parts = c.parts();
+        if (c.headDim().isEmpty() && parts.attention().takesHeadDim()) {
+            ConfigChecks.heads("num_attention_heads", c.numAttentionHeads(), "hidden_size", c.hiddenSize());
+        }
         c.keyValueHeads();
         parts.all().forEach(part -> part.check(c));
         checkPatterns(c);

@@ -77,6 +77,11 @@ public final class Assembly {
         return slot;
     }
 
+    /** A matrix [out, in], or a stack of such matrices, that is no slot's. */
+    public Parameter matrix(Role role, String name, long in, long out, long... shape) {
+        return rated(role, w.parameter(name, matrix(role, in, out), shape));
+    }
+
     private Parameter rated(Role role, Parameter matrix) {
         matrix.setRateFactor(parts.initialization().learningRateFactor(role, c));
         return matrix;

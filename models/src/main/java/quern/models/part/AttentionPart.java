@@ -20,6 +20,11 @@ public interface AttentionPart extends ComposedPart {
         return c.headWidth();
     }
 
+    /** The width over which a query and a key are multiplied. */
+    default int scoredWidth(Composition c) {
+        return c.headWidth();
+    }
+
     /** Whether {@code head_dim} says how wide its heads are. */
     default boolean takesHeadDim() {
         return true;

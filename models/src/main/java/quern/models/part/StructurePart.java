@@ -14,6 +14,13 @@ public interface StructurePart extends ComposedPart {
     /** What such a model can be for. */
     Set<Task> tasks();
 
+    /**
+     * Refuses one of these tasks where other parts make it impossible.
+     *
+     * @throws IllegalArgumentException with the key and the reason
+     */
+    default void checkTask(Task task, Composition c) {}
+
     /** The stacks, in the order in which they are visited. */
     List<Stack> stacks(Composition c);
 

@@ -14,6 +14,7 @@ import quern.data.internal.Hash;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.DurableFiles;
+import quern.recipe.Position;
 import quern.recipe.QuernException;
 import quern.recipe.Range;
 
@@ -108,6 +109,30 @@ public final class QualityClassifierFilter implements DocumentFilter {
         List<Path> files = new ArrayList<>(own.good());
         files.addAll(own.bad());
         return files;
+    }
+
+    @Override
+    public void check(Record config, Position place) {
+        Config own = (Config) config;
+        for (List<Path> examples : List.of(own.good(), own.bad())) {
+            for (Path file : examples) {
+                if (!Files.isRegularFile(file)) {
+                    throw QuernException.badInput(
+                            "%s: quality_classifier: %s: %s; name files of examples",
+                            place, file, Files.exists(file) ? "not a regular file" : "no such file");
+                }
+                ExampleTexts.reader(file);
+            }
+        }
+        if (own.good().isEmpty() && !Files.exists(own.model())) {
+            throw QuernException.badInput(
+                    "%s: quality_classifier: model: %s: no such file; name a classifier, or good and bad examples to train it on",
+                    place, own.model());
+        }
+        // What is there is read, or would be replaced by what is trained: both want a classifier.
+        if (Files.exists(own.model())) {
+            LinearClassifier.load(own.model());
+        }
     }
 
     @Override

@@ -16,13 +16,18 @@ public final class ExampleTexts {
 
     private ExampleTexts() {}
 
+    /** Who reads a file of this name. */
+    public static CorpusReader reader(Path file) {
+        return CorpusFiles.byName(file)
+                .orElseThrow(() -> QuernException.badInput(
+                        "%s: this kind of file is not known by its name; expected .jsonl or .txt", file));
+    }
+
     /** The texts, in order. */
     public static List<String> read(List<Path> files) {
         List<String> texts = new ArrayList<>();
         for (Path file : files) {
-            CorpusReader reader = CorpusFiles.byName(file)
-                    .orElseThrow(() -> QuernException.badInput(
-                            "%s: this kind of file is not known by its name; expected .jsonl or .txt", file));
+            CorpusReader reader = reader(file);
             StageTally tally = new StageTally(0);
             Block settings = Block.empty(Position.of(file.toString()));
             if (reader.id().equals("text")) {

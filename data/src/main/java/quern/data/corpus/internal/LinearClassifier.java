@@ -195,7 +195,7 @@ public final class LinearClassifier {
     private static QuernException corrupt(Path file, Exception cause) {
         return new QuernException(
                 ExitCode.FAILED,
-                "%s: not a classifier of quern, or a damaged one; delete it to train it again".formatted(file),
+                "%s: not a classifier of quern, or a damaged one; name another file, or train it again".formatted(file),
                 cause);
     }
 }

@@ -21,6 +21,7 @@ import quern.data.corpus.CorpusDocument;
 import quern.data.corpus.DocumentFilter;
 import quern.data.corpus.Verdict;
 import quern.recipe.ExitCode;
+import quern.recipe.Position;
 import quern.recipe.QuernException;
 
 class QualityClassifierFilterTest {
@@ -103,5 +104,29 @@ class QualityClassifierFilterTest {
         QuernException damaged = assertThrows(QuernException.class, () -> Corpora.judge(filter, "x", "model", model));
         assertTrue(damaged.getMessage().contains("damaged"), damaged.getMessage());
         assertThrows(QuernException.class, () -> Corpora.judge(filter, "x", "model", model, "good", List.of("a.txt")));
+    }
+
+    @Test
+    void whatCanNotBeUsedIsToldBeforeTheCorpusIsRead() throws IOException {
+        QualityClassifierFilter filter = new QualityClassifierFilter();
+        Position place = Position.of("r.yaml:7");
+        Path text = Files.writeString(folder.resolve("text.txt"), "no classifier\n".repeat(20));
+        Path none = folder.resolve("none.bin");
+        Object[][] wrong = {
+            {"no such file", "model", none},
+            {"not a classifier", "model", text},
+            {"not a classifier", "model", text, "good", List.of(text), "bad", List.of(text)},
+            {"not a regular file", "model", none, "good", List.of(text), "bad", List.of(folder)},
+            {"no such file", "model", none, "good", List.of(none), "bad", List.of(text)}
+        };
+        for (Object[] settings : wrong) {
+            Record config = Corpora.config(
+                    filter, java.util.Arrays.stream(settings).skip(1).toArray());
+            QuernException told = assertThrows(QuernException.class, () -> filter.check(config, place));
+            assertTrue(told.getMessage().contains((String) settings[0]), told.getMessage());
+        }
+        filter.check(Corpora.config(filter, settings("new.bin")), place);
+        assertTrue(Files.notExists(folder.resolve("new.bin")));
+        assertEquals(20, Files.readAllLines(text).size());
     }
 }

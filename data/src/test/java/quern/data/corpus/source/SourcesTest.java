@@ -400,4 +400,69 @@ class SourcesTest {
         assertEquals(NONE, read.report().quarantined());
         assertEquals(List.of("here"), texts(read));
     }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(ISO_8859_1);
+    }
+
+    private static byte[] encoded(String headers, byte[] body) {
+        ByteArrayOutputStream all = new ByteArrayOutputStream();
+        all.writeBytes(bytes("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n" + headers + "\r\n\r\n"));
+        all.writeBytes(body);
+        return all.toByteArray();
+    }
+
+    @Test
+    void bodiesThatCanNotBeDecodedAreQuarantinedOneByOne() throws IOException {
+        byte[] cut = Arrays.copyOf(gzip("some text".repeat(50).getBytes(UTF_8)), 30);
+        List<byte[]> bodies = List.of(
+                encoded("Content-Encoding: br", bytes("\u0003\u0002\u0080x\u0003")),
+                encoded("Content-Encoding: gzip", bytes("no gzip")),
+                encoded("Content-Encoding: gzip", cut),
+                encoded("Content-Encoding: deflate", bytes("no deflate")),
+                encoded("Content-Encoding: zstd", bytes("no zstd")),
+                encoded("Transfer-Encoding: chunked", bytes("zz\r\nabc\r\n0\r\n\r\n")),
+                encoded("Transfer-Encoding: chunked", bytes("ffffffffffffffff\r\nabc\r\n0\r\n\r\n")),
+                encoded("Content-Length: 99999999999999999999", bytes("abc")));
+        ByteArrayOutputStream file = new ByteArrayOutputStream();
+        for (byte[] body : bodies) {
+            file.writeBytes(record("response", "http://a.example/", new String(body, ISO_8859_1), ISO_8859_1));
+        }
+        file.writeBytes(record("response", "http://a.example/last", http(200, "text/plain", "the last"), UTF_8));
+        Corpora.Read read = Corpora.read(new WarcSource(), file("a.warc", file.toByteArray()));
+        assertEquals("the last", read.documents().getLast().text(), read.report()::toString);
+    }
+
+    /** Whatever a byte is changed to, a file gives documents or quarantined records, and no failure. */
+    @Test
+    void damagedBytesFailNoReader() throws IOException, URISyntaxException {
+        byte[] parquet = Files.readAllBytes(
+                Path.of(getClass().getResource("/parquet/rows-none.parquet").toURI()));
+        ByteArrayOutputStream warc = new ByteArrayOutputStream();
+        for (int i = 0; i < 3; i++) {
+            warc.writeBytes(record("response", "http://a/" + i, http(200, "text/html; charset=utf-8", PAGE), UTF_8));
+        }
+        Map<quern.data.corpus.CorpusReader, byte[]> readers = Map.of(
+                new WarcSource(), warc.toByteArray(),
+                new ParquetSource(), parquet,
+                new HtmlSource(), PAGE.getBytes(UTF_8),
+                new CsvSource(), bytes("text,b\n\"a \"\"b\"\" c\",2\nplain,3\n\"x\ny\",4\n"),
+                new JsonLinesSource(),
+                        bytes("{\"text\": \"a\", \"b\": [1, {\"c\": null}]}\n{\"text\": \"\\u00e9\"}\n"));
+        java.util.Random random = new java.util.Random(5);
+        for (Map.Entry<quern.data.corpus.CorpusReader, byte[]> entry : readers.entrySet()) {
+            for (int i = 0; i < 150; i++) {
+                byte[] damaged = entry.getValue().clone();
+                for (int changes = 1 + random.nextInt(4); changes > 0; changes--) {
+                    damaged[random.nextInt(damaged.length)] = (byte) random.nextInt(256);
+                }
+                Path file = file("damaged", damaged);
+                try {
+                    Corpora.read(entry.getKey(), file);
+                } catch (RuntimeException | Error e) {
+                    throw new AssertionError(entry.getKey().id() + ", damage " + i, e);
+                }
+            }
+        }
+    }
 }

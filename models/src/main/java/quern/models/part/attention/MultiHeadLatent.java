@@ -90,6 +90,11 @@ public final class MultiHeadLatent implements PartTechnique {
         }
 
         @Override
+        public int scoredWidth(Composition c) {
+            return qkNopeHeadDim + qkRopeHeadDim;
+        }
+
+        @Override
         public void check(Composition c) {
             Parts parts = c.parts();
             if (!(parts.position() instanceof Rotary.Config rotary) || rotary.partialRotaryFactor() != 1) {
@@ -126,7 +131,7 @@ public final class MultiHeadLatent implements PartTechnique {
             String name = site.name() + ".self_attn";
             int d = c.hiddenSize();
             int heads = c.numAttentionHeads();
-            int width = qkNopeHeadDim + qkRopeHeadDim;
+            int width = scoredWidth(c);
             long queries = (long) heads * width;
             Rotary.Config rotary = (Rotary.Config) a.parts().position();
             return new LatentAttention(

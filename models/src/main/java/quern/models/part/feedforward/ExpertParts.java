@@ -24,28 +24,24 @@ final class ExpertParts {
         int d = c.hiddenSize();
         int inner = c.innerWidth();
         long rows = kind.gated() ? 2L * inner : inner;
-        return new MixtureOfExperts(
+        MixtureOfExperts routed = new MixtureOfExperts(
                 site.name(),
                 place(site.stack(), site.layer()),
                 a.linear(Role.OTHER, name + ".gate", d, experts, false),
                 new MixtureOfExperts.Experts(
-                        a.weights()
-                                .parameter(
-                                        name + (kind.gated() ? ".experts.gate_up_proj" : ".experts.up_proj"),
-                                        a.matrix(Role.INNER, d, inner),
-                                        experts,
-                                        rows,
-                                        d),
-                        a.weights()
-                                .parameter(
-                                        name + ".experts.down_proj",
-                                        a.matrix(Role.RESIDUAL, inner, d),
-                                        experts,
-                                        d,
-                                        inner),
+                        a.matrix(
+                                Role.INNER,
+                                name + (kind.gated() ? ".experts.gate_up_proj" : ".experts.up_proj"),
+                                d,
+                                inner,
+                                experts,
+                                rows,
+                                d),
+                        a.matrix(Role.RESIDUAL, name + ".experts.down_proj", inner, d, experts, d, inner),
                         kind.activation(),
                         kind.gated()),
                 topK);
+        return site.stack().readsInput() ? routed.withoutPadding() : routed;
     }
 
     /** A part as wide as {@code count} experts that every token goes to. */

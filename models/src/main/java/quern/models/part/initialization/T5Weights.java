@@ -45,7 +45,8 @@ public final class T5Weights implements PartTechnique {
             return Initialization.normal(
                     switch (role) {
                         case TOKENS, POSITIONS -> 1;
-                        case QUERY -> 1 / Math.sqrt((double) in * c.headWidth());
+                        case QUERY ->
+                            1 / Math.sqrt((double) in * c.parts().attention().scoredWidth(c));
                         case DISTANCES -> 1 / Math.sqrt(c.hiddenSize());
                         case KEY, VALUE, INNER, RESIDUAL, HEAD, OTHER -> 1 / Math.sqrt(in);
                     });

@@ -103,11 +103,7 @@ public final class Recursive implements PartTechnique {
                     name,
                     new LowRankLinear(
                             shared.form(),
-                            w.parameter(
-                                    name + LOW_RANK + "A.weight",
-                                    assembly.matrix(Role.OTHER, in, loraRank),
-                                    loraRank,
-                                    in),
+                            assembly.matrix(Role.OTHER, name + LOW_RANK + "A.weight", in, loraRank, loraRank, in),
                             w.parameter(name + LOW_RANK + "B.weight", Initialization.ZEROS, out, loraRank),
                             loraAlpha.orElse(USUAL_ALPHA) / loraRank));
         }

@@ -142,7 +142,7 @@ public final class Universal implements PartTechnique {
             return new Linear(
                     name,
                     new DenseLinear(
-                            a.weights().parameter(name + ".weight", a.matrix(Role.OTHER, width, 1), 1, width),
+                            a.matrix(Role.OTHER, name + ".weight", width, 1, 1, width),
                             a.weights().parameter(name + ".bias", new Initialization.Constant(HALTING_BIAS), 1)));
         }
 

@@ -28,7 +28,6 @@ import quern.nn.TokenClassificationHead;
 import quern.nn.TransformerBlock;
 import quern.recipe.Default;
 import quern.recipe.Doc;
-import quern.recipe.QuernException;
 import quern.recipe.Range;
 import quern.tensor.Parameter;
 
@@ -133,16 +132,24 @@ public final class PerceiverIo implements PartTechnique {
                             .withDropout(dropout));
         }
 
+        private static boolean isOfText(Task task) {
+            return task == Task.SEQUENCE_CLASSIFICATION || task == Task.REWARD;
+        }
+
+        @Override
+        public void checkTask(Task task, Composition c) {
+            if (!isOfText(task) && task != Task.MODEL && c.parts().position() instanceof NoPosition.Config) {
+                throw new IllegalArgumentException(
+                        "position: none, but %s asks about each position, and the latents would not know which token stood there; choose learned or sinusoidal"
+                                .formatted(task.id()));
+            }
+        }
+
         @Override
         public List<Segment> head(Assembly a, HeadSettings settings) {
             Composition c = a.config();
             Stack stack = stacks(c).getFirst();
-            boolean text = settings.task() == Task.SEQUENCE_CLASSIFICATION || settings.task() == Task.REWARD;
-            if (!text && settings.task() != Task.MODEL && c.parts().position() instanceof NoPosition.Config) {
-                throw QuernException.badInput(
-                        "position: none, but objective %s asks about each position, and the latents would not know which token stood there; choose learned or sinusoidal",
-                        settings.task().id());
-            }
+            boolean text = isOfText(settings.task());
             List<Segment> head = new ArrayList<>();
             if (settings.task() != Task.MODEL) {
                 long rows = text ? 1 : c.maxPositionEmbeddings();
@@ -171,7 +178,7 @@ public final class PerceiverIo implements PartTechnique {
                             a.linear(Role.HEAD, "classifier", width, settings.labels(), true),
                             settings.dropout()));
                 case MODEL -> {}
-                default -> throw QuernException.badInput("structure: perceiver_io has no head for %s", settings.task());
+                default -> throw new IllegalArgumentException("no head for " + settings.task());
             }
             return head;
         }
