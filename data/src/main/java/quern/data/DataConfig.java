@@ -1,8 +1,10 @@
 package quern.data;
 
+import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import quern.recipe.Block;
 import quern.recipe.Default;
 import quern.recipe.Doc;
@@ -11,7 +13,7 @@ import quern.recipe.Shorthand;
 
 /**
  * The recipe block {@code data}: where the text comes from, how it is split, and how long a row is. Exactly one of
- * {@code path} and {@code source} names the text.
+ * {@code path}, {@code source} and {@code sources} names the text.
  *
  * @param path files, folders or glob patterns ({@code .txt}, {@code .jsonl} and {@code .json}, and {@code .gz} or {@code
  *     .zst} of each), read in sorted order; a {@code .json} file holds a list of instruction rows
@@ -39,6 +41,11 @@ import quern.recipe.Shorthand;
  * @param gridEpisodes episodes in the generated corpus of a grid world
  * @param gridSeed seed of the generated corpus of a grid world
  * @param augment changes the text that trains, in this order and otherwise in every epoch; validation text stays
+ * @param sources several corpora, whose rows are mixed
+ * @param mixing the technique of kind {@code mixing} that says how, under {@code type}; absent: {@code fixed}
+ * @param curriculum the technique of kind {@code curriculum} that orders the rows of each corpus, under {@code type};
+ *     absent: every epoch has a seeded order of its own
+ * @param promptTemplates phrasings that make a prompt and an answer of each line of {@code .jsonl} files
  */
 public record DataConfig(
         @Doc("Files, folders or glob patterns (.txt, .jsonl, .json, and .gz or .zst of each).")
@@ -79,7 +86,7 @@ public record DataConfig(
         @Default("true")
         boolean packing,
 
-        @Doc("What becomes of a document longer than max_length, where rows hold whole documents.") @Default("truncate")
+        @Doc("What becomes of a document longer than max_length: error, drop, truncate or split.") @Default("truncate")
         OnTooLong onTooLong,
 
         @Doc("Text put after each document instead of the tokenizer's end-of-text token.")
@@ -106,7 +113,19 @@ public record DataConfig(
 
         @Doc("Augmentations of the text that trains, other ones every epoch: blocks with type and its settings.")
         @Default("[]")
-        List<Block> augment) {
+        List<Block> augment,
+
+        @Doc("Several corpora instead of a path, each with a name and a weight.") @Default("[]")
+        List<CorpusSettings> sources,
+
+        @Doc("How often rows come from each of the sources: a type of mixing with its settings.") @Shorthand("type")
+        Optional<Block> mixing,
+
+        @Doc("In which order rows are met: a type of curriculum with its settings.") @Shorthand("type")
+        Optional<Block> curriculum,
+
+        @Doc("Phrasings that make a prompt and an answer of each line of .jsonl files.")
+        Optional<PromptTemplates> promptTemplates) {
     /** The built-in corpus of tales. */
     public static final String TALES = "tales";
 
@@ -125,7 +144,12 @@ public record DataConfig(
         Objects.requireNonNull(format);
         Objects.requireNonNull(chatTemplate);
         Objects.requireNonNull(onTooLong);
-        if (path.isEmpty() == source.isEmpty()) {
+        sources = List.copyOf(sources);
+        if (!sources.isEmpty()) {
+            checkSources(path, source, sources);
+        } else if (mixing.isPresent()) {
+            throw new IllegalArgumentException("mixing: has no effect without sources; name several of them");
+        } else if (path.isEmpty() == source.isEmpty()) {
             throw new IllegalArgumentException(
                     path.isEmpty()
                             ? "path: no text is named; give path: FILE, FOLDER or GLOB, or source: " + TALES
@@ -135,6 +159,10 @@ public record DataConfig(
         if (source.isPresent() && !builtIn.contains(source.get())) {
             throw new IllegalArgumentException("source: '%s' is not a built-in corpus; there are %s"
                     .formatted(source.get(), String.join(", ", builtIn)));
+        }
+        if (promptTemplates.isPresent() && (source.isPresent() || format.isPresent())) {
+            throw new IllegalArgumentException("prompt_templates: make their own texts of the rows of files; leave out "
+                    + (source.isPresent() ? "source" : "format"));
         }
         if (source.isPresent() && format.isPresent()) {
             throw new IllegalArgumentException("format: is about files; leave it out with source");
@@ -179,7 +207,11 @@ public record DataConfig(
                 1,
                 2000,
                 1,
-                List.of());
+                List.of(),
+                List.of(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty());
     }
 
     /** The generated corpus of the given size in megabytes, everything else at its default. */
@@ -203,7 +235,11 @@ public record DataConfig(
                 1,
                 2000,
                 1,
-                List.of());
+                List.of(),
+                List.of(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty());
     }
 
     /** The same with another row length. */
@@ -227,7 +263,11 @@ public record DataConfig(
                 shapesSeed,
                 gridEpisodes,
                 gridSeed,
-                augment);
+                augment,
+                sources,
+                mixing,
+                curriculum,
+                promptTemplates);
     }
 
     /** The same with packing on or off. */
@@ -251,7 +291,11 @@ public record DataConfig(
                 shapesSeed,
                 gridEpisodes,
                 gridSeed,
-                augment);
+                augment,
+                sources,
+                mixing,
+                curriculum,
+                promptTemplates);
     }
 
     /** The same with another held-out share. */
@@ -275,7 +319,11 @@ public record DataConfig(
                 shapesSeed,
                 gridEpisodes,
                 gridSeed,
-                augment);
+                augment,
+                sources,
+                mixing,
+                curriculum,
+                promptTemplates);
     }
 
     /** The same with another unit for {@code .txt} files. */
@@ -299,7 +347,11 @@ public record DataConfig(
                 shapesSeed,
                 gridEpisodes,
                 gridSeed,
-                augment);
+                augment,
+                sources,
+                mixing,
+                curriculum,
+                promptTemplates);
     }
 
     /** The same with another text key for {@code .jsonl} files. */
@@ -323,7 +375,11 @@ public record DataConfig(
                 shapesSeed,
                 gridEpisodes,
                 gridSeed,
-                augment);
+                augment,
+                sources,
+                mixing,
+                curriculum,
+                promptTemplates);
     }
 
     /** The same with a text put after each document. */
@@ -347,7 +403,11 @@ public record DataConfig(
                 shapesSeed,
                 gridEpisodes,
                 gridSeed,
-                augment);
+                augment,
+                sources,
+                mixing,
+                curriculum,
+                promptTemplates);
     }
 
     /** The same with another answer to documents that are too long. */
@@ -371,6 +431,86 @@ public record DataConfig(
                 shapesSeed,
                 gridEpisodes,
                 gridSeed,
-                augment);
+                augment,
+                sources,
+                mixing,
+                curriculum,
+                promptTemplates);
+    }
+
+    /** The same with other phrasings. */
+    public DataConfig withPromptTemplates(PromptTemplates other) {
+        return new DataConfig(
+                path,
+                source,
+                field,
+                format,
+                chatTemplate,
+                textUnit,
+                validationShare,
+                validationSeed,
+                maxLength,
+                packing,
+                onTooLong,
+                documentSeparator,
+                talesMegabytes,
+                talesSeed,
+                shapesPairs,
+                shapesSeed,
+                gridEpisodes,
+                gridSeed,
+                augment,
+                sources,
+                mixing,
+                curriculum,
+                Optional.of(other));
+    }
+
+    private static void checkSources(List<String> path, Optional<String> source, List<CorpusSettings> sources) {
+        if (!path.isEmpty() || source.isPresent()) {
+            throw new IllegalArgumentException(
+                    "sources: %s is given too; keep one of them".formatted(path.isEmpty() ? "source" : "path"));
+        }
+        Set<String> names = new HashSet<>();
+        for (CorpusSettings one : sources) {
+            if (!names.add(one.name())) {
+                throw new IllegalArgumentException(
+                        "sources: two are called '%s'; give each a name of its own".formatted(one.name()));
+            }
+        }
+    }
+
+    /** The corpora to read: this one, or each of the sources with what it does not say itself taken from here. */
+    public List<DataConfig> parts() {
+        return sources.isEmpty()
+                ? List.of(this)
+                : sources.stream().map(this::of).toList();
+    }
+
+    private DataConfig of(CorpusSettings one) {
+        return new DataConfig(
+                one.path(),
+                one.source(),
+                one.field().orElse(field),
+                one.format().or(() -> one.path().isEmpty() ? Optional.empty() : format),
+                chatTemplate,
+                one.textUnit().orElse(textUnit),
+                validationShare,
+                validationSeed,
+                maxLength,
+                packing,
+                onTooLong,
+                documentSeparator,
+                talesMegabytes,
+                talesSeed,
+                shapesPairs,
+                shapesSeed,
+                gridEpisodes,
+                gridSeed,
+                augment,
+                List.of(),
+                Optional.empty(),
+                curriculum,
+                promptTemplates);
     }
 }

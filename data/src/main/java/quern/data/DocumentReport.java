@@ -1,6 +1,7 @@
 package quern.data;
 
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * What one pass over a corpus met.
@@ -24,5 +25,17 @@ public record DocumentReport(
     /** Copies the reasons. */
     public DocumentReport {
         rejections = List.copyOf(rejections);
+    }
+
+    /** Both together. */
+    DocumentReport plus(DocumentReport other) {
+        return new DocumentReport(
+                documents + other.documents,
+                emptyDocuments + other.emptyDocuments,
+                characters + other.characters,
+                bytes + other.bytes,
+                replacedSequences + other.replacedSequences,
+                rejectedRows + other.rejectedRows,
+                Stream.concat(rejections.stream(), other.rejections.stream()).toList());
     }
 }

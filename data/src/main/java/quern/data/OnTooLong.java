@@ -7,5 +7,7 @@ public enum OnTooLong {
     /** It is left out. */
     DROP,
     /** Its end is cut off. */
-    TRUNCATE
+    TRUNCATE,
+    /** It becomes several, each as long as fits, that do not see each other; of prompts and answers, those with an answer. */
+    SPLIT
 }

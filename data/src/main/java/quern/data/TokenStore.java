@@ -1,8 +1,11 @@
 package quern.data;
 
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import quern.data.internal.CacheFolder;
+import quern.data.internal.JoinedTokenStream;
 import quern.data.internal.TokenStoreFiles;
 
 /**
@@ -21,10 +24,36 @@ public final class TokenStore {
     private final DocumentReport report;
 
     private TokenStore(TokenStoreFiles files) {
-        this.folder = files.folder();
-        this.train = files.train();
-        this.validation = files.validation();
-        this.report = files.report();
+        this(files.folder(), files.train(), files.validation(), files.report());
+    }
+
+    private TokenStore(Path folder, TokenStream train, TokenStream validation, DocumentReport report) {
+        this.folder = folder;
+        this.train = train;
+        this.validation = validation;
+        this.report = report;
+    }
+
+    /**
+     * Several stores as one: their parts one behind another.
+     *
+     * @throws quern.recipe.QuernException where some hold instruction rows and others don't
+     */
+    public static TokenStore joined(List<TokenStore> stores) {
+        TokenStore first = stores.getFirst();
+        if (stores.size() == 1) {
+            return first;
+        }
+        DocumentReport all = first.report;
+        for (TokenStore other : stores.subList(1, stores.size())) {
+            all = all.plus(other.report);
+        }
+        return new TokenStore(
+                first.folder,
+                new JoinedTokenStream(stores.stream().map(TokenStore::train).toList()),
+                new JoinedTokenStream(
+                        stores.stream().map(TokenStore::validation).toList()),
+                all);
     }
 
     /** As below, in {@link #defaultCacheFolder()}. */
@@ -41,7 +70,16 @@ public final class TokenStore {
      */
     public static TokenStore prepare(
             DataConfig config, Tokenizer tokenizer, Path cacheFolder, Consumer<String> progress) {
-        return new TokenStore(TokenStoreFiles.prepare(config, tokenizer, cacheFolder, progress));
+        TokenStore store = new TokenStore(TokenStoreFiles.prepare(config, tokenizer, cacheFolder, progress));
+        Optional<PromptTemplates> phrasings = config.promptTemplates()
+                .filter(templates -> !templates.heldOut().isEmpty());
+        if (phrasings.isEmpty()) {
+            return store;
+        }
+        // The same rows validate, since their number and the seed of the split are the same.
+        TokenStore heldOut = new TokenStore(TokenStoreFiles.prepare(
+                config.withPromptTemplates(phrasings.get().exchanged()), tokenizer, cacheFolder, progress));
+        return new TokenStore(store.folder, store.train, heldOut.validation, store.report);
     }
 
     /** {@code $QUERN_CACHE}, else {@code ~/.cache/quern}. */
@@ -49,7 +87,7 @@ public final class TokenStore {
         return CacheFolder.locate();
     }
 
-    /** The folder of this store. */
+    /** The folder of this store; of several joined, the first one's. */
     public Path folder() {
         return folder;
     }

@@ -138,7 +138,11 @@ class InstructionRowsTest {
                 c.shapesSeed(),
                 c.gridEpisodes(),
                 c.gridSeed(),
-                c.augment());
+                c.augment(),
+                c.sources(),
+                c.mixing(),
+                c.curriculum(),
+                c.promptTemplates());
     }
 
     @Test

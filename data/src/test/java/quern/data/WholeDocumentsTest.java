@@ -179,6 +179,42 @@ class WholeDocumentsTest {
         assertThrows(QuernException.class, () -> source(tokens, 1, 8, true, 1, OnTooLong.DROP));
     }
 
+    /** Every target that counts is that of one piece, behind the token before it; pieces that are all prompt are left out. */
+    @Test
+    void documentsThatAreTooLongAreSplit() {
+        // Inputs 4, 9 with a prompt of 3, 11 whose first piece is all prompt, 5.
+        TokenStream tokens = stream(new int[] {5, 10, 12, 6}, new int[] {2, 3, 8, 4});
+        for (boolean packing : new boolean[] {true, false}) {
+            BatchSource split = source(tokens, 5, 16, packing, 1, OnTooLong.SPLIT);
+            assertEquals(1, split.batchesPerEpoch());
+            Batch batch = split.batch(0);
+            Set<Integer> targets = new HashSet<>();
+            for (int i = 0; i < batch.labels().length; i++) {
+                if (batch.labels()[i] != Batch.NOT_COUNTED) {
+                    assertTrue(targets.add(batch.labels()[i]), "counted twice: " + batch.labels()[i]);
+                    assertEquals(batch.inputIds()[i] + 1, batch.labels()[i]);
+                }
+            }
+            Set<Integer> wanted = new HashSet<>();
+            for (int[] document : new int[][] {{0, 2, 5}, {1, 3, 10}, {2, 8, 12}, {3, 4, 6}}) {
+                for (int i = document[1]; i < document[2]; i++) {
+                    wanted.add(1000 * document[0] + i);
+                }
+            }
+            assertEquals(wanted, targets);
+            assertEquals(
+                    Set.of("4 from 0", "5 from 1000", "4 from 1005", "5 from 2005", "1 from 2010", "5 from 3000"),
+                    new HashSet<>(documents(batch).stream()
+                            .map(ids -> ids.length + " from " + ids[0])
+                            .toList()));
+            assertEquals(
+                    List.of(
+                            "2 of 4 documents are longer than max_length 5 and are split into 4",
+                            "1 more pieces are left out, since they are all prompt"),
+                    split.notices());
+        }
+    }
+
     @Test
     void documentsWithNothingToPredictAreTold() {
         TokenStream texts = TokenStream.of("test", new int[] {1, 2, 3, 4, 5}, new long[] {0, 1, 4}, 5, 10);

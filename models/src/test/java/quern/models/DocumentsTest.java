@@ -85,7 +85,7 @@ class DocumentsTest {
         return all;
     }
 
-    private static void assertPackedEqualsAlone(LanguageModel model, double tolerance, int... lengths) {
+    static void assertPackedEqualsAlone(LanguageModel model, double tolerance, int... lengths) {
         SplittableRandom random = new SplittableRandom(11);
         int total = Arrays.stream(lengths).sum();
         int vocabulary = model.config().vocabSize();
@@ -170,7 +170,7 @@ class DocumentsTest {
                 .toFloats();
     }
 
-    private static void assertSeesItselfOnly(LanguageModel model, int... lengths) {
+    static void assertSeesItselfOnly(LanguageModel model, int... lengths) {
         SplittableRandom random = new SplittableRandom(12);
         int total = Arrays.stream(lengths).sum();
         int vocabulary = model.config().vocabSize();

@@ -69,6 +69,7 @@ public final class Preparation {
 
     private final Consumer<String> notes;
     private final BatchSource batches;
+    private final Optional<RowOrdering> ordering;
     private final Optional<BatchSource> evaluationBatches;
     private final RecipeOptimizer optimizer;
     private final Regularization regularization;
@@ -181,7 +182,10 @@ public final class Preparation {
         if (remembers) {
             checkLanes(objective);
         }
-        this.store = TokenStore.prepare(data, tokenizer, notes);
+        List<TokenStore> stores = data.parts().stream()
+                .map(part -> TokenStore.prepare(part, tokenizer, notes))
+                .toList();
+        this.store = TokenStore.joined(stores);
         if (store.train().hasPrompts() && !objective.readsInstructions()) {
             throw QuernException.badInput(
                     "%s: objective %s learns from texts, but %s holds instruction rows or conversations; use objective: causal_lm with a decoder",
@@ -195,20 +199,28 @@ public final class Preparation {
                     recipe.data().position("on_too_long"));
         }
         checkEvaluation();
+        this.stepBatches = StepBatches.of(recipe);
+        if (RowOrdering.wanted(data) && augmentation.isPresent()) {
+            throw QuernException.badInput(
+                    "%s: data.augment: text that changes every epoch has no rows to mix or to order; leave it out, or sources, mixing and curriculum",
+                    recipe.data().position("augment"));
+        }
+        this.ordering = RowOrdering.wanted(data)
+                ? Optional.of(RowOrdering.of(recipe, data, stores, tokenizer, objective, objectiveConfig, stepBatches))
+                : Optional.empty();
         Objective.Input training = new Objective.Input(
                 store.train(), tokenizer, data, recipe.perDeviceTrainBatchSize(), recipe.seed(), remembers);
-        this.batches = augmentation
-                .map(text -> text.batches(
+        this.batches = ordering.<BatchSource>map(RowOrdering::batches)
+                .or(() -> augmentation.map(text -> text.batches(
                         training,
                         input -> objective.source(input, objectiveConfig),
-                        recipe.data().position("augment")))
+                        recipe.data().position("augment"))))
                 .orElseGet(() -> objective.source(training, objectiveConfig));
         this.evaluationBatches = validation()
                 .flatMap(text -> objective.evaluation(
                         new Objective.Input(text, tokenizer, data, recipe.perDeviceEvalBatchSize(), EVALUATION_SEED),
                         objectiveConfig));
         checkObjective(objective, task);
-        this.stepBatches = StepBatches.of(recipe);
         this.maxSteps = recipe.maxSteps() > 0
                 ? recipe.maxSteps()
                 : Math.max(1, stepBatches.stepsFor(recipe.numTrainEpochs().orElseThrow() * batches.batchesPerEpoch()));
@@ -358,6 +370,12 @@ public final class Preparation {
                     "%s: objective %s has no rows that go on from batch to batch, which a model with recurrence needs; use objective: causal_lm",
                     recipe.objective().position("type"), objective.id());
         }
+        if (RowOrdering.wanted(data)) {
+            String key = data.sources().isEmpty() ? "curriculum" : "sources";
+            throw QuernException.badInput(
+                    "%s: data.%s: chooses rows one by one, but the rows of a model with recurrence go on from batch to batch; leave it out",
+                    recipe.data().position(key), key);
+        }
         int multiple = spec.config().passMultiple();
         if (!data.packing() && data.maxLength() % multiple != 0) {
             throw QuernException.badInput(
@@ -458,10 +476,15 @@ public final class Preparation {
         return batches;
     }
 
+    /** How the rows of several corpora are mixed and in which order they are met, where the recipe says so. */
+    Optional<RowOrdering> ordering() {
+        return ordering;
+    }
+
     /** What a person should know about how the data was arranged, such as rows cut short; a line each. */
     public List<String> notices() {
         List<String> all = new ArrayList<>(store.report().rejections());
-        all.addAll(batches.notices());
+        all.addAll(ordering.map(o -> o.notices(maxSteps)).orElseGet(batches::notices));
         evaluationBatches.ifPresent(held -> held.notices().forEach(notice -> all.add("validation: " + notice)));
         return List.copyOf(all);
     }

@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import java.util.stream.StreamSupport;
 import quern.data.DataConfig;
 import quern.data.Documents;
 import quern.data.Objective;
@@ -167,7 +168,17 @@ public record RecipeTokenizer(
         Record config = withSpecialTokens(choice.without("type"), trainer, specialTokens(objective, data))
                 .bind(trainer.config());
         notes.accept("training a %s tokenizer".formatted(trainer.id()));
-        return Tokenizer.of(trainer.train(Documents.open(data).texts(), config));
+        return Tokenizer.of(trainer.train(texts(data), config));
+    }
+
+    private static Iterable<String> texts(DataConfig data) {
+        List<Iterable<String>> parts =
+                data.parts().stream().map(part -> Documents.open(part).texts()).toList();
+        return parts.size() == 1
+                ? parts.getFirst()
+                : () -> parts.stream()
+                        .flatMap(part -> StreamSupport.stream(part.spliterator(), false))
+                        .iterator();
     }
 
     /** What the objective's rows hold, and the augmented texts. */

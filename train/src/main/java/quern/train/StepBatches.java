@@ -2,6 +2,7 @@ package quern.train;
 
 import java.util.Arrays;
 import java.util.Optional;
+import quern.data.order.Steps;
 import quern.recipe.BatchSizeWarmup;
 import quern.recipe.Recipe;
 
@@ -9,7 +10,7 @@ import quern.recipe.Recipe;
  * Which batches of the data a step reads: {@code gradient_accumulation_steps} of them, fewer while {@link
  * BatchSizeWarmup} lasts. A pure function of the step, in constant time. Steps and batches are counted from 0.
  */
-final class StepBatches {
+final class StepBatches implements Steps {
     private final int whole;
     /** Batches read before each step of the warm-up, and before the first step after it. */
     private final long[] before;
@@ -43,8 +44,18 @@ final class StepBatches {
     }
 
     /** The first batch of a step: how many all steps before it read. */
-    long first(long step) {
+    @Override
+    public long first(long step) {
         return step < warmup() ? before[(int) step] : before[warmup()] + (step - warmup()) * whole;
+    }
+
+    @Override
+    public long step(long batch) {
+        if (batch >= before[warmup()]) {
+            return warmup() + (batch - before[warmup()]) / whole;
+        }
+        int at = Arrays.binarySearch(before, batch);
+        return at >= 0 ? at : -at - 2;
     }
 
     /** The least number of steps that read at least so many batches. */

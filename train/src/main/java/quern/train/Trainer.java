@@ -44,6 +44,8 @@ final class Trainer {
      * @param prefetch makes them ahead of their step
      * @param stepBatches which batches a step reads
      * @param safeguards what the step looks at, whose numbers checkpoints hold
+     * @param order the order of the rows, where it is another than that of the data
+     * @param rowLosses the losses of the last step's rows, where the order learns from them
      * @param microBatch how many rows go through the model at once, where memory decides
      * @param rewind brings weights and optimizer back to those of a step's checkpoint; empty where a spike is only left out
      * @param save begins a checkpoint of the weights, the optimizer's state and the given numbers
@@ -57,6 +59,8 @@ final class Trainer {
             BatchPrefetch prefetch,
             StepBatches stepBatches,
             Safeguards safeguards,
+            Optional<DataOrder> order,
+            Optional<RowLosses> rowLosses,
             Optional<MicroBatchSize> microBatch,
             Optional<LongFunction<TrainerState>> rewind,
             Schedule schedule,
@@ -84,6 +88,7 @@ final class Trainer {
         this.lastSaved = state.step == 0 ? -1 : state.step;
         this.resumables = new ArrayList<>(parts.safeguards().resumable());
         parts.microBatch().ifPresent(resumables::add);
+        parts.order().filter(o -> o.batches().learns()).ifPresent(resumables::add);
         parts.step().uncertainty().ifPresent(resumables::add);
         resumables.forEach(r -> r.load(state.hooks.getOrDefault(r.name(), Map.of())));
         for (TrainingHook hook : parts.hooks()) {
@@ -109,6 +114,9 @@ final class Trainer {
         findMicroBatch();
         while (state.step < parts.maxSteps() && !early && !stopRequested) {
             StepResult result = take();
+            parts.order()
+                    .ifPresent(o -> o.observe(
+                            state.step, parts.rowLosses().map(RowLosses::rows).orElse(List.of())));
             state.step++;
             boolean last = state.step == parts.maxSteps();
             state.finished = last;
@@ -250,6 +258,7 @@ final class Trainer {
         safeguards.noise().ifPresent(n -> n.scale().ifPresent(scale -> m.put(n.name(), scale)));
         recipe.batchSizeWarmup().ifPresent(w -> m.put("train_batch_size", (double) last.sequences()));
         m.putAll(last.reports());
+        parts.order().ifPresent(o -> m.putAll(o.report(state.step)));
         state.lossSum = 0;
         state.lossSteps = 0;
         tokensSinceLog = 0;

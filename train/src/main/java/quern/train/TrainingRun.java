@@ -14,6 +14,7 @@ import java.util.function.Function;
 import java.util.function.LongConsumer;
 import quern.data.BatchSource;
 import quern.data.TokenStream;
+import quern.data.order.Weights;
 import quern.models.GenerationConfig;
 import quern.models.Generator;
 import quern.models.LanguageModel;
@@ -353,6 +354,20 @@ public final class TrainingRun implements AutoCloseable {
                 recipe.saveTotalLimit(),
                 recipe.saveAsync(),
                 to -> preparation.tokenizer().save(to));
+        try (RowLosses rowLosses = RowLosses.of(
+                preparation.ordering().flatMap(RowOrdering::reference), preparation.tokenizer(), model.device())) {
+            return train(checkpoints, all, schedule, prefetch, rowLosses);
+        }
+    }
+
+    private Outcome train(
+            Checkpoints checkpoints,
+            List<TrainingHook> all,
+            Schedule schedule,
+            BatchPrefetch prefetch,
+            RowLosses rowLosses) {
+        Optional<DataOrder> order = preparation.ordering().map(o -> new DataOrder(o.batches()));
+        boolean learns = order.filter(o -> o.batches().learns()).isPresent();
         Safeguards safeguards = safeguards();
         TrainingStep step = new TrainingStep(
                 trained.network(),
@@ -365,6 +380,9 @@ public final class TrainingRun implements AutoCloseable {
                 recipe.optimizerInBackward());
         step.beforeUpdates(checkpoints::awaitCopies);
         step.carry(memories);
+        if (learns) {
+            step.tell(rowLosses);
+        }
         TaskUncertainty.of(preparation.batches(), preparation.stepBatches()).ifPresent(step::weigh);
         trainer = new Trainer(
                 new Trainer.Parts(
@@ -375,6 +393,8 @@ public final class TrainingRun implements AutoCloseable {
                         prefetch,
                         preparation.stepBatches(),
                         safeguards,
+                        order,
+                        learns ? Optional.of(rowLosses) : Optional.empty(),
                         recipe.autoFindBatchSize() ? Optional.of(new MicroBatchSize()) : Optional.empty(),
                         recipe.spikeGuard()
                                 .filter(g -> g.action() == SpikeGuard.Action.REWIND)
@@ -395,6 +415,10 @@ public final class TrainingRun implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             settle(checkpoints, e);
             throw e;
+        }
+        Map<String, Double> weights = order.map(o -> o.batches().result()).orElse(Map.of());
+        if (!weights.isEmpty()) {
+            Weights.write(folder.path(), weights);
         }
         if (ending != Trainer.Ending.STOPPED) {
             boolean best = recipe.loadBestModelAtEnd() && state.bestStep >= 0;

@@ -44,6 +44,7 @@ final class TrainingStep {
     private final Optional<OptimizerInBackward> inBackward;
     private Runnable beforeUpdates = () -> {};
     private Optional<CarriedMemories> memories = Optional.empty();
+    private Optional<RowLosses> rowLosses = Optional.empty();
     private Optional<TaskUncertainty> uncertainty = Optional.empty();
 
     TrainingStep(
@@ -81,6 +82,11 @@ final class TrainingStep {
     /** What every step does before it changes a weight or anything of the optimizer, after its passes where it can. */
     void beforeUpdates(Runnable action) {
         beforeUpdates = action;
+    }
+
+    /** Tells these the losses of each row. */
+    void tell(RowLosses losses) {
+        rowLosses = Optional.of(losses);
     }
 
     /** Hands these on from pass to pass. */
@@ -215,6 +221,7 @@ final class TrainingStep {
     /** Forward and backward over the micro-batches, up to the first whose loss is not finite. */
     private Gradients gradients(long step, List<Batch> batches, Optional<GradientNoise> noise) {
         Gradients result = new Gradients();
+        rowLosses.ifPresent(RowLosses::begin);
         result.counted = batches.stream().mapToLong(Batch::countedTokens).sum();
         if (result.counted == 0) {
             throw QuernException.badInput(
@@ -230,6 +237,7 @@ final class TrainingStep {
             for (int i = 0; i < batches.size() && result.fault.isEmpty(); i++) {
                 Batch batch = batches.get(i);
                 if (batch.countedTokens() == 0) {
+                    rowLosses.ifPresent(r -> r.addUncounted(batch));
                     continue;
                 }
                 if (apart != null && i > 0) {
@@ -322,6 +330,7 @@ final class TrainingStep {
                 return;
             }
             result.add(reports);
+            rowLosses.ifPresent(r -> r.add(batch, tape.get("logprobs")));
             memories.ifPresent(m -> m.take(tape::get));
             tape.backward(Map.of("loss", Tensor.full(lossScale, DType.FP32, device, 1)));
         }

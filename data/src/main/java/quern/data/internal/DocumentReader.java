@@ -46,6 +46,10 @@ public interface DocumentReader extends AutoCloseable {
         boolean instructions =
                 config.format().isPresent() && !config.format().get().equals(DataFormat.TEXT);
         boolean texts = config.format().equals(Optional.of(DataFormat.TEXT));
+        if (config.promptTemplates().isPresent() && kind != SourceFiles.Kind.JSON_LINES) {
+            throw QuernException.badInput(
+                    "%s: data.prompt_templates: phrase the rows of .jsonl files; name some, or leave it out", file);
+        }
         if (kind == SourceFiles.Kind.TEXT && instructions || kind == SourceFiles.Kind.JSON && texts) {
             throw QuernException.badInput(
                     "%s: data.format: %s is read from %s files; leave format out or name other files",
@@ -55,7 +59,8 @@ public interface DocumentReader extends AutoCloseable {
         }
         SourceStream in = SourceStream.open(file);
         if (kind == SourceFiles.Kind.JSON_LINES) {
-            return new JsonLinesReader(file, in, config.field(), config.format(), template, LINE_LIMIT);
+            return new JsonLinesReader(
+                    file, in, config.field(), config.format(), template, config.promptTemplates(), LINE_LIMIT);
         }
         if (kind == SourceFiles.Kind.JSON) {
             return new JsonArrayReader(file, in, config.format(), template, LINE_LIMIT);

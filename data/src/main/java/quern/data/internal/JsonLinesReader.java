@@ -12,6 +12,7 @@ import java.util.function.Function;
 import quern.data.ChatTemplate;
 import quern.data.DataFormat;
 import quern.data.Document;
+import quern.data.PromptTemplates;
 import quern.recipe.QuernException;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
@@ -29,6 +30,10 @@ final class JsonLinesReader implements DocumentReader {
     private final Path file;
     private final InputStream in;
     private final String field;
+    /** What makes texts of rows; null where they say themselves what they are. */
+    private final PromptTemplates phrasings;
+
+    private final Set<String> fields;
     private final int limit;
     private final JsonFactory json;
     private final ChatTemplate template;
@@ -51,7 +56,10 @@ final class JsonLinesReader implements DocumentReader {
             String field,
             Optional<DataFormat> format,
             Optional<ChatTemplate> template,
+            Optional<PromptTemplates> phrasings,
             int limit) {
+        this.phrasings = phrasings.orElse(null);
+        this.fields = phrasings.map(PromptTemplates::fields).orElse(Set.of());
         this.format = format;
         this.file = file;
         this.in = in;
@@ -72,6 +80,10 @@ final class JsonLinesReader implements DocumentReader {
             String row = decode(start, length);
             start += length;
             if (row.isBlank()) {
+                continue;
+            }
+            if (phrasings != null) {
+                addPhrased(row);
                 continue;
             }
             if (format.isEmpty()) {
@@ -122,6 +134,16 @@ final class JsonLinesReader implements DocumentReader {
         }
         String place = "%s:%d".formatted(file, line);
         ready.addAll(object(row, parser -> chat.read(parser, file.toString(), line, place)));
+    }
+
+    private void addPhrased(String row) {
+        TemplatedRow found = object(row, parser -> TemplatedRow.read(parser, fields, "%s:%d".formatted(file, line)));
+        invalid += found.loneSurrogates();
+        if (found.isEmpty()) {
+            empty++;
+        } else {
+            ready.addAll(found.documents(phrasings, file.toString(), line));
+        }
     }
 
     private void addInstruction(String row) {

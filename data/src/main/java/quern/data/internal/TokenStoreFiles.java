@@ -141,6 +141,7 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
                 .add(config.validationShare())
                 .add(config.validationSeed())
                 .add(config.documentSeparator())
+                .add(config.promptTemplates())
                 .add(tokenizer.fingerprint())
                 .add(tokenizer.endOfText());
         if (config.source().isPresent()) {

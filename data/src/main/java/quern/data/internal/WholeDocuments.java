@@ -10,8 +10,9 @@ import quern.recipe.QuernException;
 
 /**
  * The documents of a stream that can be rows or parts of rows: those with something to learn. A document of n tokens is n - 1
- * inputs, since its last token is only a target; targets within its prompt do not count. Documents are numbered without those
- * that are left out.
+ * inputs, since its last token is only a target; targets within its prompt do not count. One that is too long may be split into
+ * pieces, which are documents of their own here: every target of it is one of a single piece. Documents are numbered without
+ * those that are left out.
  */
 public final class WholeDocuments {
     private final TokenStream tokens;
@@ -19,6 +20,8 @@ public final class WholeDocuments {
     private final long count;
     /** The stream's documents that are here; null where all are. */
     private final long[] chosen;
+    /** Which piece of its document each is; null where none is split. */
+    private final int[] pieces;
 
     private final List<String> notices;
 
@@ -35,7 +38,9 @@ public final class WholeDocuments {
         long unanswered = 0;
         long nothing = 0;
         long usable = 0;
+        long made = 0;
         long[] kept = new long[(int) Math.min(1024, tokens.documents())];
+        int[] piece = onTooLong == OnTooLong.SPLIT ? new int[kept.length] : null;
         for (long i = 0; i < tokens.documents(); i++) {
             long inputs = size(i) - 1;
             boolean fits = inputs <= most;
@@ -43,9 +48,24 @@ public final class WholeDocuments {
                 tooLong++;
                 if (onTooLong == OnTooLong.ERROR) {
                     throw QuernException.badInput(
-                            "%s: %,d tokens, more than max_length %,d has room for; raise max_length, or set data.on_too_long to drop or truncate",
+                            "%s: %,d tokens, more than max_length %,d has room for; raise max_length, or set data.on_too_long to drop, truncate or split",
                             tokens.describe(i), inputs + 1, most);
                 }
+            }
+            if (!fits && onTooLong == OnTooLong.SPLIT) {
+                long all = (inputs + most - 1) / most;
+                for (int p = 0; p < all; p++) {
+                    if (learns(i, p)) {
+                        kept = grown(kept, usable);
+                        piece = Arrays.copyOf(piece, kept.length);
+                        piece[(int) usable] = p;
+                        kept[(int) usable++] = i;
+                        made++;
+                    } else {
+                        unanswered++;
+                    }
+                }
+                continue;
             }
             boolean learns = firstTarget(i) < Math.min(inputs, most);
             if (fits && !learns) {
@@ -57,9 +77,7 @@ public final class WholeDocuments {
                 lost += inputs + 1;
             }
             if (learns && (fits || onTooLong == OnTooLong.TRUNCATE)) {
-                if (usable == kept.length) {
-                    kept = Arrays.copyOf(kept, (int) Math.min(2L * kept.length, Integer.MAX_VALUE - 8));
-                }
+                kept = grown(kept, usable);
                 kept[(int) usable++] = i;
             }
         }
@@ -73,14 +91,39 @@ public final class WholeDocuments {
                     tokens.documents());
         }
         this.count = usable;
-        this.chosen = usable == tokens.documents() ? null : Arrays.copyOf(kept, (int) usable);
-        this.notices = notices(onTooLong, tooLong, lost, unanswered, nothing);
+        this.chosen = usable == tokens.documents() && made == 0 ? null : Arrays.copyOf(kept, (int) usable);
+        this.pieces = made == 0 ? null : Arrays.copyOf(piece, (int) usable);
+        this.notices = notices(onTooLong, tooLong, lost, unanswered, nothing, made);
     }
 
-    private List<String> notices(OnTooLong onTooLong, long tooLong, long lost, long unanswered, long nothing) {
+    private static long[] grown(long[] kept, long used) {
+        return used < kept.length ? kept : Arrays.copyOf(kept, (int) Math.min(2L * kept.length, Integer.MAX_VALUE - 8));
+    }
+
+    /** Whether a piece of a document has a target that counts. */
+    private boolean learns(long document, int piece) {
+        long start = tokens.documentStart(document) + (long) piece * most + 1;
+        long end = Math.min(start + most, tokens.documentStart(document + 1));
+        long[] learned = tokens.learned(document);
+        for (int i = 0; i < learned.length; i += 2) {
+            if (Math.max(start, learned[i]) < Math.min(end, learned[i + 1])) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private List<String> notices(
+            OnTooLong onTooLong, long tooLong, long lost, long unanswered, long nothing, long made) {
         List<String> all = new ArrayList<>();
         long of = tokens.documents();
-        if (tooLong > 0 && onTooLong == OnTooLong.DROP) {
+        if (tooLong > 0 && onTooLong == OnTooLong.SPLIT) {
+            all.add("%,d of %,d documents are longer than max_length %,d and are split into %,d"
+                    .formatted(tooLong, of, most, made));
+            if (unanswered > 0) {
+                all.add("%,d more pieces are left out, since they are all prompt".formatted(unanswered));
+            }
+        } else if (tooLong > 0 && onTooLong == OnTooLong.DROP) {
             all.add("%,d of %,d documents are longer than max_length %,d and are left out"
                     .formatted(tooLong, of, most));
         } else if (tooLong > 0) {
@@ -123,7 +166,12 @@ public final class WholeDocuments {
 
     /** Inputs of a document. */
     int length(long number) {
-        return (int) Math.min(most, size(document(number)) - 1);
+        return (int) Math.min(most, size(document(number)) - 1 - before(number));
+    }
+
+    /** Inputs of the document that lie in pieces before this one. */
+    private long before(long number) {
+        return pieces == null ? 0 : (long) pieces[(int) number] * most;
     }
 
     List<String> notices() {
@@ -160,7 +208,7 @@ public final class WholeDocuments {
         for (long[] row : rows) {
             for (long number : row) {
                 long document = document(number);
-                long start = tokens.documentStart(document);
+                long start = tokens.documentStart(document) + before(number);
                 int length = length(number);
                 tokens.read(start, inputIds, from, length);
                 tokens.read(start + 1, labels, from, length);

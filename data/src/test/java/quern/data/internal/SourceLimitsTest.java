@@ -69,7 +69,8 @@ class SourceLimitsTest {
         Path file = Path.of("endless");
         String row = "{\"text\":\"a\"}\n{\"text\":\"";
         refused(
-                new JsonLinesReader(file, gigabyte(row), "text", Optional.empty(), Optional.empty(), LIMIT),
+                new JsonLinesReader(
+                        file, gigabyte(row), "text", Optional.empty(), Optional.empty(), Optional.empty(), LIMIT),
                 "endless:2",
                 "65,536 bytes");
         refused(new TextUnitReader(file, gigabyte("a\n"), TextUnit.LINE, LIMIT), "endless:2", "line of more than");
