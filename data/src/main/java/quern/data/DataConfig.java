@@ -3,6 +3,7 @@ package quern.data;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import quern.recipe.Block;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.Range;
@@ -37,6 +38,7 @@ import quern.recipe.Shorthand;
  * @param shapesSeed seed of the generated corpus of shapes
  * @param gridEpisodes episodes in the generated corpus of a grid world
  * @param gridSeed seed of the generated corpus of a grid world
+ * @param augment changes the text that trains, in this order and otherwise in every epoch; validation text stays
  */
 public record DataConfig(
         @Doc("Files, folders or glob patterns (.txt, .jsonl, .json, and .gz or .zst of each).")
@@ -100,7 +102,11 @@ public record DataConfig(
         int gridEpisodes,
 
         @Doc("Seed of the generated corpus of a grid world.") @Default("1")
-        long gridSeed) {
+        long gridSeed,
+
+        @Doc("Augmentations of the text that trains, other ones every epoch: blocks with type and its settings.")
+        @Default("[]")
+        List<Block> augment) {
     /** The built-in corpus of tales. */
     public static final String TALES = "tales";
 
@@ -113,6 +119,7 @@ public record DataConfig(
     /** Refuses contradicting or meaningless values; messages start with the key. */
     public DataConfig {
         path = List.copyOf(path);
+        augment = List.copyOf(augment);
         Objects.requireNonNull(source);
         Objects.requireNonNull(documentSeparator);
         Objects.requireNonNull(format);
@@ -171,7 +178,8 @@ public record DataConfig(
                 2000,
                 1,
                 2000,
-                1);
+                1,
+                List.of());
     }
 
     /** The generated corpus of the given size in megabytes, everything else at its default. */
@@ -194,7 +202,8 @@ public record DataConfig(
                 2000,
                 1,
                 2000,
-                1);
+                1,
+                List.of());
     }
 
     /** The same with another row length. */
@@ -217,7 +226,8 @@ public record DataConfig(
                 shapesPairs,
                 shapesSeed,
                 gridEpisodes,
-                gridSeed);
+                gridSeed,
+                augment);
     }
 
     /** The same with packing on or off. */
@@ -240,7 +250,8 @@ public record DataConfig(
                 shapesPairs,
                 shapesSeed,
                 gridEpisodes,
-                gridSeed);
+                gridSeed,
+                augment);
     }
 
     /** The same with another held-out share. */
@@ -263,7 +274,8 @@ public record DataConfig(
                 shapesPairs,
                 shapesSeed,
                 gridEpisodes,
-                gridSeed);
+                gridSeed,
+                augment);
     }
 
     /** The same with another unit for {@code .txt} files. */
@@ -286,7 +298,8 @@ public record DataConfig(
                 shapesPairs,
                 shapesSeed,
                 gridEpisodes,
-                gridSeed);
+                gridSeed,
+                augment);
     }
 
     /** The same with another text key for {@code .jsonl} files. */
@@ -309,7 +322,8 @@ public record DataConfig(
                 shapesPairs,
                 shapesSeed,
                 gridEpisodes,
-                gridSeed);
+                gridSeed,
+                augment);
     }
 
     /** The same with a text put after each document. */
@@ -332,7 +346,8 @@ public record DataConfig(
                 shapesPairs,
                 shapesSeed,
                 gridEpisodes,
-                gridSeed);
+                gridSeed,
+                augment);
     }
 
     /** The same with another answer to documents that are too long. */
@@ -355,6 +370,7 @@ public record DataConfig(
                 shapesPairs,
                 shapesSeed,
                 gridEpisodes,
-                gridSeed);
+                gridSeed,
+                augment);
     }
 }

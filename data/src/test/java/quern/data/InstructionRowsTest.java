@@ -137,7 +137,8 @@ class InstructionRowsTest {
                 c.shapesPairs(),
                 c.shapesSeed(),
                 c.gridEpisodes(),
-                c.gridSeed());
+                c.gridSeed(),
+                c.augment());
     }
 
     @Test

@@ -7,7 +7,6 @@ import java.util.Locale;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import quern.data.corpus.PrepareRecipe;
-import quern.recipe.Block;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 import quern.recipe.RecipeFile;
@@ -44,9 +43,8 @@ public final class PrepareMain {
             return ExitCode.BAD_INPUT;
         }
         try {
-            Block recipe =
-                    RecipeFile.load(Path.of(arguments[0]), List.of(arguments).subList(1, arguments.length));
-            PrepareRecipe prepare = recipe.block("prepare").bind(PrepareRecipe.class);
+            PrepareRecipe prepare = PrepareRecipe.of(
+                    RecipeFile.load(Path.of(arguments[0]), List.of(arguments).subList(1, arguments.length)));
             try (JavaSparkContext context = new JavaSparkContext(configuration())) {
                 SparkPreparation.run(context, prepare, err::println);
             }

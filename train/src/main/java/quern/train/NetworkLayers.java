@@ -5,6 +5,7 @@ import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import quern.nn.Network;
 import quern.nn.Segment;
 import quern.nn.TransformerBlock;
@@ -19,16 +20,16 @@ import quern.tensor.Parameter;
  */
 final class NetworkLayers {
     private final Map<String, Integer> layers = new HashMap<>();
-    private final Set<String> inBlocks;
+    private final Set<String> maps;
     private final Set<Segment> behind = new LinkedHashSet<>();
     private final int blocks;
 
     NetworkLayers(Network network) {
         Set<Segment> order = new LinkedHashSet<>(network.visits());
         blocks = (int) order.stream().filter(TransformerBlock.class::isInstance).count();
-        inBlocks = order.stream()
+        maps = order.stream()
                 .filter(TransformerBlock.class::isInstance)
-                .flatMap(block -> block.parameters().stream())
+                .flatMap(NetworkLayers::maps)
                 .map(Parameter::name)
                 .collect(Collectors.toSet());
         int before = 0;
@@ -41,6 +42,14 @@ final class NetworkLayers {
             }
             segment.parameters().forEach(p -> layers.putIfAbsent(p.name(), layer));
         }
+    }
+
+    /** The matrices of a block's slots and experts; a table by distance or a head's own biases have two dimensions too. */
+    private static Stream<Parameter> maps(Segment block) {
+        Stream<Parameter> slots = block.linears().stream().flatMap(slot -> slot.parameters().stream());
+        Stream<Parameter> stacks =
+                block.parameters().stream().filter(p -> p.value().dim() > 2);
+        return Stream.concat(slots, stacks);
     }
 
     /** The layer of a parameter, 0 to L+1. */
@@ -65,11 +74,11 @@ final class NetworkLayers {
         return Math.pow(decay.factor(), distance);
     }
 
-    /** Matrices inside blocks, the other matrices, vectors. */
+    /** Maps inside blocks, the other matrices, vectors. */
     ParameterRole role(Parameter parameter) {
         if (parameter.value().dim() < 2) {
             return ParameterRole.VECTOR;
         }
-        return inBlocks.contains(parameter.name()) ? ParameterRole.HIDDEN_MATRIX : ParameterRole.EMBEDDING;
+        return maps.contains(parameter.name()) ? ParameterRole.HIDDEN_MATRIX : ParameterRole.EMBEDDING;
     }
 }

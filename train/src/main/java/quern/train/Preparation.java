@@ -17,6 +17,7 @@ import quern.data.SpecialToken;
 import quern.data.TokenStore;
 import quern.data.TokenStream;
 import quern.data.Tokenizer;
+import quern.data.augment.AugmentedText;
 import quern.models.LanguageModel;
 import quern.models.ModelGrowth;
 import quern.models.ModelSpec;
@@ -96,6 +97,7 @@ public final class Preparation {
         this.objectiveConfig = recipe.objective().without("type").bind(named.config());
         this.objective = named.configured(objectiveConfig);
         Task task = Task.of(objective.task());
+        Optional<AugmentedText> augmentation = AugmentedText.of(data.augment());
         this.optimizer = new RecipeOptimizer(block, recipe);
         this.scheduleTechnique = Techniques.find(
                 ScheduleTechnique.class,
@@ -193,10 +195,14 @@ public final class Preparation {
                     recipe.data().position("on_too_long"));
         }
         checkEvaluation();
-        this.batches = objective.source(
-                new Objective.Input(
-                        store.train(), tokenizer, data, recipe.perDeviceTrainBatchSize(), recipe.seed(), remembers),
-                objectiveConfig);
+        Objective.Input training = new Objective.Input(
+                store.train(), tokenizer, data, recipe.perDeviceTrainBatchSize(), recipe.seed(), remembers);
+        this.batches = augmentation
+                .map(text -> text.batches(
+                        training,
+                        input -> objective.source(input, objectiveConfig),
+                        recipe.data().position("augment")))
+                .orElseGet(() -> objective.source(training, objectiveConfig));
         this.evaluationBatches = validation()
                 .flatMap(text -> objective.evaluation(
                         new Objective.Input(text, tokenizer, data, recipe.perDeviceEvalBatchSize(), EVALUATION_SEED),

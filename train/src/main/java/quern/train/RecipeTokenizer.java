@@ -15,6 +15,7 @@ import quern.data.Documents;
 import quern.data.Objective;
 import quern.data.Tokenizer;
 import quern.data.TokenizerTrainer;
+import quern.data.augment.AugmentedText;
 import quern.models.EmbeddingInitialization;
 import quern.models.ModelSpec;
 import quern.models.VocabularyExtension;
@@ -163,20 +164,30 @@ public record RecipeTokenizer(
         }
         TokenizerTrainer trainer =
                 Techniques.find(TokenizerTrainer.class, "tokenizer", choice.text("type"), choice.position("type"));
-        Record config =
-                withSpecialTokens(choice.without("type"), trainer, objective).bind(trainer.config());
+        Record config = withSpecialTokens(choice.without("type"), trainer, specialTokens(objective, data))
+                .bind(trainer.config());
         notes.accept("training a %s tokenizer".formatted(trainer.id()));
         return Tokenizer.of(trainer.train(Documents.open(data).texts(), config));
     }
 
-    /** With the tokens that the objective needs, where the tokenizer can learn some and the recipe names none. */
-    private static Block withSpecialTokens(Block settings, TokenizerTrainer trainer, Objective objective) {
+    /** What the objective's rows hold, and the augmented texts. */
+    private static List<String> specialTokens(Objective objective, DataConfig data) {
+        List<String> tokens = new ArrayList<>(objective.specialTokens());
+        AugmentedText.of(data.augment()).stream()
+                .flatMap(augmented -> augmented.specialTokens().stream())
+                .filter(token -> !tokens.contains(token))
+                .forEach(tokens::add);
+        return tokens;
+    }
+
+    /** With the tokens that rows need, where the tokenizer can learn some and the recipe names none. */
+    private static Block withSpecialTokens(Block settings, TokenizerTrainer trainer, List<String> needed) {
         boolean learns = Arrays.stream(trainer.config().getRecordComponents())
                 .anyMatch(c -> c.getName().equals("specialTokens"));
-        if (!learns || settings.has(SPECIAL_TOKENS) || objective.specialTokens().isEmpty()) {
+        if (!learns || settings.has(SPECIAL_TOKENS) || needed.isEmpty()) {
             return settings;
         }
-        List<String> tokens = new ArrayList<>(objective.specialTokens());
+        List<String> tokens = new ArrayList<>(needed);
         trainer.usualSpecialTokens().stream()
                 .filter(token -> !tokens.contains(token))
                 .forEach(tokens::add);

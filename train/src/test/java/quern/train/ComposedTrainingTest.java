@@ -20,6 +20,7 @@ import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.models.Task;
 import quern.optim.Optimizer;
+import quern.optim.ParameterRole;
 import quern.recipe.Block;
 import quern.recipe.QuernException;
 import quern.recipe.RecipeFile;
@@ -163,5 +164,30 @@ class ComposedTrainingTest {
         QuernException e = assertThrows(QuernException.class, () -> Preparation.of(recipe, notes::add));
         assertTrue(e.getMessage().contains("did you mean 'qk_norm'"), e.getMessage());
         assertEquals(List.of(), notes);
+    }
+
+    /** An optimizer that turns matrices must not turn what is a list of vectors. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "position: none, recurrence: transformer_xl | content_bias | r_proj.weight",
+                "position: shaw | relative_k.weight | q_proj.weight",
+                "position: none, attention: mamba | conv1d.weight | in_proj.weight",
+                "feed_forward: moe | embed_tokens.weight | experts.down_proj"
+            })
+    void mapsAreToldFromOtherMatrices(String parts, String other, String map) {
+        ModelSpec spec = ModelSpec.fromRecipe(
+                RecipeFile.load("test", "{" + SIZES + ", " + parts + "}", List.of()), 11, SpecialTokens.NONE);
+        try (LanguageModel model = LanguageModel.create(spec, DType.FP32, Device.CPU, 1)) {
+            NetworkLayers layers = new NetworkLayers(model.network());
+            for (Parameter p : model.parameters()) {
+                if (p.name().endsWith(other)) {
+                    assertEquals(ParameterRole.EMBEDDING, layers.role(p), p.name());
+                } else if (p.name().endsWith(map)) {
+                    assertEquals(ParameterRole.HIDDEN_MATRIX, layers.role(p), p.name());
+                }
+            }
+        }
     }
 }

@@ -1,7 +1,6 @@
 package quern.cli.verb;
 
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -17,7 +16,6 @@ import quern.cli.internal.SparkJob;
 import quern.data.corpus.CorpusPreparation;
 import quern.data.corpus.PrepareRecipe;
 import quern.data.corpus.PrepareReport;
-import quern.recipe.Block;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 import quern.recipe.RecipeFile;
@@ -37,8 +35,6 @@ import quern.recipe.RecipeFile;
             ""
         })
 public final class DataPrepare implements Verb {
-    private static final String BLOCK = "prepare";
-
     @Mixin
     private RecipeArguments recipe;
 
@@ -117,15 +113,7 @@ public final class DataPrepare implements Verb {
         Path file = arguments
                 .recipe()
                 .orElseThrow(() -> QuernException.badInput(
-                        "no recipe is named; expected a file with a block '%s', as in recipes/prepare.yaml", BLOCK));
-        Block root = RecipeFile.load(file, arguments.overrides());
-        List<String> others =
-                root.keys().stream().filter(key -> !key.equals(BLOCK)).toList();
-        if (!others.isEmpty()) {
-            throw QuernException.badInput(
-                    "%s: unknown key '%s'; a recipe of quern data prepare has one block, '%s'",
-                    root.position(others.getFirst()), others.getFirst(), BLOCK);
-        }
-        return root.block(BLOCK).bind(PrepareRecipe.class);
+                        "no recipe is named; expected a file with a block 'prepare', as in recipes/prepare.yaml"));
+        return PrepareRecipe.of(RecipeFile.load(file, arguments.overrides()));
     }
 }

@@ -21,6 +21,11 @@ public interface Deduplication extends Technique {
         return 1;
     }
 
+    /** Files that the configuration names and that the decisions depend on, such as a model. */
+    default List<Path> files(Record config) {
+        return List.of();
+    }
+
     /**
      * Reads the corpus and decides. The answer depends on the corpus and the configuration alone, not on the number of
      * threads or the memory.

@@ -71,7 +71,10 @@ public record PreparePlan(PrepareRecipe recipe, List<Source> sources, List<Stage
                     hash.add(filter.edition());
                     filter.files(config).forEach(file -> hash.add(DurableFiles.sha256(file)));
                 }
-                case Deduplication dedup -> hash.add(dedup.edition());
+                case Deduplication dedup -> {
+                    hash.add(dedup.edition());
+                    dedup.files(config).forEach(file -> hash.add(DurableFiles.sha256(file)));
+                }
                 default -> throw new IllegalStateException("no stage: " + technique.getClass());
             }
             return hash.hex();

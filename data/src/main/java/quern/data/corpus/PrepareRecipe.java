@@ -7,6 +7,7 @@ import java.util.Optional;
 import quern.recipe.Block;
 import quern.recipe.Default;
 import quern.recipe.Doc;
+import quern.recipe.QuernException;
 import quern.recipe.Range;
 import quern.recipe.Shorthand;
 
@@ -54,6 +55,8 @@ public record PrepareRecipe(
         @Doc("Whether the outputs of the stages stay, so that a changed recipe begins at the stage that changed.")
         @Default("true")
         boolean keepStages) {
+    private static final String BLOCK = "prepare";
+
     /** Refuses a recipe without sources. */
     public PrepareRecipe {
         sources = List.copyOf(sources);
@@ -63,6 +66,22 @@ public record PrepareRecipe(
         if (sources.isEmpty()) {
             throw new IllegalArgumentException("sources: none is named; expected at least one block with a path");
         }
+    }
+
+    /**
+     * The block {@code prepare} of a recipe file.
+     *
+     * @throws QuernException where the file has other blocks or lacks this one
+     */
+    public static PrepareRecipe of(Block file) {
+        List<String> others =
+                file.keys().stream().filter(key -> !key.equals(BLOCK)).toList();
+        if (!others.isEmpty()) {
+            throw QuernException.badInput(
+                    "%s: unknown key '%s'; a recipe of quern data prepare has one block, '%s'",
+                    file.position(others.getFirst()), others.getFirst(), BLOCK);
+        }
+        return file.block(BLOCK).bind(PrepareRecipe.class);
     }
 
     /** The number of threads that is meant. */

@@ -19,8 +19,10 @@ import quern.data.DataConfig;
 import quern.data.Documents;
 import quern.data.TokenStore;
 import quern.data.Tokenizer;
+import quern.recipe.Block;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
+import quern.recipe.RecipeFile;
 
 class CorpusPreparationTest {
     @TempDir
@@ -285,5 +287,14 @@ class CorpusPreparationTest {
                             .filter(name -> name.chars().anyMatch(c -> c > 0x7f))
                             .toList());
         }
+    }
+
+    @Test
+    void aRecipeFileHasOneBlock() {
+        Block file = RecipeFile.load("r.yaml", "prepare: {sources: [{path: a.txt}]}\nstages: []\n", List.of());
+        String told =
+                assertThrows(QuernException.class, () -> PrepareRecipe.of(file)).getMessage();
+        assertTrue(told.startsWith("r.yaml:2:") && told.contains("unknown key 'stages'"), told);
+        assertEquals(1, PrepareRecipe.of(file.without("stages")).sources().size());
     }
 }

@@ -451,7 +451,7 @@ class SourcesTest {
                         bytes("{\"text\": \"a\", \"b\": [1, {\"c\": null}]}\n{\"text\": \"\\u00e9\"}\n"));
         java.util.Random random = new java.util.Random(5);
         for (Map.Entry<quern.data.corpus.CorpusReader, byte[]> entry : readers.entrySet()) {
-            for (int i = 0; i < 150; i++) {
+            for (int i = 0; i < 40; i++) {
                 byte[] damaged = entry.getValue().clone();
                 for (int changes = 1 + random.nextInt(4); changes > 0; changes--) {
                     damaged[random.nextInt(damaged.length)] = (byte) random.nextInt(256);

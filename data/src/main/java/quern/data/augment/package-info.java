@@ -1,0 +1,2 @@
+/** Augmentation: other texts of the same meaning or near it, and other forms of the same content. */
+package quern.data.augment;
