@@ -11,6 +11,7 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 import quern.models.custom.Config;
 import quern.models.part.ComposedPart;
+import quern.models.part.ImplementationPart;
 import quern.models.part.PartTechnique;
 import quern.models.part.attention.AutoAttention;
 import quern.models.part.attention.EagerAttention;
@@ -89,6 +90,13 @@ class CustomPartsTest {
                     ((Config) CustomModels.spec(settings).config()).parts().all()) {
                 used.add(part.getClass());
             }
+            String implementation = (String) settings.getOrDefault("attn_implementation", "auto");
+            used.add(Techniques.find(
+                            PartTechnique.class,
+                            ImplementationPart.KIND,
+                            implementation,
+                            TestModels.block(Map.of()).position())
+                    .config());
         }
         for (PartTechnique part : PARTS) {
             assertTrue(used.contains(part.config()), part.kind() + " " + part.id() + " is in no model");

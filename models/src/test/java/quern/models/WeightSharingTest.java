@@ -74,17 +74,25 @@ class WeightSharingTest {
                 Map.of("weight_sharing", Map.of("type", "recursive", "num_recursions", 2, "lora_rank", 3)));
         all.put("universal", Map.of("weight_sharing", "universal"));
         all.put(
-                "learned steps",
+                "sines of steps",
                 Map.of(
                         "weight_sharing",
-                        Map.of("type", "universal", "step_embedding", "learned"),
+                        Map.of("type", "universal", "step_embedding", "sinusoidal"),
                         "position",
                         "learned"));
         all.put(
                 "halting",
                 Map.of(
                         "weight_sharing",
-                        Map.of("type", "universal", "positions_each_step", true, "halting", Map.of("epsilon", 0.2)),
+                        Map.of(
+                                "type",
+                                "universal",
+                                "step_embedding",
+                                "sinusoidal",
+                                "positions_each_step",
+                                true,
+                                "halting",
+                                Map.of("epsilon", 0.2)),
                         "position",
                         "none"));
         return all;

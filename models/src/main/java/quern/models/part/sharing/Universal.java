@@ -26,6 +26,8 @@ import quern.tensor.Parameter;
  * One block is visited again and again (Dehghani et al. 2019, arXiv:1807.03819), {@code num_hidden_layers} times; a signal
  * tells it which visit it is, and with {@code halting} each position decides how many count: see {@link StepSignal} and
  * {@link AdaptiveHalting}.
+ *
+ * <p>Deviation: the signal is learnt unless {@code step_embedding} asks for the paper's sines.
  */
 public final class Universal implements PartTechnique {
     /** As in the paper's code: a new model halts late rather than early. */
@@ -55,9 +57,12 @@ public final class Universal implements PartTechnique {
     public enum StepEmbedding {
         /** Nothing. */
         NONE,
-        /** Sines and cosines of the visit's number. */
+        /**
+         * Sines and cosines of the visit's number, as in the paper, whose token vectors are as large; beside vectors of the usual
+         * initialisations they are all that a norm lets through, and the model learns nothing for long.
+         */
         SINUSOIDAL,
-        /** A learnt vector a visit. */
+        /** A learnt vector a visit, which begins as large as the token vectors. */
         LEARNED
     }
 
@@ -84,7 +89,9 @@ public final class Universal implements PartTechnique {
      * @param halting when positions stop; all visits count where it is absent
      */
     public record Config(
-            @Doc("What tells the block which visit it is.") @Default("sinusoidal")
+            @Doc(
+                    "What tells the block which visit it is: learned, sinusoidal (for token vectors as large as sines), or none.")
+            @Default("learned")
             StepEmbedding stepEmbedding,
 
             @Doc("Whether the sines of the position are added before every visit too, as in the paper.")
