@@ -2,13 +2,16 @@ package quern.data;
 
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import quern.recipe.Block;
 import quern.recipe.Default;
 import quern.recipe.Doc;
+import quern.recipe.Position;
 import quern.recipe.Range;
+import quern.recipe.Records;
 import quern.recipe.Shorthand;
 
 /**
@@ -188,282 +191,64 @@ public record DataConfig(
 
     /** Text from files, folders or globs, everything else at its default. */
     public static DataConfig files(String... path) {
-        return new DataConfig(
-                List.of(path),
-                Optional.empty(),
-                "text",
-                Optional.empty(),
-                Optional.empty(),
-                TextUnit.FILE,
-                0.1,
-                0,
-                256,
-                true,
-                OnTooLong.TRUNCATE,
-                Optional.empty(),
-                3,
-                1,
-                2000,
-                1,
-                2000,
-                1,
-                List.of(),
-                List.of(),
-                Optional.empty(),
-                Optional.empty(),
-                Optional.empty());
+        return tales(1).with(Map.of("path", List.of(path), "source", Optional.empty(), "talesMegabytes", 3.0));
     }
 
     /** The generated corpus of the given size in megabytes, everything else at its default. */
     public static DataConfig tales(double megabytes) {
-        return new DataConfig(
-                List.of(),
-                Optional.of(TALES),
-                "text",
-                Optional.empty(),
-                Optional.empty(),
-                TextUnit.FILE,
-                0.1,
-                0,
-                256,
-                true,
-                OnTooLong.TRUNCATE,
-                Optional.empty(),
-                megabytes,
-                1,
-                2000,
-                1,
-                2000,
-                1,
-                List.of(),
-                List.of(),
-                Optional.empty(),
-                Optional.empty(),
-                Optional.empty());
+        return Block.empty(Position.of("data"))
+                .with("source", TALES)
+                .bind(DataConfig.class)
+                .with("talesMegabytes", megabytes);
     }
 
     /** The same with another row length. */
     public DataConfig withMaxLength(int tokens) {
-        return new DataConfig(
-                path,
-                source,
-                field,
-                format,
-                chatTemplate,
-                textUnit,
-                validationShare,
-                validationSeed,
-                tokens,
-                packing,
-                onTooLong,
-                documentSeparator,
-                talesMegabytes,
-                talesSeed,
-                shapesPairs,
-                shapesSeed,
-                gridEpisodes,
-                gridSeed,
-                augment,
-                sources,
-                mixing,
-                curriculum,
-                promptTemplates);
+        return with("maxLength", tokens);
     }
 
     /** The same with packing on or off. */
     public DataConfig withPacking(boolean on) {
-        return new DataConfig(
-                path,
-                source,
-                field,
-                format,
-                chatTemplate,
-                textUnit,
-                validationShare,
-                validationSeed,
-                maxLength,
-                on,
-                onTooLong,
-                documentSeparator,
-                talesMegabytes,
-                talesSeed,
-                shapesPairs,
-                shapesSeed,
-                gridEpisodes,
-                gridSeed,
-                augment,
-                sources,
-                mixing,
-                curriculum,
-                promptTemplates);
+        return with("packing", on);
     }
 
     /** The same with another held-out share. */
     public DataConfig withValidationShare(double share) {
-        return new DataConfig(
-                path,
-                source,
-                field,
-                format,
-                chatTemplate,
-                textUnit,
-                share,
-                validationSeed,
-                maxLength,
-                packing,
-                onTooLong,
-                documentSeparator,
-                talesMegabytes,
-                talesSeed,
-                shapesPairs,
-                shapesSeed,
-                gridEpisodes,
-                gridSeed,
-                augment,
-                sources,
-                mixing,
-                curriculum,
-                promptTemplates);
+        return with("validationShare", share);
     }
 
     /** The same with another unit for {@code .txt} files. */
     public DataConfig withTextUnit(TextUnit unit) {
-        return new DataConfig(
-                path,
-                source,
-                field,
-                format,
-                chatTemplate,
-                unit,
-                validationShare,
-                validationSeed,
-                maxLength,
-                packing,
-                onTooLong,
-                documentSeparator,
-                talesMegabytes,
-                talesSeed,
-                shapesPairs,
-                shapesSeed,
-                gridEpisodes,
-                gridSeed,
-                augment,
-                sources,
-                mixing,
-                curriculum,
-                promptTemplates);
+        return with("textUnit", unit);
     }
 
     /** The same with another text key for {@code .jsonl} files. */
     public DataConfig withField(String name) {
-        return new DataConfig(
-                path,
-                source,
-                name,
-                format,
-                chatTemplate,
-                textUnit,
-                validationShare,
-                validationSeed,
-                maxLength,
-                packing,
-                onTooLong,
-                documentSeparator,
-                talesMegabytes,
-                talesSeed,
-                shapesPairs,
-                shapesSeed,
-                gridEpisodes,
-                gridSeed,
-                augment,
-                sources,
-                mixing,
-                curriculum,
-                promptTemplates);
+        return with("field", name);
     }
 
     /** The same with a text put after each document. */
     public DataConfig withDocumentSeparator(String text) {
-        return new DataConfig(
-                path,
-                source,
-                field,
-                format,
-                chatTemplate,
-                textUnit,
-                validationShare,
-                validationSeed,
-                maxLength,
-                packing,
-                onTooLong,
-                Optional.of(text),
-                talesMegabytes,
-                talesSeed,
-                shapesPairs,
-                shapesSeed,
-                gridEpisodes,
-                gridSeed,
-                augment,
-                sources,
-                mixing,
-                curriculum,
-                promptTemplates);
+        return with("documentSeparator", Optional.of(text));
     }
 
     /** The same with another answer to documents that are too long. */
     public DataConfig withOnTooLong(OnTooLong answer) {
-        return new DataConfig(
-                path,
-                source,
-                field,
-                format,
-                chatTemplate,
-                textUnit,
-                validationShare,
-                validationSeed,
-                maxLength,
-                packing,
-                answer,
-                documentSeparator,
-                talesMegabytes,
-                talesSeed,
-                shapesPairs,
-                shapesSeed,
-                gridEpisodes,
-                gridSeed,
-                augment,
-                sources,
-                mixing,
-                curriculum,
-                promptTemplates);
+        return with("onTooLong", answer);
     }
 
     /** The same with other phrasings. */
     public DataConfig withPromptTemplates(PromptTemplates other) {
-        return new DataConfig(
-                path,
-                source,
-                field,
-                format,
-                chatTemplate,
-                textUnit,
-                validationShare,
-                validationSeed,
-                maxLength,
-                packing,
-                onTooLong,
-                documentSeparator,
-                talesMegabytes,
-                talesSeed,
-                shapesPairs,
-                shapesSeed,
-                gridEpisodes,
-                gridSeed,
-                augment,
-                sources,
-                mixing,
-                curriculum,
-                Optional.of(other));
+        return with("promptTemplates", Optional.of(other));
+    }
+
+    /** The same with another value of a component. */
+    DataConfig with(String component, Object value) {
+        return with(Map.of(component, value));
+    }
+
+    private DataConfig with(Map<String, ?> changes) {
+        return Records.with(this, changes);
     }
 
     private static void checkSources(List<String> path, Optional<String> source, List<CorpusSettings> sources) {
@@ -488,29 +273,13 @@ public record DataConfig(
     }
 
     private DataConfig of(CorpusSettings one) {
-        return new DataConfig(
-                one.path(),
-                one.source(),
-                one.field().orElse(field),
-                one.format().or(() -> one.path().isEmpty() ? Optional.empty() : format),
-                chatTemplate,
-                one.textUnit().orElse(textUnit),
-                validationShare,
-                validationSeed,
-                maxLength,
-                packing,
-                onTooLong,
-                documentSeparator,
-                talesMegabytes,
-                talesSeed,
-                shapesPairs,
-                shapesSeed,
-                gridEpisodes,
-                gridSeed,
-                augment,
-                List.of(),
-                Optional.empty(),
-                curriculum,
-                promptTemplates);
+        return with(Map.of(
+                "path", one.path(),
+                "source", one.source(),
+                "field", one.field().orElse(field),
+                "format", one.format().or(() -> one.path().isEmpty() ? Optional.empty() : format),
+                "textUnit", one.textUnit().orElse(textUnit),
+                "sources", List.of(),
+                "mixing", Optional.empty()));
     }
 }

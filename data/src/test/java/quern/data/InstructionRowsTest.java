@@ -119,30 +119,7 @@ class InstructionRowsTest {
     }
 
     private static DataConfig withFormat(DataConfig c, DataFormat format) {
-        return new DataConfig(
-                c.path(),
-                c.source(),
-                c.field(),
-                Optional.of(format),
-                c.chatTemplate(),
-                c.textUnit(),
-                c.validationShare(),
-                c.validationSeed(),
-                c.maxLength(),
-                c.packing(),
-                c.onTooLong(),
-                c.documentSeparator(),
-                c.talesMegabytes(),
-                c.talesSeed(),
-                c.shapesPairs(),
-                c.shapesSeed(),
-                c.gridEpisodes(),
-                c.gridSeed(),
-                c.augment(),
-                c.sources(),
-                c.mixing(),
-                c.curriculum(),
-                c.promptTemplates());
+        return c.with("format", Optional.of(format));
     }
 
     @Test

@@ -3,7 +3,7 @@ package quern.nn;
 import java.util.List;
 import quern.tensor.Parameter;
 
-/** One linear slot over the residual stream: what leads from a model's width to that of its token vectors (OPT). */
+/** One linear slot over the residual stream: what leads from a model's width to that of its token vectors (OPT, ALBERT). */
 public final class Projection extends Segment {
     private final Linear map;
 

@@ -33,18 +33,11 @@ public final class Paraphrase implements Augmentation {
             List<Path> models,
 
             @Doc("Chooses other changes.") @Default("0") long seed)
-            implements Settings {
+            implements TableOrModels {
         /** Refuses a table and models together, and another number of models. */
         public Config {
             models = List.copyOf(models);
-            if (!models.isEmpty() && table.isPresent()) {
-                throw new IllegalArgumentException("models: table and models are both given; keep one of them");
-            }
-            if (!models.isEmpty() && models.size() != 1) {
-                throw new IllegalArgumentException(
-                        "models: %d folders; expected 1, a sequence-to-sequence model that paraphrases"
-                                .formatted(models.size()));
-            }
+            TableOrModels.check(table, models, 1, "a sequence-to-sequence model that paraphrases");
         }
     }
 
@@ -65,17 +58,12 @@ public final class Paraphrase implements Augmentation {
 
     @Override
     public List<Path> files(Record config) {
-        Config own = (Config) config;
-        return own.models().isEmpty() ? own.table().stream().toList() : RewriterTechnique.files(own.models());
+        return ((Config) config).files();
     }
 
     @Override
     public Rewriting rewriting(Record config) {
         Config own = (Config) config;
-        if (!own.models().isEmpty()) {
-            return RewriterTechnique.rewriting(id(), own.models(), own.share());
-        }
-        PhraseTable table = PhraseTable.alike(own.table(), BUILT_IN);
-        return (text, key) -> table.replace(text, key, own.share());
+        return own.rewriting(id(), () -> PhraseTable.alike(own.table(), BUILT_IN));
     }
 }

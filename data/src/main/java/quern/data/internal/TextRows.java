@@ -42,16 +42,37 @@ final class TextRows {
         }
     }
 
+    /** All rows of an epoch. */
+    long count() {
+        return rows;
+    }
+
+    /**
+     * What rows of documents lose.
+     *
+     * @param documents that are longer than a row
+     * @param tokens of them that are in no row
+     */
+    record Cut(long documents, long tokens) {}
+
+    /** What is lost by the cutting; nothing where rows are windows. */
+    Cut cut() {
+        long documents = 0;
+        long lost = 0;
+        for (long i = 0; !windows && i < tokens.documents(); i++) {
+            documents += size(i) > room ? 1 : 0;
+            lost += Math.max(0, size(i) - room);
+        }
+        return new Cut(documents, lost);
+    }
+
     long batchesPerEpoch() {
         return (rows + rowsPerBatch - 1) / rowsPerBatch;
     }
 
     /** What a cut loses, a line for a person. */
     List<String> notices() {
-        long cut = 0;
-        for (long i = 0; !windows && i < tokens.documents(); i++) {
-            cut += size(i) > room ? 1 : 0;
-        }
+        long cut = cut().documents();
         return cut == 0
                 ? List.of()
                 : List.of("%,d of %,d documents are longer than a row's %,d tokens and lose the rest"

@@ -20,6 +20,7 @@ import quern.models.part.attention.MultiHead;
 import quern.models.part.attention.MultiQuery;
 import quern.models.part.feedforward.Geglu;
 import quern.models.part.feedforward.Gelu;
+import quern.models.part.feedforward.GeluApproximation;
 import quern.models.part.feedforward.Relu;
 import quern.models.part.feedforward.SquaredRelu;
 import quern.models.part.feedforward.Swiglu;
@@ -230,7 +231,7 @@ final class KnownFamilies {
                 && c.parts().structure() instanceof Decoder.Config
                 && c.parts().position() instanceof Alibi.Config
                 && c.parts().feedForward() instanceof Gelu.Config g
-                && g.approximate() == Gelu.Approximation.TANH
+                && g.approximate() == GeluApproximation.TANH
                 && c.innerWidth() == 4 * c.hiddenSize()
                 && c.normPlacement() == NormPlacement.PRE
                 && c.embeddingNorm()

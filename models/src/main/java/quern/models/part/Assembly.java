@@ -19,10 +19,10 @@ import quern.nn.Mask;
 import quern.nn.Norm;
 import quern.nn.PositionIds;
 import quern.nn.Positions;
+import quern.nn.Projection;
 import quern.nn.Residual;
 import quern.nn.Segment;
 import quern.nn.SelfAttention;
-import quern.nn.StreamProjection;
 import quern.nn.TokenEmbedding;
 import quern.nn.TransformerBlock;
 import quern.tensor.Parameter;
@@ -183,6 +183,13 @@ public final class Assembly {
         return last == null ? List.of() : List.of(new FinalNorm(stack.output(), last));
     }
 
+    /** A stack and the norm after its last block. */
+    public List<Segment> normedStack(Stack stack) {
+        List<Segment> segments = new ArrayList<>(stack(stack));
+        segments.addAll(finalNorm(stack));
+        return segments;
+    }
+
     /** A block a layer. */
     public List<Segment> blocks(Stack stack) {
         return IntStream.range(0, stack.layers())
@@ -264,7 +271,7 @@ public final class Assembly {
                     && c.tieWordEmbeddings()
                     && c.embeddingSize().isPresent()) {
                 String name = "lm_projection";
-                all.add(new StreamProjection(
+                all.add(new Projection(
                         name,
                         linear(
                                 Role.OTHER,

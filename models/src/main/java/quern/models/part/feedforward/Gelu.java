@@ -30,14 +30,6 @@ public final class Gelu implements PartTechnique {
         return Config.class;
     }
 
-    /** How the normal distribution in it is computed. */
-    public enum Approximation {
-        /** Exactly. */
-        NONE,
-        /** By a hyperbolic tangent, as GPT-2 does. */
-        TANH
-    }
-
     /**
      * The settings.
      *
@@ -45,7 +37,7 @@ public final class Gelu implements PartTechnique {
      */
     public record Config(
             @Doc("How the normal distribution in it is computed.") @Default("tanh")
-            Approximation approximate) implements FeedForwardPart {
+            GeluApproximation approximate) implements FeedForwardPart {
         @Override
         public int defaultInnerWidth(int hiddenSize) {
             return Maps.fourfold(hiddenSize);
@@ -58,7 +50,7 @@ public final class Gelu implements PartTechnique {
 
         @Override
         public Activation headActivation() {
-            return approximate == Approximation.TANH ? Activation.GELU_TANH : Activation.GELU;
+            return approximate.activation();
         }
     }
 }

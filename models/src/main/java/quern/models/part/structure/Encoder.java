@@ -66,10 +66,7 @@ public final class Encoder implements PartTechnique {
 
         @Override
         public List<Segment> body(Assembly a) {
-            Stack stack = stacks(a.config()).getFirst();
-            List<Segment> segments = new ArrayList<>(a.stack(stack));
-            segments.addAll(a.finalNorm(stack));
-            return segments;
+            return a.normedStack(stacks(a.config()).getFirst());
         }
 
         @Override

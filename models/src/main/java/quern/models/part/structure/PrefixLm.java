@@ -1,17 +1,11 @@
 package quern.models.part.structure;
 
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
-import quern.models.HeadSettings;
-import quern.models.Task;
-import quern.models.part.Assembly;
 import quern.models.part.Composition;
 import quern.models.part.PartTechnique;
 import quern.models.part.Stack;
 import quern.models.part.StructurePart;
 import quern.nn.Mask;
-import quern.nn.Segment;
 
 /** One stack that sees a prefix whole and reads what follows from left to right (Raffel et al. 2020, arXiv:1910.10683, section
  * 3.2.1; Dong et al. 2019, arXiv:1905.03197). {@code prefix_lengths} beside the tokens says how long each row's prefix is; a
@@ -38,28 +32,10 @@ public final class PrefixLm implements PartTechnique {
     }
 
     /** It has no settings. */
-    public record Config() implements StructurePart {
-        @Override
-        public Set<Task> tasks() {
-            return DecoderHeads.TASKS;
-        }
-
+    public record Config() implements LeftToRight {
         @Override
         public List<Stack> stacks(Composition c) {
             return List.of(Stack.single(c.numHiddenLayers(), Mask.causalBehindPrefix()));
-        }
-
-        @Override
-        public List<Segment> body(Assembly a) {
-            Stack stack = stacks(a.config()).getFirst();
-            List<Segment> segments = new ArrayList<>(a.stack(stack));
-            segments.addAll(a.finalNorm(stack));
-            return segments;
-        }
-
-        @Override
-        public List<Segment> head(Assembly a, HeadSettings settings) {
-            return DecoderHeads.of(a, stacks(a.config()).getFirst(), settings);
         }
     }
 }

@@ -7,7 +7,7 @@ import quern.models.HeadSettings;
 import quern.models.Task;
 import quern.models.part.Assembly;
 import quern.models.part.InitializationPart.Role;
-import quern.models.part.Stack;
+import quern.models.part.StructurePart;
 import quern.nn.Pooler;
 import quern.nn.QuestionAnsweringHead;
 import quern.nn.Segment;
@@ -15,25 +15,34 @@ import quern.nn.SequenceClassificationHead;
 import quern.nn.SequencePooling;
 import quern.nn.TokenClassificationHead;
 
-/** The heads of models that read from left to right; sequences are judged by their last real token, which has seen all others. */
-final class DecoderHeads {
-    static final Set<Task> TASKS = Set.of(
-            Task.CAUSAL_LM,
-            Task.SEQUENCE_CLASSIFICATION,
-            Task.REWARD,
-            Task.TOKEN_CLASSIFICATION,
-            Task.QUESTION_ANSWERING,
-            Task.MODEL);
+/**
+ * One stack that writes from left to right. Sequences are judged by their last real token, which has seen all others.
+ */
+interface LeftToRight extends StructurePart {
+    @Override
+    default Set<Task> tasks() {
+        return Set.of(
+                Task.CAUSAL_LM,
+                Task.SEQUENCE_CLASSIFICATION,
+                Task.REWARD,
+                Task.TOKEN_CLASSIFICATION,
+                Task.QUESTION_ANSWERING,
+                Task.MODEL);
+    }
 
-    private DecoderHeads() {}
+    @Override
+    default List<Segment> body(Assembly a) {
+        return a.normedStack(stacks(a.config()).getFirst());
+    }
 
-    static List<Segment> of(Assembly a, Stack stack, HeadSettings settings) {
+    @Override
+    default List<Segment> head(Assembly a, HeadSettings settings) {
         int width = a.config().hiddenSize();
         int labels = settings.labels();
         return switch (settings.task()) {
             case CAUSAL_LM -> {
                 List<Segment> head = new ArrayList<>(List.of(a.languageModelHead("lm_head", null)));
-                head.addAll(a.parts().feedForward().losses(stack, a));
+                head.addAll(a.parts().feedForward().losses(stacks(a.config()).getFirst(), a));
                 yield head;
             }
             case SEQUENCE_CLASSIFICATION, REWARD ->
