@@ -24,9 +24,7 @@ import quern.models.ModelSpec;
 import quern.models.SpecialTokens;
 import quern.models.Task;
 import quern.models.VocabularyExtension;
-import quern.models.part.position.Learned2d;
 import quern.nn.Network;
-import quern.nn.Positions;
 import quern.nn.Regularization;
 import quern.optim.GradientClipping;
 import quern.optim.MetricSchedule;
@@ -98,6 +96,7 @@ public final class Preparation {
         this.objectiveConfig = recipe.objective().without("type").bind(named.config());
         this.objective = named.configured(objectiveConfig);
         Task task = Task.of(objective.task());
+        ObjectiveFit fit = new ObjectiveFit(block, recipe, objective);
         Optional<AugmentedText> augmentation = AugmentedText.of(data.augment());
         this.optimizer = new RecipeOptimizer(block, recipe);
         this.scheduleTechnique = Techniques.find(
@@ -174,13 +173,12 @@ public final class Preparation {
         boolean remembers;
         try (Network outline = spec.outline()) {
             optimizer.check(outline);
-            checkPrefixes(objective, outline);
-            checkBlockPositions(objective, outline);
+            fit.checkModel(outline);
             this.regularization = RecipeRegularization.of(block, recipe, spec, outline);
             remembers = !outline.carries().isEmpty();
         }
         if (remembers) {
-            checkLanes(objective);
+            fit.checkLanes(data, spec);
         }
         List<TokenStore> stores = data.parts().stream()
                 .map(part -> TokenStore.prepare(part, tokenizer, notes))
@@ -220,11 +218,12 @@ public final class Preparation {
                 .flatMap(text -> objective.evaluation(
                         new Objective.Input(text, tokenizer, data, recipe.perDeviceEvalBatchSize(), EVALUATION_SEED),
                         objectiveConfig));
-        checkObjective(objective, task);
+        fit.checkUse(task, evaluationBatches.isPresent());
         this.maxSteps = recipe.maxSteps() > 0
                 ? recipe.maxSteps()
                 : Math.max(1, stepBatches.stepsFor(recipe.numTrainEpochs().orElseThrow() * batches.batchesPerEpoch()));
-        checkBatchSize(objective);
+        checkBatchSizeWarmup();
+        fit.checkBatches();
         if (maxSteps > Integer.MAX_VALUE) {
             throw QuernException.badInput(
                     "num_train_epochs: %s passes are %d steps, more than a run can have",
@@ -315,20 +314,6 @@ public final class Preparation {
         }
     }
 
-    /** A model that sees prefixes whole learns from batches that say where they end, and no other does. */
-    private void checkPrefixes(Objective objective, Network network) {
-        boolean reads = network.segments().stream()
-                .anyMatch(s -> s instanceof Positions positions && positions.readsPrefixes());
-        if (reads != objective.givesPrefixes()) {
-            throw QuernException.badInput(
-                    reads
-                            ? "%s: objective %s names no prefixes, but the model sees them whole; choose objective: prefix_lm, or structure: decoder"
-                            : "%s: objective %s names prefixes, but the model would not see them whole; choose structure: prefix_lm of family custom, or objective: causal_lm",
-                    recipe.objective().position("type"),
-                    objective.id());
-        }
-    }
-
     /** Looks at what a recipe says of a new model, as far as that can be done without knowing its tokens. */
     private void checkModel(Task task) {
         SpecialTokens some = new SpecialTokens(OptionalInt.of(0), OptionalInt.of(0), OptionalInt.of(1));
@@ -336,63 +321,7 @@ public final class Preparation {
         ModelSpec.fromRecipe(ofAnyVocabulary, Integer.MAX_VALUE, some, Optional.of(task));
     }
 
-    /** A model with positions inside spans learns from batches that have spans, and no other does. */
-    private void checkBlockPositions(Objective objective, Network network) {
-        boolean reads =
-                network.segments().stream().anyMatch(s -> s.readsIfPresent().contains(Learned2d.BLOCKS));
-        if (reads != objective.givesBlockPositions()) {
-            throw QuernException.badInput(
-                    reads
-                            ? "%s: objective %s fills in no spans, but the model has positions inside them; choose objective: blank_infilling, or position: learned"
-                            : "%s: objective %s fills in spans, but the model knows no positions inside them; choose position: learned_2d of family custom, or objective: prefix_lm",
-                    recipe.objective().position("type"),
-                    objective.id());
-        }
-    }
-
-    private void checkObjective(Objective objective, Task task) {
-        if (recipe.sampleSteps() > 0 && task != Task.CAUSAL_LM) {
-            throw QuernException.badInput(
-                    "%s: sample_steps: a model trained by objective %s writes no text; leave it out",
-                    block.position("sample_steps"), objective.id());
-        }
-        if (evaluationBatches.isPresent() && recipe.metricForBestModel().equals(ValidationLoss.BITS_PER_BYTE)) {
-            throw QuernException.badInput(
-                    "%s: metric_for_best_model: objective %s does not predict the whole text, so there is no %s; use eval_loss",
-                    block.position("metric_for_best_model"), objective.id(), ValidationLoss.BITS_PER_BYTE);
-        }
-    }
-
-    /** Of a model with memories, whose rows go on from batch to batch. */
-    private void checkLanes(Objective objective) {
-        if (!objective.readsLanes()) {
-            throw QuernException.badInput(
-                    "%s: objective %s has no rows that go on from batch to batch, which a model with recurrence needs; use objective: causal_lm",
-                    recipe.objective().position("type"), objective.id());
-        }
-        if (RowOrdering.wanted(data)) {
-            String key = data.sources().isEmpty() ? "curriculum" : "sources";
-            throw QuernException.badInput(
-                    "%s: data.%s: chooses rows one by one, but the rows of a model with recurrence go on from batch to batch; leave it out",
-                    recipe.data().position(key), key);
-        }
-        int multiple = spec.config().passMultiple();
-        if (!data.packing() && data.maxLength() % multiple != 0) {
-            throw QuernException.badInput(
-                    "%s: max_length: %d is no multiple of compression_rate %d, so a document that begins beside others would be compressed out of step; change one, or set packing: true",
-                    recipe.data().position("max_length"), data.maxLength(), multiple);
-        }
-        String divides = recipe.autoFindBatchSize()
-                ? "auto_find_batch_size"
-                : recipe.gradientNoiseScale().isPresent() ? "gradient_noise_scale" : null;
-        if (divides != null) {
-            throw QuernException.badInput(
-                    "%s: %s: divides batches, but the rows of a model with recurrence go on from batch to batch together; leave it out",
-                    block.position(divides), divides);
-        }
-    }
-
-    private void checkBatchSize(Objective objective) {
+    private void checkBatchSizeWarmup() {
         recipe.batchSizeWarmup().ifPresent(w -> {
             if (w.steps() > maxSteps) {
                 throw QuernException.badInput(
@@ -400,24 +329,6 @@ public final class Preparation {
                         block.position("batch_size_warmup"), w.steps(), maxSteps);
             }
         });
-        if (objective instanceof TrainedObjective trained
-                && !trained.accumulates()
-                && recipe.gradientAccumulationSteps() > 1) {
-            throw QuernException.badInput(
-                    "%s: gradient_accumulation_steps: %d, but objective %s tells the rows of a batch from each other, which more batches a step don't make harder; raise per_device_train_batch_size instead",
-                    block.position("gradient_accumulation_steps"), recipe.gradientAccumulationSteps(), objective.id());
-        }
-        if (objective.dividesBatches()) {
-            return;
-        }
-        String needs = recipe.autoFindBatchSize()
-                ? "auto_find_batch_size"
-                : recipe.gradientNoiseScale().isPresent() ? "gradient_noise_scale" : null;
-        if (needs != null) {
-            throw QuernException.badInput(
-                    "%s: %s: divides batches, which objective %s can't bear, since it judges the rows of a batch together; leave it out",
-                    block.position(needs), needs, objective.id());
-        }
     }
 
     private static SpecialTokens specialTokens(Tokenizer tokenizer) {
