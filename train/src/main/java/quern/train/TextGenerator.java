@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.OptionalInt;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
+import quern.data.FillInTheMiddle;
 import quern.data.SpecialToken;
 import quern.data.StreamingDecoder;
 import quern.data.Tokenizer;
@@ -14,6 +15,7 @@ import quern.models.Generator;
 import quern.models.LanguageModel;
 import quern.recipe.Block;
 import quern.recipe.Position;
+import quern.recipe.QuernException;
 
 /**
  * Goes on with a text, or, where the model has an encoder, answers one: prompt in, text out, piece by piece as it is made.
@@ -62,9 +64,29 @@ public final class TextGenerator {
      * @param listener hears each piece of text as it is complete, also empty ones, and ends the text with false
      */
     public Result generate(String prompt, Predicate<String> listener) {
-        long[] ids = EncoderDecoderConfig.of(model.config()).isPresent()
-                ? sourceTokens(prompt)
-                : ModelFolder.promptTokens(tokenizer, prompt);
+        return generate(
+                EncoderDecoderConfig.of(model.config()).isPresent()
+                        ? sourceTokens(prompt)
+                        : ModelFolder.promptTokens(tokenizer, prompt),
+                listener);
+    }
+
+    /**
+     * Writes what stands between two texts, by a decoder that was trained to fill in the middle.
+     *
+     * @param listener as of {@link #generate(String, Predicate)}
+     * @throws QuernException for a model that has an encoder, or whose tokenizer has no sentinels for it
+     */
+    public Result infill(String prefix, String suffix, Predicate<String> listener) {
+        if (EncoderDecoderConfig.of(model.config()).isPresent()) {
+            throw QuernException.badInput(
+                    "--suffix: the model has an encoder, and a middle is filled in by a decoder alone; leave it out");
+        }
+        int[] prompt = FillInTheMiddle.prompt(tokenizer, prefix, suffix);
+        return generate(Arrays.stream(prompt).asLongStream().toArray(), listener);
+    }
+
+    private Result generate(long[] ids, Predicate<String> listener) {
         Output output = new Output(listener);
         long start = System.nanoTime();
         Generator.Generated made = new Generator(model, config, this::decode)

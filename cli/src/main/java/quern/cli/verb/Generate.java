@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -69,6 +70,15 @@ public final class Generate implements Verb {
     private List<String> promptFiles = new ArrayList<>();
 
     @Option(
+            names = "--suffix",
+            paramLabel = "TEXT",
+            description = {
+                "How the text ends: the model writes what stands between the prompt and this, if it was trained to fill in",
+                "the middle (objective: fim)."
+            })
+    private Optional<String> suffix = Optional.empty();
+
+    @Option(
             names = "--instruction",
             paramLabel = "TEXT",
             description = {
@@ -111,6 +121,12 @@ public final class Generate implements Verb {
         promptFiles.forEach(file -> all.add(read(file)));
         if (!input.isEmpty() && instructions.isEmpty()) {
             throw QuernException.badInput("--input: belongs to an instruction; give --instruction TEXT too");
+        }
+        if (suffix.isPresent() && (!instructions.isEmpty() || !messages.isEmpty())) {
+            throw QuernException.badInput("--suffix: belongs to a prompt; leave --instruction and --message out");
+        }
+        if (all.isEmpty() && suffix.isPresent()) {
+            all.add("");
         }
         if (all.isEmpty() && instructions.isEmpty() && messages.isEmpty()) {
             throw QuernException.badInput(
@@ -171,13 +187,15 @@ public final class Generate implements Verb {
             out.print(prompt.isEmpty() ? "" : Terminal.stdout().paint(BOLD, prompt));
             out.flush();
         }
-        TextGenerator.Result made = generator.generate(prompt, piece -> {
+        Predicate<String> listener = piece -> {
             if (show) {
                 out.print(piece);
                 out.flush();
             }
             return true;
-        });
+        };
+        TextGenerator.Result made = suffix.map(after -> generator.infill(prompt, after, listener))
+                .orElseGet(() -> generator.generate(prompt, listener));
         Result result = new Result(
                 prompt,
                 made.text(),
@@ -185,7 +203,8 @@ public final class Generate implements Verb {
                 made.reason().name().toLowerCase(Locale.ROOT),
                 made.tokensPerSecond());
         if (show) {
-            out.println();
+            out.println(
+                    suffix.map(after -> Terminal.stdout().paint(BOLD, after)).orElse(""));
             out.flush();
             notes.out()
                     .println("%d tokens, %.0f tokens/s, ended by %s"

@@ -54,6 +54,16 @@ class GenerateTest {
     }
 
     @Test
+    void aSuffixNeedsAModelThatFillsIn() {
+        Cli cli = generate("--prompt", "once", "--suffix", "the end");
+        assertEquals(2, cli.code());
+        assertTrue(cli.err().contains("no sentinel tokens of a known name"), cli.err());
+        Cli both = generate("--suffix", "the end", "--instruction", "tell");
+        assertEquals(2, both.code());
+        assertTrue(both.err().contains("--suffix: belongs to a prompt"), both.err());
+    }
+
+    @Test
     void aSeedRepeatsATextAndAnotherOneDoesNot() {
         String text = json("--seed", "5").path("text").asString();
         assertEquals(text, json("seed=5").path("text").asString());

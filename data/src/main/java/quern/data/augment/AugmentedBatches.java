@@ -1,58 +1,46 @@
 package quern.data.augment;
 
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Function;
 import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.Objective;
 import quern.data.TokenStream;
-import quern.data.Tokenizer;
-import quern.data.internal.ArrayTokenStream;
+import quern.data.internal.DocumentEnd;
+import quern.data.internal.EpochBatches;
 import quern.data.internal.Mix;
+import quern.data.internal.RemadeTokens;
 
 /**
  * Batches of a text that is changed otherwise in every epoch. The text of an epoch is made whole when its first batch is asked
- * for: a function of the plain text, the settings, the seed and the epoch. An epoch has as many batches as the plain text
- * has; of a longer one some are left out, of a shorter one some come twice.
+ * for: a function of the plain text, the settings, the seed and the epoch. An epoch has as many batches as the plain text has.
  */
 final class AugmentedBatches implements BatchSource {
-    /** Two epochs of so many tokens are held at once: 400 MB. */
-    static final long MOST_TOKENS = 50_000_000;
-
-    private static final int EPOCHS_KEPT = 2;
     private static final int DOCUMENTS_AT_ONCE = 1024;
 
     private final List<AugmentedText.Step> steps;
     private final List<Augmentation.Rewriting> rewritings;
     private final Objective.Input input;
     private final Function<Objective.Input, BatchSource> arrange;
-    private final long batchesPerEpoch;
-    private final int[] separator;
+    private final DocumentEnd end;
     private final List<String> notices;
-    private final Map<Long, BatchSource> epochs = new LinkedHashMap<>(4, 0.75f, true);
+    private final EpochBatches epochs;
 
     AugmentedBatches(
             List<AugmentedText.Step> steps, Objective.Input input, Function<Objective.Input, BatchSource> arrange) {
         this.steps = steps;
         this.input = input;
         this.arrange = arrange;
-        BatchSource plain = arrange.apply(input);
-        this.batchesPerEpoch = plain.batchesPerEpoch();
-        Tokenizer tokenizer = input.tokenizer();
-        this.separator = input.data()
-                .documentSeparator()
-                .map(tokenizer::encode)
-                .orElseGet(() -> tokenizer.endOfText().stream().toArray());
+        this.end = DocumentEnd.of(input);
         this.rewritings = steps.stream()
                 .map(step -> step.technique().rewriting(step.config()))
                 .toList();
         long[][] counts = new long[steps.size()][2];
-        BatchSource first = arrange.apply(withTokens(changed(0, counts)));
-        epochs.put(0L, first);
+        this.epochs = new EpochBatches(
+                arrange.apply(input).batchesPerEpoch(),
+                epoch -> arrange.apply(withTokens(changed(epoch, epoch == 0 ? counts : new long[steps.size()][2]))));
+        BatchSource first = epochs.epoch(0);
         List<String> all = new ArrayList<>(first.notices());
         for (int i = 0; i < counts.length; i++) {
             all.add("augment: %s changed %.2f%% of %,d units in the first epoch"
@@ -66,7 +54,7 @@ final class AugmentedBatches implements BatchSource {
 
     @Override
     public long batchesPerEpoch() {
-        return batchesPerEpoch;
+        return epochs.batchesPerEpoch();
     }
 
     @Override
@@ -76,22 +64,7 @@ final class AugmentedBatches implements BatchSource {
 
     @Override
     public Batch batch(long globalBatchIndex) {
-        long epoch = globalBatchIndex / batchesPerEpoch;
-        BatchSource source = epoch(epoch);
-        long own = source.batchesPerEpoch();
-        return source.batch(epoch * own + globalBatchIndex % batchesPerEpoch % own);
-    }
-
-    private synchronized BatchSource epoch(long epoch) {
-        BatchSource source = epochs.get(epoch);
-        if (source == null) {
-            source = arrange.apply(withTokens(changed(epoch, new long[steps.size()][2])));
-            epochs.put(epoch, source);
-            if (epochs.size() > EPOCHS_KEPT) {
-                epochs.remove(epochs.keySet().iterator().next());
-            }
-        }
-        return source;
+        return epochs.batch(globalBatchIndex);
     }
 
     private Objective.Input withTokens(TokenStream tokens) {
@@ -103,18 +76,15 @@ final class AugmentedBatches implements BatchSource {
     private TokenStream changed(long epoch, long[][] counts) {
         TokenStream plain = input.tokens();
         int documents = Math.toIntExact(plain.documents());
-        long[] starts = new long[documents];
-        int[] all = new int[Math.toIntExact(plain.size() + plain.size() / 8 + 16)];
-        int size = 0;
+        RemadeTokens all = new RemadeTokens(plain);
         for (int from = 0; from < documents; from += DOCUMENTS_AT_ONCE) {
             int to = Math.min(documents, from + DOCUMENTS_AT_ONCE);
             List<int[]> ids = new ArrayList<>(to - from);
             List<String> texts = new ArrayList<>(to - from);
             for (int i = from; i < to; i++) {
-                int[] document = new int[Math.toIntExact(plain.documentStart(i + 1L) - plain.documentStart(i))];
-                plain.read(plain.documentStart(i), document, 0, document.length);
+                int[] document = RemadeTokens.document(plain, i);
                 ids.add(document);
-                texts.add(changed(bare(document), Mix.hash(Mix.hash(input.seed(), epoch), i), counts));
+                texts.add(changed(end.bare(document), Mix.hash(Mix.hash(input.seed(), epoch), i), counts));
             }
             List<int[]> encoded = input.tokenizer()
                     .encodeAll(
@@ -123,20 +93,10 @@ final class AugmentedBatches implements BatchSource {
                 int[] before = ids.get(i - from);
                 int[] after = encoded.get(i - from);
                 boolean same = after.length == 0;
-                int[] tail = same || isBare(before) ? new int[0] : separator;
-                after = same ? before : after;
-                starts[i] = size;
-                int more = after.length + tail.length;
-                if (size + more > all.length) {
-                    all = Arrays.copyOf(all, Math.addExact(size + more, all.length / 2));
-                }
-                System.arraycopy(after, 0, all, size, after.length);
-                System.arraycopy(tail, 0, all, size + after.length, tail.length);
-                size += more;
+                all.add(same ? before : after, same || !end.ends(before) ? new int[0] : end.tokens());
             }
         }
-        return new ArrayTokenStream(
-                plain.origin(), Arrays.copyOf(all, size), starts, null, plain.textBytes(), plain.vocabularySize());
+        return all.stream();
     }
 
     /** The changed text; null where nothing was changed. */
@@ -152,16 +112,5 @@ final class AugmentedBatches implements BatchSource {
             text = change.text();
         }
         return text.equals(before) ? null : text;
-    }
-
-    private boolean isBare(int[] document) {
-        int from = document.length - separator.length;
-        return separator.length == 0
-                || from < 0
-                || !Arrays.equals(document, from, document.length, separator, 0, separator.length);
-    }
-
-    private int[] bare(int[] document) {
-        return isBare(document) ? document : Arrays.copyOf(document, document.length - separator.length);
     }
 }

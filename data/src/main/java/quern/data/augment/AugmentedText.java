@@ -7,6 +7,7 @@ import java.util.function.Function;
 import quern.data.BatchSource;
 import quern.data.DataConfig;
 import quern.data.Objective;
+import quern.data.internal.RemadeTokens;
 import quern.recipe.Block;
 import quern.recipe.Position;
 import quern.recipe.QuernException;
@@ -81,10 +82,10 @@ public final class AugmentedText {
                     "%s: data.augment: the texts of the built-in corpus %s must stay as they are to be read back; leave it out",
                     where, generated.get());
         }
-        if (input.tokens().size() > AugmentedBatches.MOST_TOKENS) {
+        if (input.tokens().size() > RemadeTokens.MOST) {
             throw QuernException.badInput(
                     "%s: data.augment: the text has %,d tokens, and at most %,d are changed while training, since an epoch of them is held in memory; change it once, by the stages of quern data prepare",
-                    where, input.tokens().size(), AugmentedBatches.MOST_TOKENS);
+                    where, input.tokens().size(), RemadeTokens.MOST);
         }
         for (String token : specialTokens()) {
             if (!input.tokenizer().has(token)) {
