@@ -1,7 +1,7 @@
 package quern.data;
 
 import java.util.List;
-import quern.data.internal.PaintedPairs;
+import java.util.Optional;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.QuernException;
@@ -9,8 +9,7 @@ import quern.recipe.Range;
 
 /**
  * CLIP's objective (Radford et al. 2021, arXiv:2103.00020): of the images and texts of a batch, tell which belong together.
- * The texts are the captions of {@code data: {source: shapes}}, a document each; the image of a caption is painted from
- * it, a little differently in every epoch. A batch is what each pair is told from, so rows a batch matter more here than
+ * {@link CaptionedImages} says where both come from. A batch is what each pair is told from, so rows a batch matter more here than
  * steps of accumulation.
  */
 public final class ContrastiveTextImage implements Objective {
@@ -54,11 +53,20 @@ public final class ContrastiveTextImage implements Objective {
 
     @Override
     public BatchSource source(Input input, Record config) {
-        int end = input.tokenizer()
-                .endOfText()
-                .orElseThrow(
-                        () -> QuernException.badInput(
-                                "objective: contrastive_text_image: the tokenizer has no end-of-text token, whose place stands for the text; use one that has it, or train one without special_tokens of its own"));
-        return new PaintedPairs(input, ((Config) config).imageSize(), end);
+        return pairs(input, config, false);
+    }
+
+    @Override
+    public Optional<BatchSource> evaluation(Input input, Record config) {
+        return Optional.of(pairs(input, config, true));
+    }
+
+    private BatchSource pairs(Input input, Record config, boolean validation) {
+        if (input.tokenizer().endOfText().isEmpty()) {
+            throw QuernException.badInput(
+                    "objective: contrastive_text_image: the tokenizer has no end-of-text token, whose place stands for the text; use one that has it, or train one without special_tokens of its own");
+        }
+        return CaptionedImages.of(input, ((Config) config).imageSize(), validation, id())
+                .pairs();
     }
 }

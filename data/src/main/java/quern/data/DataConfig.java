@@ -16,12 +16,14 @@ import quern.recipe.Shorthand;
 
 /**
  * The recipe block {@code data}: where the text comes from, how it is split, and how long a row is. Exactly one of
- * {@code path}, {@code source} and {@code sources} names the text.
+ * {@code path}, {@code source}, {@code image_folder} and {@code sources} names the text.
  *
  * @param path files, folders or glob patterns ({@code .txt}, {@code .jsonl} and {@code .json}, and {@code .gz} or {@code
  *     .zst} of each), read in sorted order; a {@code .json} file holds a list of instruction rows
  * @param source a built-in corpus generated from a seed: {@code tales}, {@code shapes}, captions of images, or
  *     {@code grid_world}, an agent's episodes
+ * @param imageFolder a folder of PNG and JPEG images, whose captions are the text: a {@code metadata.jsonl} in it with {@code
+ *     file_name} and {@code field} in each line, or a {@code .txt} beside each image
  * @param field the key that holds the text in each line of a {@code .jsonl} file
  * @param format what the rows of JSON files are; absent: told by the keys of the first row, text where it has {@code field};
  *     all files are of one kind
@@ -59,6 +61,10 @@ public record DataConfig(
         @Doc(
                 "A built-in corpus instead of a path: tales, shapes (captions of images) or grid_world (an agent's episodes).")
         Optional<String> source,
+
+        @Doc(
+                "A folder of PNG and JPEG images with captions instead of a path: metadata.jsonl with file_name and field in each line, or a .txt beside each image.")
+        Optional<String> imageFolder,
 
         @Doc("The key that holds the text in each line of a .jsonl file.") @Default("text")
         String field,
@@ -132,7 +138,7 @@ public record DataConfig(
     /** The built-in corpus of tales. */
     public static final String TALES = "tales";
 
-    /** The built-in corpus of captions, whose images {@link ContrastiveTextImage} paints. */
+    /** The built-in corpus of captions, whose images {@link CaptionedImages} paints. */
     public static final String SHAPES = "shapes";
 
     /** The built-in corpus of an agent's episodes, whose images {@link AgentTokens} paints. */
@@ -143,16 +149,21 @@ public record DataConfig(
         path = List.copyOf(path);
         augment = List.copyOf(augment);
         Objects.requireNonNull(source);
+        Objects.requireNonNull(imageFolder);
         Objects.requireNonNull(documentSeparator);
         Objects.requireNonNull(format);
         Objects.requireNonNull(chatTemplate);
         Objects.requireNonNull(onTooLong);
         sources = List.copyOf(sources);
-        if (!sources.isEmpty()) {
+        if (imageFolder.isPresent()) {
+            checkImages(path, source, sources, format, promptTemplates);
+        } else if (!sources.isEmpty()) {
             checkSources(path, source, sources);
-        } else if (mixing.isPresent()) {
+        }
+        if (sources.isEmpty() && mixing.isPresent()) {
             throw new IllegalArgumentException("mixing: has no effect without sources; name several of them");
-        } else if (path.isEmpty() == source.isEmpty()) {
+        }
+        if (sources.isEmpty() && imageFolder.isEmpty() && path.isEmpty() == source.isEmpty()) {
             throw new IllegalArgumentException(
                     path.isEmpty()
                             ? "path: no text is named; give path: FILE, FOLDER or GLOB, or source: " + TALES
@@ -249,6 +260,26 @@ public record DataConfig(
 
     private DataConfig with(Map<String, ?> changes) {
         return Records.with(this, changes);
+    }
+
+    private static void checkImages(
+            List<String> path,
+            Optional<String> source,
+            List<CorpusSettings> sources,
+            Optional<DataFormat> format,
+            Optional<PromptTemplates> templates) {
+        String other = !path.isEmpty()
+                ? "path"
+                : source.isPresent()
+                        ? "source"
+                        : !sources.isEmpty()
+                                ? "sources"
+                                : format.isPresent() ? "format" : templates.isPresent() ? "prompt_templates" : "";
+        if (!other.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "image_folder: its captions are the text, so %s is not for it; leave one of them out"
+                            .formatted(other));
+        }
     }
 
     private static void checkSources(List<String> path, Optional<String> source, List<CorpusSettings> sources) {

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Optional;
 import quern.data.internal.DocumentReader;
+import quern.data.internal.ImageFolder;
 import quern.data.internal.Rejections;
 import quern.data.internal.SourceFiles;
 import quern.data.internal.Utf8;
@@ -23,7 +24,10 @@ public final class Documents implements Iterable<Document> {
     private final List<Path> files;
     private final Optional<ChatTemplate> template;
 
+    private final Optional<ImageFolder> images;
+
     private Documents(DataConfig config, List<Path> files, Optional<ChatTemplate> template) {
+        this.images = config.imageFolder().map(folder -> ImageFolder.open(config));
         this.template = template;
         this.config = config;
         this.files = files;
@@ -47,7 +51,7 @@ public final class Documents implements Iterable<Document> {
         return new Documents(config, SourceFiles.resolve(config.path()), template);
     }
 
-    /** The files in reading order; none for a generated corpus. */
+    /** The files in reading order; none for a generated corpus and for a folder of images. */
     public List<Path> files() {
         return files;
     }
@@ -76,20 +80,40 @@ public final class Documents implements Iterable<Document> {
         };
     }
 
-    /** The documents of a built-in corpus; {@code null} when the text comes from files. */
-    private static Iterator<String> generated(DataConfig config) {
-        return switch (config.source().orElse("")) {
+    /** The documents of a built-in corpus, or captions of images; {@code null} when the text comes from files. */
+    private static Iterator<Document> listed(DataConfig config, Optional<ImageFolder> images) {
+        if (images.isPresent()) {
+            return images.get().rows().stream()
+                    .map(row -> new Document(row.origin(), row.line(), row.caption(), true, true))
+                    .iterator();
+        }
+        Iterator<String> texts = switch (config.source().orElse("")) {
             case DataConfig.TALES -> new Tales(config.talesSeed()).iterator(Math.round(config.talesMegabytes() * 1e6));
             case DataConfig.SHAPES -> new Shapes(config.shapesSeed()).iterator(config.shapesPairs());
             case DataConfig.GRID_WORLD -> new GridWorld(config.gridSeed()).iterator(config.gridEpisodes());
             default -> null;
+        };
+        if (texts == null) {
+            return null;
+        }
+        String name = config.source().orElseThrow();
+        return new Iterator<>() {
+            @Override
+            public boolean hasNext() {
+                return texts.hasNext();
+            }
+
+            @Override
+            public Document next() {
+                return new Document(name, 0, texts.next(), true, true);
+            }
         };
     }
 
     /** One pass over the documents. It closes itself at its end. */
     public final class Cursor implements Iterator<Document>, AutoCloseable {
         private final Iterator<Path> remaining = files.iterator();
-        private final Iterator<String> generated = generated(config);
+        private final Iterator<Document> listed = listed(config, images);
         private DocumentReader reader;
         private Document next;
         private boolean ended;
@@ -100,7 +124,9 @@ public final class Documents implements Iterable<Document> {
         private long replaced;
         private final Rejections rejections = new Rejections();
 
-        private Cursor() {}
+        private Cursor() {
+            images.ifPresent(folder -> rejections.addAll(folder.rejections()));
+        }
 
         @Override
         public boolean hasNext() {
@@ -135,7 +161,7 @@ public final class Documents implements Iterable<Document> {
         }
 
         private Document advance() {
-            Document document = generated != null ? nextGenerated() : nextFromFiles();
+            Document document = listed != null ? nextListed() : nextFromFiles();
             if (document != null) {
                 if (document.last()) {
                     documents++;
@@ -146,10 +172,8 @@ public final class Documents implements Iterable<Document> {
             return document;
         }
 
-        private Document nextGenerated() {
-            return generated.hasNext()
-                    ? new Document(config.source().orElseThrow(), 0, generated.next(), true, true)
-                    : null;
+        private Document nextListed() {
+            return listed.hasNext() ? listed.next() : null;
         }
 
         private Document nextFromFiles() {

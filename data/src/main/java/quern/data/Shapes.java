@@ -6,7 +6,7 @@ import quern.data.internal.Scene;
 
 /**
  * Captions of coloured shapes, such as {@code a small red circle in the top left on a white background}: the texts of
- * image-caption pairs that Quern can always train on, since {@link ContrastiveTextImage} paints what a caption says.
+ * image-caption pairs that Quern can always train on, since {@link CaptionedImages} paints what a caption says.
  * Caption number n is a pure function of (seed, n).
  */
 public final class Shapes {

@@ -47,7 +47,7 @@ public interface DecoderFamily<C extends Record & ModelConfig> extends ModelFami
             case QUESTION_ANSWERING ->
                 List.of(new QuestionAnsweringHead("qa_outputs", weights.linear("qa_outputs", width, 2, true, std), 0));
             case MODEL -> List.of();
-            case MASKED_LM, PRE_TRAINING, NEXT_SENTENCE, SEQ2SEQ_LM, CONTRASTIVE ->
+            case MASKED_LM, PRE_TRAINING, NEXT_SENTENCE, SEQ2SEQ_LM, CONTRASTIVE, IMAGE_TOKENS ->
                 throw new IllegalArgumentException(id() + " declares a task that it has no head for");
         };
     }

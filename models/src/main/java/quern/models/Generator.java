@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import quern.nn.DecoderPositions;
 import quern.nn.Flow;
 import quern.nn.FusedDecoder;
@@ -85,6 +86,11 @@ public final class Generator {
 
     /** A generator; {@code decoder} may be null when there are no stop strings. */
     public Generator(LanguageModel model, GenerationConfig config, Decoder decoder) {
+        this(model, config, decoder, new LogitsProcessor[0]);
+    }
+
+    /** As above; the logits go through {@code first} before the processors that the settings ask for. */
+    public Generator(LanguageModel model, GenerationConfig config, Decoder decoder, LogitsProcessor... first) {
         if (decoder == null && !config.stopStrings().isEmpty()) {
             throw new IllegalArgumentException("stop strings need a decoder");
         }
@@ -95,7 +101,8 @@ public final class Generator {
         }
         this.model = model;
         this.config = config;
-        this.processors = LogitsProcessor.of(config);
+        this.processors = Stream.concat(Stream.of(first), LogitsProcessor.of(config).stream())
+                .toList();
         this.decoder = decoder;
     }
 

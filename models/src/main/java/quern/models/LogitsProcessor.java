@@ -40,6 +40,19 @@ public interface LogitsProcessor {
         return all;
     }
 
+    /** Keeps these tokens and no others. */
+    static LogitsProcessor only(long... tokens) {
+        long[] kept = tokens.clone();
+        return (ids, logits) -> {
+            Tensor places = Tensor.of(kept, 1, kept.length)
+                    .to(logits.device())
+                    .expand(logits.size(0), kept.length)
+                    .contiguous();
+            return Tensor.full(Double.NEGATIVE_INFINITY, logits.dtype(), logits.device(), logits.shape())
+                    .scatter_(-1, places, logits.gather(-1, places));
+        };
+    }
+
     /** Divides positive logits of tokens already there, multiplies negative ones (Keskar et al. 2019, arXiv:1909.05858). */
     static LogitsProcessor repetitionPenalty(double penalty) {
         return (ids, logits) -> {

@@ -33,6 +33,10 @@ public record ModelCard(String title, String description, Map<String, String> fa
         }
         text.append("## Configuration\n\n| | |\n|---|---|\n");
         new TreeMap<>(spec.settings()).forEach((key, value) -> row(text, "`" + key + "`", String.valueOf(value)));
+        if (spec.task() == Task.IMAGE_TOKENS) {
+            return text.append("\n## Use\n\n`objective: {type: image_tokens, image_tokenizer: FOLDER}` in a recipe.\n")
+                    .toString();
+        }
         boolean causal = spec.task() == Task.CAUSAL_LM;
         String type = causal ? "AutoModelForCausalLM" : spec.architecture().name();
         text.append("""
@@ -58,7 +62,7 @@ public record ModelCard(String title, String description, Map<String, String> fa
             case TOKEN_CLASSIFICATION -> Optional.of("token-classification");
             case QUESTION_ANSWERING -> Optional.of("question-answering");
             case MODEL -> Optional.of("feature-extraction");
-            case SEQ2SEQ_LM, CONTRASTIVE -> Optional.empty();
+            case SEQ2SEQ_LM, CONTRASTIVE, IMAGE_TOKENS -> Optional.empty();
         };
     }
 

@@ -40,7 +40,13 @@ public final class ModelGolden implements AutoCloseable {
 
     /** What heads give; a case has those of its architecture. */
     private static final List<String> OUTPUTS = List.of(
-            "logits", "seq_relationship_logits", "start_logits", "end_logits", "last_hidden_state", "pooler_output");
+            "logits",
+            "seq_relationship_logits",
+            "start_logits",
+            "end_logits",
+            "last_hidden_state",
+            "pooler_output",
+            "reconstruction");
 
     /** Tasks whose outputs have a row a token of {@code input_ids}, so that padded ones don't count. */
     private static final Set<Task> TOKEN_OUTPUTS = EnumSet.of(

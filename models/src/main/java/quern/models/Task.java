@@ -22,6 +22,8 @@ public enum Task {
     REWARD("ForSequenceClassification"),
     /** Tells which image and text belong together. */
     CONTRASTIVE("Model"),
+    /** Turns images into tokens and back. */
+    IMAGE_TOKENS("Model"),
     /** The body alone: hidden states. */
     MODEL("Model");
 

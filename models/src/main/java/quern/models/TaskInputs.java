@@ -14,7 +14,7 @@ final class TaskInputs {
     /**
      * A flow of the batch on {@code device}: every tensor under its own name, but {@code labels} of language models as
      * {@code targets} and {@code weights}, which weigh every counted label the same. The pairs of a contrastive
-     * model have no labels: row i of the texts belongs to image i.
+     * model have no labels: row i of the texts belongs to image i; nor do images, which are to be made again.
      */
     static Flow flow(ModelSpec spec, Map<String, Tensor> batch, Device device) {
         Flow flow = new Flow();
@@ -22,6 +22,9 @@ final class TaskInputs {
         Tensor labels = flow.find("labels");
         if (spec.task() == Task.CONTRASTIVE) {
             return pairs(flow);
+        }
+        if (spec.task() == Task.IMAGE_TOKENS) {
+            return images(flow);
         }
         if (labels == null) {
             return flow;
@@ -35,6 +38,7 @@ final class TaskInputs {
                     QUESTION_ANSWERING,
                     REWARD,
                     CONTRASTIVE,
+                    IMAGE_TOKENS,
                     MODEL -> flow;
         };
     }
@@ -58,6 +62,12 @@ final class TaskInputs {
         return flow.get("input_ids").size(0) == pairs
                 ? flow.put("weights", Tensor.full(1.0 / pairs, DType.FP32, images.device(), pairs))
                 : flow;
+    }
+
+    /** All images weigh the same. */
+    private static Flow images(Flow flow) {
+        Tensor images = flow.get("pixel_values");
+        return flow.put("weights", Tensor.full(1.0 / images.size(0), DType.FP32, images.device(), images.size(0)));
     }
 
     /** Targets [B, T] of causal prediction: {@code targets[t] = labels[t+1]}, and -100 at the end. */

@@ -20,6 +20,28 @@ public final class Functional {
                 weight);
     }
 
+    /**
+     * Convolution of images {@code x} [B, C, H, W] with weight [out, C, k, k], zeros around them.
+     *
+     * @param bias [out], may be null
+     * @param stride pixels from one place of the kernel to the next
+     * @param padding rows and columns of zeros on each side
+     */
+    public static Tensor conv2d(Tensor x, Tensor weight, Tensor bias, long stride, long padding) {
+        return Native.call(
+                "conv2d",
+                () -> new Tensor(torch.conv2d(
+                        x.raw(),
+                        weight.raw(),
+                        optional(bias),
+                        new long[] {stride, stride},
+                        new long[] {padding, padding},
+                        new long[] {1, 1},
+                        1)),
+                x,
+                weight);
+    }
+
     /** Rows of {@code weight} [V, D] by int64 ids of any shape. */
     public static Tensor embedding(Tensor weight, Tensor ids) {
         return Native.call("embedding", () -> new Tensor(torch.embedding(weight.raw(), ids.raw())), weight, ids);

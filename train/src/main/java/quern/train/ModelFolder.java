@@ -10,7 +10,9 @@ import quern.data.DataConfig;
 import quern.data.Tokenizer;
 import quern.models.LanguageModel;
 import quern.models.ModelConfig;
+import quern.recipe.Block;
 import quern.recipe.QuernException;
+import quern.recipe.Recipe;
 import quern.recipe.RecipeFile;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -59,15 +61,25 @@ public record ModelFolder(Path path, Optional<Path> run) {
 
     /** How many tokens a row had in the training that made the model, where the folder belongs to a run of Quern. */
     public Optional<Integer> trainedLength() {
+        return recipe().map(
+                        recipe -> recipe.block("data").bind(DataConfig.class).maxLength());
+    }
+
+    /** The image tokenizer by whose codes the model was trained, where the folder belongs to such a run of Quern. */
+    public Optional<Path> imageTokenizer() {
+        return recipe().map(recipe -> Recipe.from(recipe).objective())
+                .filter(objective -> objective.has("image_tokenizer"))
+                .map(objective -> Path.of(objective.text("image_tokenizer")));
+    }
+
+    /** The recipe of the run that the folder belongs to. */
+    private Optional<Block> recipe() {
         Path parent = path.toAbsolutePath().normalize().getParent();
         return Stream.of(path, parent)
                 .map(folder -> folder.resolve(RunFolder.RECIPE))
                 .filter(Files::isRegularFile)
                 .findFirst()
-                .map(recipe -> RecipeFile.load(recipe, List.of())
-                        .block("data")
-                        .bind(DataConfig.class)
-                        .maxLength());
+                .map(recipe -> RecipeFile.load(recipe, List.of()));
     }
 
     /** Loads the model; the caller closes it. */

@@ -60,9 +60,12 @@ class FamilyTrainingTest {
     /** A rate for weights that have learned something already. */
     private static final double TUNING_RATE = 3e-3;
 
+    /** More tokens than a caption of shapes has. */
+    private static final int CAPTION = 128;
+
     /** Objectives that need settings or rows of their own, and have tests of their own. */
     private static final Set<String> OWN_TESTS =
-            Set.of("multi_task", "tlm", "contrastive", "rtd", "agent_tokens", "multi_token");
+            Set.of("multi_task", "tlm", "contrastive", "rtd", "agent_tokens", "multi_token", "image_tokens");
 
     @TempDir
     Path folder;
@@ -161,7 +164,7 @@ class FamilyTrainingTest {
     }
 
     private Block recipe(Path output, Objective objective, ModelSpec golden) {
-        boolean images = golden.task() == Task.CONTRASTIVE;
+        boolean images = golden.task() == Task.CONTRASTIVE || golden.task() == Task.IMAGE_TOKENS;
         Path text = folder.resolve("licence.txt");
         try {
             if (!Files.exists(text)) {
@@ -172,7 +175,7 @@ class FamilyTrainingTest {
         }
         String data = images
                 ? "{source: shapes, shapes_pairs: 320, validation_share: 0, packing: false, max_length: %d}"
-                        .formatted(golden.config().contextLength())
+                        .formatted(Math.min(CAPTION, golden.config().contextLength()))
                 : "{path: %s, validation_share: 0, max_length: %d}"
                         .formatted(text, Math.min(LENGTH, golden.config().contextLength()));
         // Losses over hidden tokens only, or over pairs, vary more.
@@ -190,7 +193,9 @@ class FamilyTrainingTest {
                 tensorboard: false
                 threads: 1
                 """.formatted(output, data, objective.id(), rows, STEPS), List.of());
-        if (images && golden.settings().get("vision_config") instanceof Map<?, ?> vision) {
+        if (images) {
+            Map<?, ?> vision =
+                    golden.settings().get("vision_config") instanceof Map<?, ?> part ? part : golden.settings();
             return recipe.with("objective", Map.of("type", objective.id(), "image_size", vision.get("image_size")));
         }
         return recipe;

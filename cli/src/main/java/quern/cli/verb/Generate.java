@@ -26,11 +26,15 @@ import quern.cli.Verb;
 import quern.data.AlpacaTemplate;
 import quern.data.ChatMessages;
 import quern.data.ChatTemplate;
+import quern.data.ImageFiles;
 import quern.models.GenerationConfig;
+import quern.models.vqvae.ImageTokenizer;
 import quern.recipe.Block;
 import quern.recipe.ExitCode;
 import quern.recipe.Position;
 import quern.recipe.QuernException;
+import quern.train.ImageGenerator;
+import quern.train.ModelFolder;
 import quern.train.TextGenerator;
 
 /** {@code quern generate}: goes on with prompts. */
@@ -77,6 +81,21 @@ public final class Generate implements Verb {
                 "the middle (objective: fim)."
             })
     private Optional<String> suffix = Optional.empty();
+
+    @Option(
+            names = "--image",
+            paramLabel = "FILE",
+            description = {
+                "Make an image of the prompt instead of a text, by a model that learned from images too (objective:",
+                "image_tokens), and write it here as PNG."
+            })
+    private Optional<Path> image = Optional.empty();
+
+    @Option(
+            names = "--image-tokenizer",
+            paramLabel = "FOLDER",
+            description = "Of --image: the VQ-VAE by whose codes the model was trained; the run's own unless given.")
+    private Optional<Path> imageTokenizer = Optional.empty();
 
     @Option(
             names = "--instruction",
@@ -133,6 +152,12 @@ public final class Generate implements Verb {
                     "no prompt: give --prompt TEXT, --instruction TEXT, --message TEXT, or --prompt-file FILE (- for standard input)");
         }
         Terminal notes = Terminal.stderr();
+        if (imageTokenizer.isPresent() && image.isEmpty()) {
+            throw QuernException.badInput("--image-tokenizer: belongs to an image; give --image FILE too");
+        }
+        if (image.isPresent()) {
+            return image(all, notes);
+        }
         List<Result> results = new ArrayList<>();
         try (ModelArguments.Opened opened = arguments.open(folder, notes.out())) {
             Optional<ChatTemplate> template = asked(all, opened);
@@ -153,6 +178,46 @@ public final class Generate implements Verb {
         }
         if (json.wanted()) {
             JsonOption.print(spec.commandLine().getOut(), results.size() == 1 ? results.getFirst() : results);
+        }
+        return ExitCode.DONE;
+    }
+
+    /** What {@code --json} prints of an image. */
+    record ImageResult(String prompt, String image, int side) {}
+
+    private ExitCode image(List<String> captions, Terminal notes) {
+        if (captions.size() != 1 || suffix.isPresent() || !instructions.isEmpty() || !messages.isEmpty()) {
+            throw QuernException.badInput("--image: is made of one --prompt or --prompt-file; leave the others out");
+        }
+        if (generation.given(settings).has("max_new_tokens")) {
+            throw QuernException.badInput(
+                    "max_new_tokens: has no effect on an image, which has its own number of codes; leave it out");
+        }
+        ImageResult result;
+        try (ModelArguments.Opened opened = arguments.open(folder, notes.out())) {
+            Path codes = imageTokenizer
+                    .or(opened.folder()::imageTokenizer)
+                    .orElseThrow(() -> QuernException.badInput(
+                            "%s: no run of objective image_tokens, so it doesn't say which VQ-VAE its codes are of; give --image-tokenizer FOLDER",
+                            folder));
+            GenerationConfig config = generation.config(opened.model(), settings, Map.of());
+            try (ImageTokenizer images =
+                    ImageTokenizer.load(ModelFolder.find(codes).path())) {
+                ImageGenerator generator = new ImageGenerator(opened.model(), opened.tokenizer(), images, config);
+                if (config.doSample()) {
+                    notes.out().println("seed " + config.seed());
+                }
+                Path file = image.orElseThrow();
+                ImageFiles.writePng(file, generator.generate(captions.getFirst()), generator.side());
+                result = new ImageResult(captions.getFirst(), file.toString(), generator.side());
+            }
+        }
+        PrintWriter out = spec.commandLine().getOut();
+        if (json.wanted()) {
+            JsonOption.print(out, result);
+        } else {
+            out.println("%s: %d x %d pixels".formatted(result.image(), result.side(), result.side()));
+            out.flush();
         }
         return ExitCode.DONE;
     }

@@ -83,7 +83,7 @@ final class GenerationArguments {
     }
 
     /** What the person said. */
-    private Block given(List<String> settings) {
+    Block given(List<String> settings) {
         List<String> overrides = new ArrayList<>(settings);
         for (String setting : settings) {
             if (setting.indexOf('=') < 1) {

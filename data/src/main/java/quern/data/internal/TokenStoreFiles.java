@@ -151,6 +151,9 @@ public record TokenStoreFiles(Path folder, TokenStream train, TokenStream valida
         if (config.source().filter(DataConfig.GRID_WORLD::equals).isPresent()) {
             hash.add(config.gridEpisodes()).add(config.gridSeed()).add(GridEpisode.EDITION);
         }
+        if (config.imageFolder().isPresent()) {
+            hash.add(ImageFolder.open(config).fingerprint());
+        }
         for (Path file : files) {
             addFile(hash, file);
         }

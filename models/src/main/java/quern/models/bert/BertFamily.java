@@ -179,7 +179,7 @@ public abstract class BertFamily<C extends Record & BertSettings> implements Mod
             case QUESTION_ANSWERING ->
                 List.of(new QuestionAnsweringHead("qa_outputs", w.linear("qa_outputs", d, 2, true, std), 0));
             case MODEL -> List.of(pooler(c, w));
-            case SEQ2SEQ_LM, CONTRASTIVE ->
+            case SEQ2SEQ_LM, CONTRASTIVE, IMAGE_TOKENS ->
                 throw new IllegalArgumentException(id() + " declares a task that it has no head for");
         };
     }

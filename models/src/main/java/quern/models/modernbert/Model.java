@@ -248,7 +248,7 @@ public final class Model implements ModelFamily<Config> {
                         new QuestionAnsweringHead(
                                 "classifier", w.linear("classifier", d, 2, true, last), c.classifierDropout()));
             case MODEL -> List.of();
-            case CAUSAL_LM, PRE_TRAINING, NEXT_SENTENCE, SEQ2SEQ_LM, CONTRASTIVE ->
+            case CAUSAL_LM, PRE_TRAINING, NEXT_SENTENCE, SEQ2SEQ_LM, CONTRASTIVE, IMAGE_TOKENS ->
                 throw new IllegalArgumentException(id() + " declares a task that it has no head for");
         };
     }

@@ -96,7 +96,7 @@ public final class Encoder implements PartTechnique {
                     List.of(new QuestionAnsweringHead(
                             "qa_outputs", a.linear(Role.HEAD, "qa_outputs", width, 2, true), 0));
                 case MODEL -> List.of();
-                case CAUSAL_LM, PRE_TRAINING, NEXT_SENTENCE, SEQ2SEQ_LM, CONTRASTIVE ->
+                case CAUSAL_LM, PRE_TRAINING, NEXT_SENTENCE, SEQ2SEQ_LM, CONTRASTIVE, IMAGE_TOKENS ->
                     throw new IllegalArgumentException("no head for " + settings.task());
             };
         }

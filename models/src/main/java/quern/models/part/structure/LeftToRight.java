@@ -61,7 +61,7 @@ interface LeftToRight extends StructurePart {
             case QUESTION_ANSWERING ->
                 List.of(new QuestionAnsweringHead("qa_outputs", a.linear(Role.HEAD, "qa_outputs", width, 2, true), 0));
             case MODEL -> List.of();
-            case MASKED_LM, PRE_TRAINING, NEXT_SENTENCE, SEQ2SEQ_LM, CONTRASTIVE ->
+            case MASKED_LM, PRE_TRAINING, NEXT_SENTENCE, SEQ2SEQ_LM, CONTRASTIVE, IMAGE_TOKENS ->
                 throw new IllegalArgumentException("no head for " + settings.task());
         };
     }

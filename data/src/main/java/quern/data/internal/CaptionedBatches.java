@@ -1,0 +1,80 @@
+package quern.data.internal;
+
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import quern.data.Batch;
+import quern.data.BatchSource;
+import quern.data.CaptionedImages;
+import quern.data.Objective;
+import quern.data.Permutation;
+import quern.data.SpecialToken;
+import quern.recipe.QuernException;
+
+/** Captions and their images. A row's label says which image is its own: that of the same row. */
+public final class CaptionedBatches implements BatchSource {
+    private final CaptionedImages images;
+    private final Objective.Input input;
+    private final int[] end;
+    private final int padding;
+
+    /** With captions that end with {@code end}. */
+    public CaptionedBatches(CaptionedImages images, Objective.Input input, OptionalInt end) {
+        this.images = images;
+        this.input = input;
+        this.end = end.stream().toArray();
+        this.padding = input.tokenizer().special(SpecialToken.PAD_TOKEN).orElse(0);
+    }
+
+    @Override
+    public long batchesPerEpoch() {
+        return (images.count() + input.rowsPerBatch() - 1) / input.rowsPerBatch();
+    }
+
+    @Override
+    public List<String> notices() {
+        return images.notices();
+    }
+
+    @Override
+    public Batch batch(long globalBatchIndex) {
+        long epoch = globalBatchIndex / batchesPerEpoch();
+        long start = globalBatchIndex % batchesPerEpoch() * input.rowsPerBatch();
+        int rows = (int) Math.min(input.rowsPerBatch(), images.count() - start);
+        Permutation order = new Permutation(images.count(), Mix.hash(input.seed(), 2 * epoch));
+        int side = images.side();
+        int[][] captions = new int[rows][];
+        float[] pixels = new float[rows * images.values()];
+        int columns = 0;
+        for (int row = 0; row < rows; row++) {
+            long number = order.at(start + row);
+            captions[row] = caption(number);
+            columns = Math.max(columns, captions[row].length);
+            images.paint(number, Mix.hash(Mix.hash(input.seed(), ~epoch), start + row), pixels, row * images.values());
+        }
+        int[] ids = new int[rows * columns];
+        int[] lengths = new int[rows];
+        int[] labels = new int[rows];
+        Arrays.fill(ids, padding);
+        for (int row = 0; row < rows; row++) {
+            lengths[row] = captions[row].length;
+            labels[row] = row;
+            System.arraycopy(captions[row], 0, ids, row * columns, lengths[row]);
+        }
+        Map<String, Batch.Values> others = new HashMap<>(FramedRows.maskWherePadded(lengths, columns));
+        others.put("pixel_values", new Batch.Values.Floats(pixels, rows, CaptionedImages.CHANNELS, side, side));
+        return new Batch(rows, columns, ids, labels, lengths, others);
+    }
+
+    private int[] caption(long number) {
+        int[] caption = RewrittenRows.joined(images.caption(number), end);
+        if (caption.length > input.data().maxLength()) {
+            throw QuernException.badInput(
+                    "max_length: a caption has %d tokens with its end, more than a row's %d; raise it",
+                    caption.length, input.data().maxLength());
+        }
+        return caption;
+    }
+}

@@ -1,0 +1,2 @@
+/** VQ-VAE: images as tokens and back. */
+package quern.models.vqvae;
