@@ -25,6 +25,8 @@ import quern.cli.internal.StopSignals;
 import quern.cli.internal.TrainingDisplay;
 import quern.evaluate.plot.CurvePng;
 import quern.evaluate.plot.Series;
+import quern.models.ModelSpec;
+import quern.models.Task;
 import quern.recipe.Block;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
@@ -187,10 +189,14 @@ public final class Train implements Verb {
         }
         String early = outcome.ending() == TrainingRun.Ending.EARLY ? " (stopped early: no better for a while)" : "";
         lines.add("Trained %,d steps on %,d tokens%s.".formatted(outcome.steps(), outcome.tokens(), early));
+        Task task = ModelSpec.read(folder).task();
         Map<String, Double> e = outcome.evaluation();
         if (!e.isEmpty()) {
-            lines.add("  validation loss   %.4f nats a token   (perplexity %.2f)"
-                    .formatted(e.get("eval_loss"), e.get("eval_perplexity")));
+            lines.add(
+                    task == Task.IMAGE_TOKENS
+                            ? "  validation loss   %.4f an image".formatted(e.get("eval_loss"))
+                            : "  validation loss   %.4f nats a token   (perplexity %.2f)"
+                                    .formatted(e.get("eval_loss"), e.get("eval_perplexity")));
             if (e.containsKey("eval_bits_per_byte")) {
                 lines.add("  bits per byte     %.4f".formatted(e.get("eval_bits_per_byte")));
             }
@@ -200,9 +206,13 @@ public final class Train implements Verb {
         png.ifPresent(p -> lines.add("  loss curve        " + p));
         lines.add("");
         lines.add("Next:");
-        lines.add("  quern generate %s --prompt \"Once\"".formatted(folder));
-        lines.add("  quern chat %s".formatted(folder));
-        lines.add("  quern eval %s --data FILE.txt".formatted(folder));
+        if (task == Task.IMAGE_TOKENS) {
+            lines.add("  objective: {type: image_tokens, image_tokenizer: %s}     (in a recipe)".formatted(folder));
+        } else {
+            lines.add("  quern generate %s --prompt \"Once\"".formatted(folder));
+            lines.add("  quern chat %s".formatted(folder));
+            lines.add("  quern eval %s --data FILE.txt".formatted(folder));
+        }
         if (!StagedTraining.is(folder)) {
             lines.add(
                     "  quern train --resume %s max_steps=%d     (train longer)".formatted(folder, outcome.steps() * 2));
