@@ -167,7 +167,7 @@ public final class ImageFiles {
                 int rgb = 0;
                 for (int c = 0; c < CHANNELS; c++) {
                     double unit = (pixels[(c * side + y) * side + x] + 1) / 2;
-                    rgb = rgb << 8 | (int) Math.clamp(Math.round(unit * WHITE), 0, WHITE);
+                    rgb = rgb << 8 | Math.clamp(Math.round(unit * WHITE), 0, WHITE);
                 }
                 image.setRGB(x, y, rgb);
             }
