@@ -67,13 +67,13 @@ class ModelGoldenTest {
                     try (ModelGolden golden = new ModelGolden(c);
                             LanguageModel model = golden.load();
                             Scope scope = Scope.open()) {
-                        Parameter matrix = model.network()
-                                .linears()
-                                .values()
-                                .iterator()
-                                .next()
-                                .parameters()
-                                .getFirst();
+                        // A model of convolutions has no linear slots.
+                        Parameter matrix = Stream.concat(
+                                        model.network().linears().values().stream()
+                                                .flatMap(linear -> linear.parameters().stream()),
+                                        model.parameters().stream())
+                                .findFirst()
+                                .orElseThrow();
                         Tensor noise =
                                 Tensor.randn(new RandomStream(1), matrix.value().shape());
                         // Not a common factor, which a norm behind the matrix would take out again.

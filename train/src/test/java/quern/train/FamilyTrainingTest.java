@@ -65,7 +65,7 @@ class FamilyTrainingTest {
 
     /** Objectives that need settings or rows of their own, and have tests of their own. */
     private static final Set<String> OWN_TESTS =
-            Set.of("multi_task", "tlm", "contrastive", "rtd", "agent_tokens", "multi_token", "image_tokens");
+            Set.of("multi_task", "tlm", "contrastive", "rtd", "agent_tokens", "multi_token", "image_tokens", "fim");
 
     @TempDir
     Path folder;

@@ -91,8 +91,7 @@ class ImageTokenizerTest {
                         .filter(p -> p.name().equals("quantizer.codebook"))
                         .forEach(p -> assertTrue(
                                 !p.grad().isDefined() || p.grad().abs().max().item() == 0));
-                assertArrayEquals(
-                        cotangent.toFloats(), tape.gradient("latents").toFloats());
+                assertArrayEquals(cotangent.toFloats(), tape.gradient("latents").toFloats());
             }
         }
     }
