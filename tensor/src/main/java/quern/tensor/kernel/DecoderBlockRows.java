@@ -338,6 +338,6 @@ public final class DecoderBlockRows implements AutoCloseable {
     }
 
     private void store(MemorySegment target, int from, int count, boolean added, Function<Lane, float[]> sums) {
-        HeapRows.storeSums(Arrays.stream(lanes).map(sums).toArray(float[][]::new), from, target, count, added);
+        HeapRows.storeSums(Arrays.stream(lanes).map(sums).toArray(float[][]::new), from, target, 0, count, added);
     }
 }

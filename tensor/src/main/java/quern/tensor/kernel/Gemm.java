@@ -40,7 +40,12 @@ final class Gemm {
     }
 
     /** Rows of a matrix in an array, {@code stride} apart from {@code at} on. */
-    record Rows(float[] data, int at, int stride) {}
+    record Rows(float[] data, int at, int stride) {
+        /** Those from row {@code row} on. */
+        Rows from(int row) {
+            return new Rows(data, at + row * stride, stride);
+        }
+    }
 
     /** The floats of a matrix [k, n] in panels. */
     static int panelsLength(int k, int n) {
