@@ -164,7 +164,7 @@ final class CausalAttentionRows {
             Gemm.multiplyPanel(
                     new Gemm.Rows(weights, 0, scoreStride),
                     keyRowPanels,
-                    panel * Gemm.PANEL * length,
+                    Gemm.START + panel * Gemm.PANEL * length,
                     new Gemm.Rows(head, panel * Gemm.PANEL, paddedWidth),
                     Gemm.padRows(rows),
                     limit,

@@ -87,7 +87,7 @@ final class HeapMap {
         for (int panel = panelCount * part / parts; panel < toPanel; panel++) {
             int column = panel * Gemm.PANEL;
             int columns = Math.min(Gemm.PANEL, in - column);
-            int target = column * out;
+            int target = Gemm.START + column * out;
             for (Slot slot : slots) {
                 for (int row = 0; row < slot.out(); row++, target += Gemm.PANEL) {
                     HeapRows.load(slot.weight(), type, (long) row * in + column, panels, target, columns);
