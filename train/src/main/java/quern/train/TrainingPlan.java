@@ -220,6 +220,8 @@ public record TrainingPlan(
         WORDS.put("projection", List.of("proj"));
         WORDS.put("halting", List.of("halting"));
         WORDS.put("latents", List.of("latents", "output_queries"));
+        WORDS.put("codebook", List.of("codebook"));
+        WORDS.put("convolutions", List.of("coder.patches", "coder.blocks", "coder.input", "coder.output"));
     }
 
     /** The part of the model that a parameter belongs to; {@code other} where its name says none. */
