@@ -41,8 +41,8 @@ import quern.train.Preparation;
  * part of the set. {@code initializations} is K, {@code steps} T, {@code matched_rows} the size of a batch of text.
  *
  * <p>Deviations: the rows' own steps are Adam's, and so are θ's as the recipe says (both are SGD's in the paper); there are no
- * classes, so one distance is taken of all rows; with {@code trained_on: text} the models learn from the text instead of the
- * rows, as in Kim et al. 2022 (arXiv:2205.14959). Models are without dropout.
+ * classes, so one distance is taken of all rows; the models' steps learn from the text, as in Kim et al. 2022
+ * (arXiv:2205.14959), unless {@code trained_on: set} asks for the paper's own, from the rows. Models are without dropout.
  */
 public final class GradientMatching implements DatasetDistillation {
     /** What the first soft targets give to other tokens than the right one, all together. */
@@ -73,10 +73,10 @@ public final class GradientMatching implements DatasetDistillation {
      * @param trainedOn what the model's steps learn from
      */
     public record Config(
-            @Doc("New models, one after another.") @Default("20") @Range(min = 1)
+            @Doc("New models, one after another.") @Default("40") @Range(min = 1)
             int initializations,
 
-            @Doc("Steps of the rows for each model.") @Default("40") @Range(min = 1)
+            @Doc("Steps of the rows for each model.") @Default("10") @Range(min = 1)
             int steps,
 
             @Doc("Rows of text whose mean gradient is matched at each step.") @Default("64") @Range(min = 1)
@@ -90,10 +90,10 @@ public final class GradientMatching implements DatasetDistillation {
             @Range(min = 0)
             double vectorLearningRate,
 
-            @Doc("Learning rate of the logarithms of the soft targets.") @Default("0.05") @Range(min = 0)
+            @Doc("Learning rate of the logarithms of the soft targets.") @Default("0.1") @Range(min = 0)
             double targetLearningRate,
 
-            @Doc("What the models' steps learn from: set (the rows) or text.") @Default("set")
+            @Doc("What the models' steps learn from: text, or set (the rows).") @Default("text")
             TrainedOn trainedOn) {}
 
     @Override
@@ -159,7 +159,7 @@ public final class GradientMatching implements DatasetDistillation {
      * @param targetLogits [S, T, V], the soft targets before softmax
      * @param weights fp32 [S, T]
      */
-    static List<Tensor> gradientOfRows(
+    public static List<Tensor> gradientOfRows(
             Network network, List<Tensor> parameters, Tensor vectors, Tensor targetLogits, Tensor weights) {
         Tensor loss = lossOfRows(network, vectors, targetLogits, weights);
         return Autograd.grad(List.of(loss), parameters, List.of(one(loss.device())), true, true);
@@ -174,7 +174,7 @@ public final class GradientMatching implements DatasetDistillation {
     }
 
     /** The gradient of a text's mean loss with respect to {@code parameters}, a constant. */
-    static List<Tensor> gradientOfText(Network network, List<Tensor> parameters, Flow text) {
+    public static List<Tensor> gradientOfText(Network network, List<Tensor> parameters, Flow text) {
         Tensor loss = network.wholeGraph(Map.of(), text, Pass.evaluation()).get("loss");
         return Autograd.grad(List.of(loss), parameters, List.of(one(loss.device())), false, false);
     }
