@@ -67,10 +67,11 @@ public final class SmallSets {
     /**
      * The sets, ready to be trained on.
      *
+     * @param rows in each
      * @param training the recipe without the block
      * @param arms the first is the baseline, the last the learnt rows
      */
-    public record Made(Path folder, Block training, List<Arm> arms) {}
+    public record Made(Path folder, int rows, Block training, List<Arm> arms) {}
 
     /**
      * Makes whatever is not made yet.
@@ -117,7 +118,7 @@ public final class SmallSets {
             return Optional.empty();
         }
         arms.add(onSet(SmallSetRecipe.LEARNT));
-        return Optional.of(new Made(output, training, List.copyOf(arms)));
+        return Optional.of(new Made(output, recipe.rows(), training, List.copyOf(arms)));
     }
 
     private Arm onSet(String name) {

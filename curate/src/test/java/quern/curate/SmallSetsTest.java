@@ -32,6 +32,7 @@ import quern.train.TrainingRun;
 class SmallSetsTest {
     private static final String LETTERS = "abcdefgh";
     private static final int SEEDS = 3;
+    private static final String KINDS = "max_length: 12, packing: false, document_separator: \".\"";
 
     @TempDir
     private Path folder;
@@ -153,17 +154,20 @@ class SmallSetsTest {
                   rows: 3
                   method: {type: gradient_matching, initializations: 20, steps: 10, vector_learning_rate: 0.03}
                 """;
-        assertBetterThanRandom(
-                made(recipe(settings(kinds(), "max_length: 12, packing: false, document_separator: \".\"") + block)));
+        assertBetterThanRandom(made(recipe(settings(kinds(), KINDS) + block)));
     }
 
     @Test
     void theDistanceFalls() throws IOException {
-        String method = "dataset_distillation.method.";
-        // One model that stays as it is, so that every step goes down the same distance but for the batch of text.
-        Block block = chainRecipe(1, method + "steps=60", method + "updates=0", method + "matched_rows=128");
-        Preparation preparation = Preparation.of(SmallSetRecipe.training(block), note -> {});
-        SmallSetRecipe recipe = SmallSetRecipe.of(block);
+        String block = """
+                dataset_distillation:
+                  rows: 2
+                  method: {type: gradient_matching, initializations: 1, steps: 60, updates: 0, matched_rows: 200}
+                """;
+        // One model that stays as it is, and nearly all rows at once: every step goes down nearly the same distance.
+        Block all = recipe(settings(kinds(), KINDS) + block);
+        Preparation preparation = Preparation.of(SmallSetRecipe.training(all), note -> {});
+        SmallSetRecipe recipe = SmallSetRecipe.of(all);
         DatasetDistillation.Problem problem =
                 new DatasetDistillation.Problem(preparation, text(preparation), recipe.rows(), Progress.none());
         try (DatasetDistillation.Learner learner = new GradientMatching().begin(problem, recipe.methodConfig())) {
@@ -172,8 +176,8 @@ class SmallSetsTest {
             assertEquals(60, losses.length);
             double first = mean(losses, 0, 5);
             double last = mean(losses, 55, 60);
-            // Measured: from 0.34 to 0.10.
-            assertTrue(last < 0.6 * first, "from %s to %s".formatted(first, last));
+            // Measured: from 0.38 to 0.07.
+            assertTrue(last < 0.5 * first, "from %s to %s".formatted(first, last));
         }
     }
 

@@ -1,7 +1,10 @@
 package quern.cli.verb;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -11,6 +14,7 @@ import quern.cli.JsonOption;
 import quern.cli.RecipeArguments;
 import quern.cli.Verb;
 import quern.cli.internal.DistillationDisplay;
+import quern.cli.internal.SmallSetReport;
 import quern.cli.internal.StopSignals;
 import quern.cli.internal.StudyRun;
 import quern.curate.SmallSets;
@@ -38,6 +42,7 @@ import quern.search.Study;
         })
 public final class DataDistill implements Verb {
     private static final String COMPARISON = "comparison";
+    private static final String REPORT = "small_sets.json";
 
     @Mixin
     private RecipeArguments recipe;
@@ -82,10 +87,14 @@ public final class DataDistill implements Verb {
                 arms,
                 seeds,
                 List.of(),
-                java.util.OptionalInt.empty(),
-                java.util.OptionalDouble.empty(),
+                OptionalInt.empty(),
+                OptionalDouble.empty(),
                 sets.folder().resolve(COMPARISON));
-        return study.run(
-                comparison, done -> StudyRun.Report.of(done, ComparisonPages.write(done, comparison.output())));
+        return study.run(comparison, done -> {
+            SmallSetReport report = SmallSetReport.of(sets.rows(), done);
+            Path page = ComparisonPages.write(done, comparison.output());
+            JsonOption.write(sets.folder().resolve(REPORT), report);
+            return new StudyRun.Report(report, report.lines(), done, page);
+        });
     }
 }
