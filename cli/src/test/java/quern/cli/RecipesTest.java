@@ -46,12 +46,14 @@ class RecipesTest {
         Recipe recipe = Recipe.from(block.without(SmallSetRecipe.BLOCK));
         if (block.has(SmallSetRecipe.BLOCK)) {
             SmallSetRecipe sets = block.block(SmallSetRecipe.BLOCK).bind(SmallSetRecipe.class);
-            DatasetDistillation method = Techniques.find(
-                    DatasetDistillation.class,
-                    SmallSetRecipe.BLOCK,
-                    sets.method().text("type"),
-                    block.position(SmallSetRecipe.BLOCK));
-            sets.method().without("type").bind(method.config());
+            sets.method().ifPresent(method -> {
+                DatasetDistillation technique = Techniques.find(
+                        DatasetDistillation.class,
+                        SmallSetRecipe.BLOCK,
+                        method.text("type"),
+                        block.position(SmallSetRecipe.BLOCK));
+                method.without("type").bind(technique.config());
+            });
         }
         DataConfig data = recipe.data().bind(DataConfig.class);
         ModelSpec spec = ModelSpec.fromRecipe(recipe.model(), 300, SpecialTokens.NONE);

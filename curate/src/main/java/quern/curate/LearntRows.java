@@ -29,6 +29,11 @@ final class LearntRows {
                 .orElseThrow(() -> QuernException.badInput(
                         "%s: a model of family %s reads no vectors instead of tokens; choose another family",
                         where, model.spec().family().id()));
+        if (!model.network().carries().isEmpty()) {
+            throw QuernException.badInput(
+                    "%s: a model with memories reads rows that go on from batch to batch, which learnt rows do not; leave recurrence out",
+                    where);
+        }
         for (Segment segment : model.network().segments()) {
             if (segment != embedding && segment.parameters().contains(embedding.table())) {
                 throw QuernException.badInput(

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import quern.data.Batch;
 import quern.data.BatchSource;
+import quern.data.DataConfig;
 import quern.nn.LanguageModelHead;
 import quern.nn.Segment;
 import quern.nn.TokenEmbedding;
@@ -73,9 +74,22 @@ public final class SmallSetObjective implements TrainedObjective {
         return true;
     }
 
+    /** Refuses what arranges the rows of a whole text, since a small set's are arranged already. */
+    static void checkData(DataConfig data) {
+        String key = !data.sources().isEmpty()
+                ? "sources"
+                : data.curriculum().isPresent() ? "curriculum" : data.augment().isEmpty() ? null : "augment";
+        if (key != null) {
+            throw QuernException.badInput(
+                    "data.%s: arranges or changes the rows of a text, but a small set has rows of its own; leave it out",
+                    key);
+        }
+    }
+
     @Override
     public BatchSource source(Input input, Record config) {
         Config own = (Config) config;
+        checkData(input.data());
         if (own.path().isEmpty()) {
             TextRows text = TextRows.of(input);
             int rows = own.randomRows().orElseThrow();

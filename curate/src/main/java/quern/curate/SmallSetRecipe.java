@@ -3,6 +3,7 @@ package quern.curate;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import quern.data.corpus.select.CoreSet;
@@ -20,7 +21,8 @@ import quern.recipe.Techniques;
  * the steps that the rows are learnt for and judged by.
  *
  * @param rows how many rows a small set has
- * @param method the technique of kind {@code dataset_distillation} that learns them, under {@code type}
+ * @param method the technique of kind {@code dataset_distillation} that learns them, under {@code type}; absent: none are
+ *     learnt, and the others are measured against each other
  * @param against what the learnt rows are measured against, the first being the baseline: {@code random} rows, the {@code
  *     whole} text, or core sets by {@code type} with their settings; {@code name} tells two of one type apart
  */
@@ -28,8 +30,9 @@ public record SmallSetRecipe(
         @Doc("How many rows a small set has.") @Default("16") @Range(min = 1)
         int rows,
 
-        @Doc("What learns the rows: a type of dataset_distillation with its settings.") @Shorthand("type")
-        Block method,
+        @Doc("What learns the rows: a type of dataset_distillation with its settings. Without it none are learnt.")
+        @Shorthand("type")
+        Optional<Block> method,
 
         @Doc(
                 "What they are measured against, the baseline first: random, whole, or core sets (type, settings, perhaps a name).")
@@ -51,8 +54,12 @@ public record SmallSetRecipe(
     /** Refuses nothing to measure against, and equal names. */
     public SmallSetRecipe {
         against = List.copyOf(against);
-        if (against.isEmpty()) {
-            throw new IllegalArgumentException("against: empty; name random, whole or a core set");
+        Objects.requireNonNull(method);
+        if (against.size() + (method.isPresent() ? 1 : 0) < 2) {
+            throw new IllegalArgumentException(
+                    method.isPresent()
+                            ? "against: empty; name random, whole or a core set"
+                            : "against: without a method that learns rows, name two or more of random, whole and core sets");
         }
         Set<String> names = new HashSet<>(Set.of(LEARNT));
         for (Block one : against) {
@@ -99,13 +106,17 @@ public record SmallSetRecipe(
         return training;
     }
 
-    DatasetDistillation technique() {
-        return Techniques.find(DatasetDistillation.class, BLOCK, method.text("type"), method.position("type"));
+    /** What learns rows, with its settings. */
+    Optional<Learning> learning() {
+        return method.map(block -> {
+            DatasetDistillation technique =
+                    Techniques.find(DatasetDistillation.class, BLOCK, block.text("type"), block.position("type"));
+            return new Learning(technique, block.without("type").bind(technique.config()));
+        });
     }
 
-    Record methodConfig() {
-        return method.without("type").bind(technique().config());
-    }
+    /** What learns rows, and its settings. */
+    record Learning(DatasetDistillation technique, Record config) {}
 
     /** A core set with its settings, for {@code share} of the rows; empty for random rows and the whole text. */
     static Optional<Chooser> chooser(Block rival, double share) {

@@ -17,6 +17,7 @@ import java.util.Optional;
 import quern.curate.DatasetDistillation.Learner;
 import quern.curate.DatasetDistillation.Problem;
 import quern.curate.DatasetDistillation.Progress;
+import quern.data.DataConfig;
 import quern.data.Objective;
 import quern.data.corpus.Deduplication;
 import quern.data.corpus.Verdict;
@@ -24,12 +25,13 @@ import quern.recipe.Block;
 import quern.recipe.DurableFiles;
 import quern.recipe.FolderLock;
 import quern.recipe.QuernException;
+import quern.recipe.Recipe;
 import quern.train.Preparation;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
  * The small sets of a recipe with a block {@code dataset_distillation}, each a folder below its {@code output_dir}: {@code learnt},
- * and one for every core set that it is measured against. What is there already is not made again; learning that was stopped
+ * where rows are learnt, and one for every core set. What is there already is not made again; learning that was stopped
  * or killed goes on.
  */
 public final class SmallSets {
@@ -69,7 +71,7 @@ public final class SmallSets {
      *
      * @param rows in each
      * @param training the recipe without the block
-     * @param arms the first is the baseline, the last the learnt rows
+     * @param arms the first is the baseline, the last the learnt rows where there are any
      */
     public record Made(Path folder, int rows, Block training, List<Arm> arms) {}
 
@@ -81,9 +83,10 @@ public final class SmallSets {
      */
     public static Optional<Made> make(Block block, Progress progress) {
         SmallSetRecipe recipe = SmallSetRecipe.of(block);
-        recipe.methodConfig();
+        Optional<SmallSetRecipe.Learning> learning = recipe.learning();
         recipe.against().forEach(rival -> SmallSetRecipe.chooser(rival, 1));
         Block training = SmallSetRecipe.training(block);
+        SmallSetObjective.checkData(Recipe.from(training).data().bind(DataConfig.class));
         SmallSets sets = new SmallSets(recipe, training, Preparation.of(training, progress::note), progress);
         try {
             Files.createDirectories(sets.output);
@@ -94,11 +97,11 @@ public final class SmallSets {
                 .orElseThrow(() -> QuernException.badInput(
                         "%s: another process is making small sets in this folder; wait for it, or choose another output_dir",
                         sets.output))) {
-            return sets.make();
+            return sets.make(learning);
         }
     }
 
-    private Optional<Made> make() {
+    private Optional<Made> make(Optional<SmallSetRecipe.Learning> learning) {
         List<Arm> arms = new ArrayList<>();
         for (Block rival : recipe.against()) {
             String name = SmallSetRecipe.name(rival);
@@ -114,10 +117,12 @@ public final class SmallSets {
                 arms.add(new Arm(name, List.of()));
             }
         }
-        if (!learn()) {
-            return Optional.empty();
+        if (learning.isPresent()) {
+            if (!learn(learning.get())) {
+                return Optional.empty();
+            }
+            arms.add(onSet(SmallSetRecipe.LEARNT));
         }
-        arms.add(onSet(SmallSetRecipe.LEARNT));
         return Optional.of(new Made(output, recipe.rows(), training, List.copyOf(arms)));
     }
 
@@ -129,10 +134,10 @@ public final class SmallSets {
     }
 
     /** Whether the rows are learnt, and nobody stopped it. */
-    private boolean learn() {
+    private boolean learn(SmallSetRecipe.Learning learning) {
         Map<String, Object> settings = new LinkedHashMap<>();
         settings.put("kind", SmallSetRecipe.BLOCK);
-        settings.putAll(recipe.method().toMap());
+        settings.putAll(recipe.method().orElseThrow().toMap());
         String fingerprint = fingerprint(settings);
         Path folder = output.resolve(SmallSetRecipe.LEARNT);
         if (isMade(folder, fingerprint)) {
@@ -140,7 +145,7 @@ public final class SmallSets {
         }
         Path stateFile = output.resolve(STATE_FILE);
         Problem problem = new Problem(preparation, text, recipe.rows(), progress);
-        try (Learner learner = recipe.technique().begin(problem, recipe.methodConfig())) {
+        try (Learner learner = learning.technique().begin(problem, learning.config())) {
             if (Files.isRegularFile(stateFile)) {
                 learner.load(LearnerState.read(stateFile, fingerprint));
                 progress.note("going on behind round %,d of %,d".formatted(learner.done(), learner.rounds()));

@@ -34,6 +34,7 @@ import quern.search.Study;
             "The recipe is one of quern train with a block 'dataset_distillation'. The rows are learnt into",
             "OUTPUT_DIR/learnt; the core sets of 'against' are chosen beside them; then a model is trained on each, with the",
             "same steps from the same seeds, and judged by the held-out text. The same command goes on where it was stopped.",
+            "Without a method no rows are learnt, and core sets are measured against each other.",
             "A recipe of quern train learns from a set by objective: {type: small_set, path: OUTPUT_DIR/learnt}.",
             "",
             "  quern data distill recipes/dataset_distillation.yaml",
