@@ -13,3 +13,7 @@ $quern data distill $here/recipe.yaml --seeds 3
 # A tenth of the rows, chosen only.
 $quern data distill $here/recipe.yaml output_dir=runs/small-sets/tenth dataset_distillation.rows=880 \
   dataset_distillation.method=null eval_steps=20 --seeds 3
+# What the learnt rows begin as: rows of the text whose targets are softened.
+method=dataset_distillation.method
+$quern data distill $here/recipe.yaml output_dir=runs/small-sets/unmoved 'dataset_distillation.against=[random]' \
+  $method.initializations=1 $method.steps=1 $method.vector_learning_rate=0 $method.target_learning_rate=0 --seeds 3

@@ -51,6 +51,9 @@ public record SmallSetRecipe(
     /** The learnt rows, as an arm and as a folder. */
     static final String LEARNT = "learnt";
 
+    /** The folder of the trainings that measure the sets, beside theirs. */
+    public static final String COMPARISON = "comparison";
+
     /** Refuses nothing to measure against, and equal names. */
     public SmallSetRecipe {
         against = List.copyOf(against);
@@ -61,7 +64,7 @@ public record SmallSetRecipe(
                             ? "against: empty; name random, whole or a core set"
                             : "against: without a method that learns rows, name two or more of random, whole and core sets");
         }
-        Set<String> names = new HashSet<>(Set.of(LEARNT));
+        Set<String> names = new HashSet<>(Set.of(LEARNT, COMPARISON));
         for (Block one : against) {
             String name = name(one);
             if (!name.matches("[A-Za-z0-9_-]+")) {

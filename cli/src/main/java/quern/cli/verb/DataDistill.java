@@ -17,6 +17,7 @@ import quern.cli.internal.DistillationDisplay;
 import quern.cli.internal.SmallSetReport;
 import quern.cli.internal.StopSignals;
 import quern.cli.internal.StudyRun;
+import quern.curate.SmallSetRecipe;
 import quern.curate.SmallSets;
 import quern.recipe.Block;
 import quern.recipe.ExitCode;
@@ -42,7 +43,6 @@ import quern.search.Study;
             ""
         })
 public final class DataDistill implements Verb {
-    private static final String COMPARISON = "comparison";
     private static final String REPORT = "small_sets.json";
 
     @Mixin
@@ -90,7 +90,7 @@ public final class DataDistill implements Verb {
                 List.of(),
                 OptionalInt.empty(),
                 OptionalDouble.empty(),
-                sets.folder().resolve(COMPARISON));
+                sets.folder().resolve(SmallSetRecipe.COMPARISON));
         return study.run(comparison, done -> {
             SmallSetReport report = SmallSetReport.of(sets.rows(), done);
             Path page = ComparisonPages.write(done, comparison.output());
