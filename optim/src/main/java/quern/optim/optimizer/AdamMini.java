@@ -155,13 +155,11 @@ public final class AdamMini implements OptimizerTechnique {
                     .toList();
             states.stream()
                     .filter(state -> !state.parameter().value().isContiguous())
-                    .forEach(state ->
-                            stepByOperators(state, learningRate * state.learningRateFactor(), gradientScale));
+                    .forEach(state -> stepByOperators(state, learningRate * state.learningRateFactor(), gradientScale));
             Part[] parts = rowByRow.stream()
                     .map(state -> part(state, learningRate * state.learningRateFactor(), (float) gradientScale))
                     .toArray(Part[]::new);
-            long[] lengths =
-                    rowByRow.stream().mapToLong(ParameterState::numel).toArray();
+            long[] lengths = rowByRow.stream().mapToLong(ParameterState::numel).toArray();
             long[] blocks = rowByRow.stream().mapToLong(Mini::blockLength).toArray();
             new Slices(lengths, blocks).run((slice, owner, begin, length) -> parts[owner].step(begin, length));
         }
@@ -194,7 +192,8 @@ public final class AdamMini implements OptimizerTechnique {
         }
 
         private static long blockLength(ParameterState state) {
-            return Math.max(1, state.numel() / Math.max(1, state.buffer(EXP_AVG_SQ).numel()));
+            return Math.max(
+                    1, state.numel() / Math.max(1, state.buffer(EXP_AVG_SQ).numel()));
         }
 
         @Override

@@ -200,8 +200,7 @@ public final class ScheduleFreeAdamW implements OptimizerTechnique {
                 direction.add_(y, state.weightDecay());
             }
             // y follows from the old z: x is never formed.
-            y.add_(z.sub(y), move.share())
-                    .add_(direction, move.rate() * (settings.beta1() * (1 - move.share()) - 1));
+            y.add_(z.sub(y), move.share()).add_(direction, move.rate() * (settings.beta1() * (1 - move.share()) - 1));
             z.add_(direction, -move.rate());
             state.writeBack();
         }
