@@ -7,7 +7,8 @@ positions), fp32, with random gradients. For each optimizer `quern bench optim -
 steps in turns, `--rounds` times, so that a neighbour's load falls on all sides. A side's time in a round is the median
 of its steps, or their mean where the work differs from step to step; a ratio is Quern's over the peer's in the same
 round, by processor time with `--threads 1`, else by the clock. On a machine that others use too, processor time says
-more: how long the thread that steps kept a processor busy for a step. With more threads it is only a part of the work.
+more: how long the program's threads kept processors busy for a step. Of Quern these are all of Java's threads, without
+those of the JVM's compiler and collector; a third time, that of the whole process as the system counts it, has them in.
 State bytes are what each side keeps between steps, weights and gradients not counted.
 """
 
@@ -227,12 +228,16 @@ class Peer:
 
     def round(self, count: int) -> dict:
         times = []
-        busy = time.thread_time()
+        process, busy = time.process_time(), time.thread_time()
         for _ in range(count):
             started = time.perf_counter()
             self.optimizer.step()
             times.append(1e3 * (time.perf_counter() - started))
-        return {"step_ms": times, "cpu_ms": 1e3 * (time.thread_time() - busy) / count}
+        return {
+            "step_ms": times,
+            "cpu_ms": 1e3 * (time.thread_time() - busy) / count,
+            "process_ms": 1e3 * (time.process_time() - process) / count,
+        }
 
 
 class Quern:
@@ -255,13 +260,20 @@ class Quern:
         return json.loads(line)
 
     def round(self, count: int) -> dict:
+        process = processor_seconds(self.process.pid)
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return self.read()
+        taken = self.read()
+        return taken | {"process_ms": 1e3 * (processor_seconds(self.process.pid) - process) / count}
 
     def close(self) -> None:
         self.process.stdin.close()
         self.process.wait()
+
+
+def processor_seconds(process: int) -> float:
+    """The processor time of all threads of a process, those that ended too, by its own clock (Linux)."""
+    return time.clock_gettime((~process << 3) | 2)
 
 
 def spread(values: list[float]) -> dict:
@@ -287,13 +299,16 @@ def measure(optim: str, quern_command: str, rounds: int, threads: int) -> dict:
     for _ in range(0 if period else 5):
         quern.round(steps)
     summary = statistics.mean if period else statistics.median
-    times: dict[str, dict[str, list[float]]] = {name: {"step_ms": [], "cpu_ms": []} for name in sides}
+    times: dict[str, dict[str, list[float]]] = {
+        name: {"step_ms": [], "cpu_ms": [], "process_ms": []} for name in sides
+    }
     for turn in range(rounds):
         for name in list(sides) if turn % 2 == 0 else list(sides)[::-1]:
             time.sleep(PAUSE)
             taken = sides[name].round(steps)
             times[name]["step_ms"].append(summary(taken["step_ms"]))
             times[name]["cpu_ms"].append(taken["cpu_ms"])
+            times[name]["process_ms"].append(taken["process_ms"])
     subject = quern.subject
     quern.close()
     kept = {"quern": subject["state_bytes"], **{name: state_bytes(peer.optimizer) for name, peer in peers.items()}}
@@ -313,9 +328,13 @@ def measure(optim: str, quern_command: str, rounds: int, threads: int) -> dict:
             name: {
                 "step_ms": spread(taken["step_ms"]),
                 "cpu_ms": spread(taken["cpu_ms"]),
+                "process_ms": spread(taken["process_ms"]),
                 "state_bytes": kept[name],
                 "quern_over_this": spread(
                     [a / b for a, b in zip(times["quern"][clock], taken[clock], strict=True)]
+                ),
+                "process_over_this": spread(
+                    [a / b for a, b in zip(times["quern"]["process_ms"], taken["process_ms"], strict=True)]
                 ),
             }
             for name, taken in times.items()
@@ -327,8 +346,8 @@ def measure(optim: str, quern_command: str, rounds: int, threads: int) -> dict:
 
 def table(results: list[dict]) -> str:
     lines = [
-        "| optimizer | peer | Quern ms | its ms | Quern CPU ms | its CPU ms | Quern / peer | Quern state MB | its MB |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| optimizer | peer | Quern ms | its ms | Quern CPU ms | its CPU ms | Quern / peer | processes | Quern state MB | its MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for result in results:
         ours = result["sides"]["quern"]
@@ -341,6 +360,7 @@ def table(results: list[dict]) -> str:
                 f"| {result['optim']} | {name} | {ours['step_ms']['median']:.1f} | {theirs['step_ms']['median']:.1f} "
                 f"| {ours['cpu_ms']['median']:.1f} | {theirs['cpu_ms']['median']:.1f} "
                 f"| {bold}{ratio['median']:.2f}{bold} ({ratio['min']:.2f} to {ratio['max']:.2f}) "
+                f"| {theirs['process_over_this']['median']:.2f} "
                 f"| {ours['state_bytes'] / 1e6:.1f} | {theirs['state_bytes'] / 1e6:.1f} |"
             )
     return "\n".join(lines) + "\n"

@@ -1,5 +1,8 @@
 package quern.tensor;
 
+import java.util.Arrays;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.openblas.global.openblas;
 import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.global.torch;
 
@@ -20,14 +23,6 @@ public final class Linalg {
     public record Eigen(Tensor values, Tensor vectors) {}
 
     /**
-     * The factors of a QR decomposition.
-     *
-     * @param q [..., m, min(m, n)], orthonormal columns
-     * @param r [..., min(m, n), n], upper triangular
-     */
-    public record OrthogonalTriangular(Tensor q, Tensor r) {}
-
-    /**
      * A = V·diag(λ)·Vᵀ of symmetric matrices [..., n, n], of which the lower triangle is read. The sign of an eigenvector,
      * and the basis where eigenvalues are equal, are LAPACK's choice.
      *
@@ -43,15 +38,67 @@ public final class Linalg {
                 a);
     }
 
-    /** A = Q·R of matrices [..., m, n], in the reduced form. The signs of R's diagonal are LAPACK's choice. */
-    public static OrthogonalTriangular qr(Tensor a) {
+    /**
+     * The Q of A = Q·R, of matrices [..., m, n] with m at least n: orthonormal columns that span the same as A's, the first
+     * k as its first k. Their signs are LAPACK's choice. R is not computed.
+     */
+    public static Tensor orthonormal(Tensor a) {
         return Native.call(
-                "linalg_qr",
+                "geqrf",
                 () -> {
-                    T_TensorTensor_T pair = torch.linalg_qr(a.raw(), "reduced");
-                    return new OrthogonalTriangular(handle(pair.get0()), handle(pair.get1()));
+                    T_TensorTensor_T reflections = torch.geqrf(a.raw());
+                    return new Tensor(torch.linalg_householder_product(reflections.get0(), reflections.get1()));
                 },
                 a);
+    }
+
+    /** Which vectors of a matrix are multiplied with each other. */
+    public enum GramOf {
+        /** The rows: A·Aᵀ. */
+        ROWS,
+        /** The columns: Aᵀ·A. */
+        COLUMNS
+    }
+
+    /**
+     * {@code sum = beta · sum + alpha · (A·Aᵀ or Aᵀ·A)}, in place, where only the lower triangle of {@code sum} counts: what
+     * is above it afterwards is not said. For fp32 on the CPU half the operations of a product, and no memory.
+     *
+     * @param sum [n, n], contiguous
+     * @param a [n, k] for rows, [k, n] for columns, of the same dtype
+     */
+    public static void addGram_(Tensor sum, Tensor a, GramOf of, double beta, double alpha) {
+        long n = sum.size(0);
+        boolean rows = of == GramOf.ROWS;
+        if (sum.dim() != 2 || a.dim() != 2 || sum.size(1) != n || a.size(rows ? 0 : 1) != n) {
+            throw new IllegalArgumentException("sum %s and matrix %s do not fit for the products of %s"
+                    .formatted(Arrays.toString(sum.shape()), Arrays.toString(a.shape()), of));
+        }
+        boolean plain = sum.dtype() != DType.FP32
+                || a.dtype() != DType.FP32
+                || sum.device().isCuda()
+                || a.device().isCuda()
+                || !sum.isContiguous()
+                || !a.isContiguous()
+                || a.numel() == 0
+                || Math.max(n, a.size(rows ? 1 : 0)) > Integer.MAX_VALUE;
+        if (plain) {
+            Tensor left = rows ? a : a.t();
+            sum.unsqueeze(0).baddbmm_(left.unsqueeze(0), left.t().unsqueeze(0), beta, alpha);
+            return;
+        }
+        openblas.cblas_ssyrk(
+                openblas.CblasRowMajor,
+                openblas.CblasLower,
+                rows ? openblas.CblasNoTrans : openblas.CblasTrans,
+                (int) n,
+                (int) a.size(rows ? 1 : 0),
+                (float) alpha,
+                new FloatPointer(a.raw().data_ptr()),
+                (int) a.size(1),
+                (float) beta,
+                new FloatPointer(sum.raw().data_ptr()),
+                (int) n);
     }
 
     private static Tensor handle(org.bytedeco.pytorch.Tensor borrowed) {

@@ -35,18 +35,61 @@ class LinalgTest {
     }
 
     @Test
-    void qHasOrthonormalColumnsAndRIsUpperTriangular() {
+    void orthonormalColumnsSpanWhatTheMatrixsDo() {
         try (Scope scope = Scope.open()) {
             Tensor a = Tensor.randn(new RandomStream(4), 3, 17, 9);
-            Linalg.OrthogonalTriangular qr = Linalg.qr(a);
-            assertArrayEquals(new long[] {3, 17, 9}, qr.q().shape());
-            Tensor gram = qr.q().transpose(-1, -2).matmul(qr.q());
+            Tensor q = Linalg.orthonormal(a);
+            assertArrayEquals(new long[] {3, 17, 9}, q.shape());
+            Tensor gram = q.transpose(-1, -2).matmul(q);
             Tensor identity =
                     Tensor.full(1, DType.FP32, Device.CPU, 9, 9).tril(0).triu(0);
             // A few roundings of fp32.
             assertEquals(0, gram.sub(identity).abs().max().item(), 1e-6);
-            assertEquals(0, qr.r().tril(-1).abs().max().item());
-            assertEquals(0, qr.q().matmul(qr.r()).sub(a).abs().max().item(), 1e-5);
+            // R: the first k columns of A need the first k of Q.
+            Tensor r = q.transpose(-1, -2).matmul(a);
+            assertEquals(0, r.tril(-1).abs().max().item(), 1e-5);
+            assertEquals(0, q.matmul(r).sub(a).abs().max().item(), 1e-5);
+        }
+    }
+
+    @Test
+    void sumsOfProductsAreThoseOfTheWholeProductBelowTheDiagonal() {
+        for (DType dtype : new DType[] {DType.FP32, DType.FP64}) {
+            for (long[] shape : new long[][] {{1, 1}, {5, 3}, {33, 70}, {70, 33}, {4, 0}}) {
+                try (Scope scope = Scope.open()) {
+                    RandomStream random = new RandomStream(8);
+                    Tensor a = Tensor.randn(random, shape).to(dtype);
+                    checkGram(random, a, a, Linalg.GramOf.ROWS);
+                    if (shape[1] > 0) {
+                        checkGram(random, a, a.t(), Linalg.GramOf.COLUMNS);
+                        // Memory in another order takes libtorch's product.
+                        checkGram(random, a.t(), a.t(), Linalg.GramOf.ROWS);
+                    }
+                }
+            }
+        }
+    }
+
+    private static void checkGram(RandomStream random, Tensor a, Tensor left, Linalg.GramOf of) {
+        long n = left.size(0);
+        Tensor start = Tensor.randn(random, n, n).to(a.dtype());
+        Tensor sum = start.copy();
+        Linalg.addGram_(sum, a, of, 0.75, 2);
+        Tensor expected = start.mul(0.75).add(left.matmul(left.t()).mul(2));
+        // Sums of up to 70 products of numbers near 1.
+        double tolerance = a.dtype() == DType.FP32 ? 1e-4 : 1e-12;
+        assertEquals(0, sum.sub(expected).tril(0).abs().max().item(), tolerance);
+    }
+
+    @Test
+    void sumsOfProductsThatDoNotFitAreRefused() {
+        try (Scope scope = Scope.open()) {
+            Tensor sum = Tensor.zeros(DType.FP32, 4, 4);
+            Tensor a = Tensor.zeros(DType.FP32, 4, 3);
+            assertThrows(IllegalArgumentException.class, () -> Linalg.addGram_(sum, a, Linalg.GramOf.COLUMNS, 1, 1));
+            assertThrows(
+                    IllegalArgumentException.class,
+                    () -> Linalg.addGram_(Tensor.zeros(DType.FP32, 4, 5), a, Linalg.GramOf.ROWS, 1, 1));
         }
     }
 

@@ -31,8 +31,14 @@ final class Trainer {
         STOPPED
     }
 
-    /** Measures the model on the validation text; {@code batchesDone} hears how far it is. */
+    /** Measures the model on the validation text. */
     interface Evaluation {
+        /**
+         * Measures it now.
+         *
+         * @param batchesDone hears how far it is
+         * @return the metrics; none where the loss is beyond the range of the precision, which training may be over with
+         */
         Map<String, Double> measure(LongConsumer batchesDone);
 
         long batches();
@@ -274,6 +280,12 @@ final class Trainer {
         Evaluation evaluation = parts.evaluation().get();
         Map<String, Double> m = new LinkedHashMap<>(evaluation.measure(
                 done -> parts.hooks().forEach(h -> h.onEvaluationProgress(progress(), done, evaluation.batches()))));
+        if (m.isEmpty()) {
+            note(
+                    "step %d: the validation loss is not finite, beyond the range of fp16; it does not count, and training goes on"
+                            .formatted(state.step));
+            return wantsStop();
+        }
         m.put("epoch", progress().epoch());
         parts.hooks().forEach(h -> h.onMetrics(progress(), m));
         Double watched = m.get(recipe.metricForBestModel());

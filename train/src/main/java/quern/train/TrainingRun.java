@@ -539,9 +539,7 @@ public final class TrainingRun implements AutoCloseable {
                             : ValidationLoss.measure(model.network(), model.device(), text, length, rows, batchesDone);
                 }
                 if (!Double.isFinite(loss.loss())) {
-                    throw QuernException.refused(
-                            "step %d: the validation loss is %s; the last checkpoint stands; lower learning_rate, or resume with precision: fp32",
-                            state.step, loss.loss());
+                    return notFinite(loss.loss());
                 }
                 Map<String, Double> m = loss.metrics();
                 m.put("eval_runtime", (System.nanoTime() - start) / 1e9);
@@ -554,6 +552,26 @@ public final class TrainingRun implements AutoCloseable {
                         .orElseGet(() -> ValidationLoss.batches(model.network(), text, length, rows));
             }
         };
+    }
+
+    /**
+     * No metrics, where fp16 may have been too narrow for the text and training goes on: the fp32 masters are sound, a
+     * dynamic precision may widen a segment yet, and a training that can't go on is ended by its own loss. The last
+     * evaluation is the run's result, so there it is an error, as it always is with weights of another precision, which
+     * have diverged.
+     */
+    private Map<String, Double> notFinite(double loss) {
+        if (!recipe.precision().scalesLoss()) {
+            throw QuernException.refused(
+                    "step %d: the validation loss is %s; the last checkpoint stands; train with a lower learning_rate, or with precision: fp32",
+                    state.step, loss);
+        }
+        if (state.step == preparation.maxSteps()) {
+            throw QuernException.refused(
+                    "step %d: the validation loss of the trained model is %s, beyond the range of fp16; the last checkpoint stands; train with precision: bf16, dynamic or fp32",
+                    state.step, loss);
+        }
+        return Map.of();
     }
 
     private String sample(long step) {

@@ -1,6 +1,7 @@
 package quern.train;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
@@ -15,6 +16,8 @@ import quern.models.SaveOptions;
 import quern.optim.Optimizer;
 import quern.recipe.Block;
 import quern.recipe.DynamicPrecision;
+import quern.recipe.ExitCode;
+import quern.recipe.QuernException;
 import quern.recipe.RecipeFile;
 import quern.tensor.Autograd;
 import quern.tensor.DType;
@@ -122,6 +125,45 @@ class DynamicPrecisionTest {
             }
         });
         return losses;
+    }
+
+    /** Evaluations before the segment changes don't count, and don't end what training is about to mend. */
+    @Test
+    void anEvaluationBeyondFp16sRangeDoesNotCount() {
+        List<String> notes = new ArrayList<>();
+        TrainingRun.Outcome outcome = TinyRuns.train(
+                recipe(scaledModel(), "run", "eval_steps=1", "early_stopping_patience=2", "early_stopping_threshold=1"),
+                new TrainingHook() {
+                    @Override
+                    public void onNote(TrainingProgress progress, String note) {
+                        notes.add(note);
+                    }
+                });
+        List<Double> evaluated = TinyRuns.metrics(outcome.folder()).stream()
+                .filter(m -> m.containsKey("eval_loss"))
+                .map(m -> m.get("step"))
+                .toList();
+        // The change is at the third step; the patience ends two evaluations after the first that counts.
+        assertEquals(List.of(3.0, 4.0, 5.0), evaluated);
+        assertEquals(
+                2,
+                notes.stream()
+                        .filter(n -> n.contains("the validation loss is not finite"))
+                        .count(),
+                notes::toString);
+        assertTrue(Double.isFinite(outcome.evaluation().get("eval_loss")));
+    }
+
+    @Test
+    void aLastEvaluationBeyondFp16sRangeIsRefusedWithWhatHelps() {
+        Block recipe = recipe(scaledModel(), "run", "precision=fp16", "eval_steps=1", "save_steps=2", "max_steps=4");
+        QuernException e = assertThrows(QuernException.class, () -> TinyRuns.train(recipe));
+        assertEquals(ExitCode.REFUSED, e.exitCode());
+        assertTrue(e.getMessage().startsWith("step 4: the validation loss of the trained model is"), e.getMessage());
+        assertTrue(e.getMessage().endsWith("train with precision: bf16, dynamic or fp32"), e.getMessage());
+        TrainingRun.Outcome wider = TinyRuns.train(
+                recipe(folder.resolve("scaled").toString(), "wider", "precision=bf16", "eval_steps=1", "max_steps=4"));
+        assertTrue(Double.isFinite(wider.evaluation().get("eval_loss")));
     }
 
     /** Stopped while overflows are being counted, and after the change. */

@@ -69,7 +69,10 @@ public final class BenchOptim implements Verb {
     /** What is timed. */
     record Subject(String optim, long parameters, String precision, int threads, long stateBytes) {}
 
-    /** The times of a round's steps, and how long the thread that takes them kept a processor busy for one, in ms. */
+    /**
+     * The times of a round's steps, and how long one kept processors busy, in ms: all threads of the program together, but
+     * not those of the JVM's compiler and collector.
+     */
     record Round(double[] stepMs, double cpuMs) {}
 
     /** The whole run. */
@@ -111,9 +114,17 @@ public final class BenchOptim implements Verb {
 
     private Round round(OptimizerBenchmark benchmark) {
         ThreadMXBean clock = ManagementFactory.getThreadMXBean();
-        long before = clock.getCurrentThreadCpuTime();
+        long before = busy(clock);
         double[] times = benchmark.steps(steps);
-        return new Round(times, (clock.getCurrentThreadCpuTime() - before) / 1e6 / steps);
+        return new Round(times, (busy(clock) - before) / 1e6 / steps);
+    }
+
+    /** Nanoseconds of all threads that are alive; those that take steps live on between rounds. */
+    private static long busy(ThreadMXBean clock) {
+        return Arrays.stream(clock.getAllThreadIds())
+                .map(clock::getThreadCpuTime)
+                .filter(time -> time > 0)
+                .sum();
     }
 
     private void print(PrintWriter out, Subject subject, double[] times) {

@@ -2,8 +2,11 @@ package quern.optim.internal;
 
 import quern.optim.OptimizerSettings;
 import quern.optim.ParameterState;
+import quern.tensor.DType;
 import quern.tensor.Tensor;
+import quern.tensor.kernel.AdamDirectionKernel;
 import quern.tensor.kernel.AdamUpdate;
+import quern.tensor.kernel.Kernels;
 import quern.tensor.kernel.Update;
 
 /**
@@ -59,17 +62,34 @@ public final class AdamStep {
                 case DECOUPLED -> weight.mul_(1 - rate * state.weightDecay());
             }
         }
-        weight.add_(direction(settings, firstMoment, secondMoment, gradient, state.step()), -rate);
+        weight.add_(directionByOperators(settings, firstMoment, secondMoment, gradient, state.step()), -rate);
         state.writeBack();
     }
 
     /**
-     * Takes a gradient into the moments, which change in place.
+     * Takes a gradient into the moments, which change in place; in one pass where the kernels can, on the calling thread.
      *
+     * @param gradient fp32, in the moments' shape; it does not change
      * @param step how many gradients the moments then hold
      * @return Adam's step for a rate of -1: the corrected first moment over the root of the corrected second plus epsilon
      */
     public static Tensor direction(
+            OptimizerSettings settings, Tensor expAvg, Tensor expAvgSq, Tensor gradient, long step) {
+        if (!Kernels.available() || !isPlain(expAvg) || !isPlain(expAvgSq) || !isPlain(gradient)) {
+            return directionByOperators(settings, expAvg, expAvgSq, gradient, step);
+        }
+        Tensor direction = Tensor.empty(DType.FP32, gradient.device(), gradient.shape());
+        new AdamDirectionKernel(settings.beta1(), settings.beta2(), settings.epsilon(), step)
+                .run(gradient.memory(), expAvg.memory(), expAvgSq.memory(), direction.memory(), gradient.numel());
+        return direction;
+    }
+
+    private static boolean isPlain(Tensor tensor) {
+        return !tensor.device().isCuda() && tensor.isContiguous() && tensor.numel() > 0;
+    }
+
+    /** The same by libtorch's operators. */
+    static Tensor directionByOperators(
             OptimizerSettings settings, Tensor expAvg, Tensor expAvgSq, Tensor gradient, long step) {
         expAvg.mul_(settings.beta1()).add_(gradient, 1 - settings.beta1());
         expAvgSq.mul_(settings.beta2()).add_(gradient.square(), 1 - settings.beta2());

@@ -79,12 +79,14 @@ public abstract class MatrixOptimizer extends FusedOptimizer {
     }
 
     /**
-     * One matrix parameter's step: what is added to the weight, less decay, for a rate of -1, in the shape of {@link
-     * #matrices}.
+     * Takes one matrix parameter's step.
      *
      * @param gradients this step's, scaled, fp32, as {@link #matrices}
+     * @param weights the fp32 weights, as {@link #matrices}, to be updated in place
+     * @param keep what the weights are multiplied by first: 1 less the decay
+     * @param rate the rate for this parameter
      */
-    protected abstract Tensor direction(ParameterState state, Tensor gradients);
+    protected abstract void step(ParameterState state, Tensor gradients, Tensor weights, double keep, double rate);
 
     @Override
     protected final void update(List<ParameterState> states, double learningRate, double gradientScale) {
@@ -96,11 +98,12 @@ public abstract class MatrixOptimizer extends FusedOptimizer {
 
     private void step(ParameterState state, double rate, double gradientScale) {
         Tensor weight = state.weight();
-        Tensor direction = direction(state, matrices(state.fp32Gradient(gradientScale)));
-        if (state.weightDecay() != 0) {
-            weight.mul_(1 - rate * state.weightDecay());
+        Tensor weights = matrices(weight);
+        step(state, matrices(state.fp32Gradient(gradientScale)), weights, 1 - rate * state.weightDecay(), rate);
+        if (weight.dim() > 3 && !weight.isContiguous()) {
+            // Flattened in another order than memory's, so a copy.
+            weight.copy_(weights.view(weight.shape()));
         }
-        weight.add_(direction.reshape(weight.shape()), -rate);
         state.writeBack();
     }
 

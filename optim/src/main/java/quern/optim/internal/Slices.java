@@ -9,7 +9,7 @@ import quern.tensor.kernel.KernelThreads;
  * The cuts depend on the lengths alone, never on the number of threads.
  */
 public final class Slices {
-    /** Elements a slice at most: the kernels do that many on one thread, and it fills their blocks exactly. */
+    /** Elements a slice at most, but for long blocks: the kernels do that many on one thread. */
     private static final int LENGTH = 1 << 15;
 
     private final int[] owners;
@@ -24,10 +24,28 @@ public final class Slices {
         void run(int slice, int owner, long begin, int length);
     }
 
-    /** Cuts runs of the given lengths. */
+    /** Cuts runs of the given lengths anywhere. */
     public Slices(long[] runs) {
-        int count = Math.toIntExact(
-                Arrays.stream(runs).map(n -> Math.ceilDiv(n, (long) LENGTH)).sum());
+        this(runs, ones(runs.length));
+    }
+
+    private static long[] ones(int count) {
+        long[] ones = new long[count];
+        Arrays.fill(ones, 1);
+        return ones;
+    }
+
+    /**
+     * Cuts runs of the given lengths, each into whole blocks of its own length; a block that is longer than a slice makes
+     * one by itself.
+     */
+    public Slices(long[] runs, long[] blocks) {
+        long[] steps = new long[runs.length];
+        int count = 0;
+        for (int owner = 0; owner < runs.length; owner++) {
+            steps[owner] = Math.max(LENGTH / blocks[owner], 1) * blocks[owner];
+            count = Math.addExact(count, Math.toIntExact(Math.ceilDiv(runs[owner], steps[owner])));
+        }
         owners = new int[count];
         begins = new long[count];
         lengths = new int[count];
@@ -36,8 +54,8 @@ public final class Slices {
         int group = 0;
         long filled = LENGTH;
         for (int owner = 0; owner < runs.length; owner++) {
-            for (long begin = 0; begin < runs[owner]; begin += LENGTH) {
-                int length = (int) Math.min(LENGTH, runs[owner] - begin);
+            for (long begin = 0; begin < runs[owner]; begin += steps[owner]) {
+                int length = Math.toIntExact(Math.min(steps[owner], runs[owner] - begin));
                 if (filled + length > LENGTH) {
                     starts[group++] = slice;
                     filled = 0;

@@ -1,5 +1,6 @@
 package quern.optim.optimizer;
 
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -13,11 +14,16 @@ import quern.optim.ParameterGroup;
 import quern.optim.ParameterRole;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
+import quern.optim.internal.FusedOptimizer;
+import quern.optim.internal.Slices;
 import quern.recipe.Doc;
 import quern.recipe.QuernException;
 import quern.recipe.Range;
 import quern.tensor.DType;
 import quern.tensor.Tensor;
+import quern.tensor.kernel.AdamMiniKernel;
+import quern.tensor.kernel.AdamUpdate;
+import quern.tensor.kernel.UpdateKernel;
 
 /**
  * AdamW with one second moment a block of weights in place of one a weight, which halves the state: Zhang et al.,
@@ -44,7 +50,8 @@ import quern.tensor.Tensor;
  * </ul>
  *
  * <p>State: {@code exp_avg} (m, in the weight's shape) and {@code exp_avg_sq} (v, one number a block). The step needs
- * whole tensors, and reads the gradient twice.
+ * whole tensors. The fused one goes over memory once, since a block's gradients, read for their mean, are still in a cache
+ * when they are read again.
  */
 public final class AdamMini implements OptimizerTechnique {
     private static final Pattern QUERY_OR_KEY = Pattern.compile("(?:.*\\.)?(?:q_proj|k_proj|query|key|q|k)\\.weight");
@@ -54,12 +61,20 @@ public final class AdamMini implements OptimizerTechnique {
      * Settings under {@code optim_args}.
      *
      * @param headDim the rows of query and key weights that make a head; absent: every row is a block
+     * @param fused true: one pass over gradient, state, master and weight in the processor's vector unit, or an error
+     *     where that can't be done; false: libtorch's operators one after another; absent: the first where it can be.
+     *     Weights that do not lie row by row in memory, such as transposed ones, have no blocks to pass over and take the
+     *     operators either way
      */
     public record Config(
             @Doc(
                     "Rows of query and key weights that make a head and share a second moment; each row has its own when left out.")
             @Range(min = 1)
-            Optional<Integer> headDim) {}
+            Optional<Integer> headDim,
+
+            @Doc(
+                    "Update in one fused pass: true insists, false uses separate operators, absent takes it where it is available.")
+            Optional<Boolean> fused) {}
 
     @Override
     public String id() {
@@ -83,17 +98,16 @@ public final class AdamMini implements OptimizerTechnique {
 
     @Override
     public Optimizer create(List<ParameterGroup> groups, OptimizerSettings settings, Record config) {
-        return new Mini(groups, settings, ((Config) config).headDim());
+        return new Mini(groups, settings, (Config) config);
     }
 
-    private static final class Mini extends Optimizer {
+    private static final class Mini extends FusedOptimizer {
         private static final int EXP_AVG = 0;
         private static final int EXP_AVG_SQ = 1;
 
         private final OptimizerSettings settings;
-        private final Optional<Integer> headDim;
 
-        Mini(List<ParameterGroup> groups, OptimizerSettings settings, Optional<Integer> headDim) {
+        Mini(List<ParameterGroup> groups, OptimizerSettings settings, Config config) {
             super(
                     groups,
                     settings.weightDecay(),
@@ -102,9 +116,9 @@ public final class AdamMini implements OptimizerTechnique {
                             StateBuffer.of(
                                     "exp_avg_sq",
                                     DType.FP32,
-                                    state -> Optional.of(new long[] {blocks(state, headDim)}))));
+                                    state -> Optional.of(new long[] {blocks(state, config.headDim())}))),
+                    config.fused());
             this.settings = settings;
-            this.headDim = headDim;
         }
 
         /** How many blocks a parameter has; each is as many elements, in the order of the logical shape. */
@@ -135,14 +149,56 @@ public final class AdamMini implements OptimizerTechnique {
         }
 
         @Override
-        protected void update(List<ParameterState> states, double learningRate, double gradientScale) {
-            for (ParameterState state : states) {
-                step(state, learningRate * state.learningRateFactor(), state.fp32Gradient(gradientScale));
-                state.writeBack();
-            }
+        protected void stepFused(List<ParameterState> states, double learningRate, double gradientScale) {
+            List<ParameterState> rowByRow = states.stream()
+                    .filter(state -> state.parameter().value().isContiguous())
+                    .toList();
+            states.stream()
+                    .filter(state -> !state.parameter().value().isContiguous())
+                    .forEach(state -> stepByOperators(state, learningRate * state.learningRateFactor(), gradientScale));
+            Part[] parts = rowByRow.stream()
+                    .map(state -> part(state, learningRate * state.learningRateFactor(), (float) gradientScale))
+                    .toArray(Part[]::new);
+            long[] lengths = rowByRow.stream().mapToLong(ParameterState::numel).toArray();
+            long[] blocks = rowByRow.stream().mapToLong(Mini::blockLength).toArray();
+            new Slices(lengths, blocks).run((slice, owner, begin, length) -> parts[owner].step(begin, length));
         }
 
-        private void step(ParameterState state, double rate, Tensor gradient) {
+        /** The kernel's step of some whole blocks of a parameter. */
+        @FunctionalInterface
+        private interface Part {
+            void step(long begin, long length);
+        }
+
+        private Part part(ParameterState state, double rate, float gradientScale) {
+            AdamUpdate.Step numbers = new AdamUpdate.Step(
+                    rate,
+                    settings.beta1(),
+                    settings.beta2(),
+                    settings.epsilon(),
+                    state.weightDecay(),
+                    true,
+                    state.step());
+            MemorySegment first = state.bufferMemory(EXP_AVG);
+            MemorySegment second = state.bufferMemory(EXP_AVG_SQ);
+            long blockLength = blockLength(state);
+            if (blockLength == 1) {
+                UpdateKernel.Memory memory = Pass.memory(state, List.of(first, second), List.of());
+                AdamUpdate adam = new AdamUpdate(numbers);
+                return (begin, length) -> UpdateKernel.step(memory, begin, length, gradientScale, adam);
+            }
+            UpdateKernel.Memory memory = Pass.memory(state, List.of(first), List.of());
+            return new AdamMiniKernel(memory, second, blockLength, gradientScale, numbers)::step;
+        }
+
+        private static long blockLength(ParameterState state) {
+            return Math.max(
+                    1, state.numel() / Math.max(1, state.buffer(EXP_AVG_SQ).numel()));
+        }
+
+        @Override
+        protected void stepByOperators(ParameterState state, double rate, double gradientScale) {
+            Tensor gradient = state.fp32Gradient(gradientScale);
             Tensor weight = state.weight();
             if (state.weightDecay() != 0) {
                 weight.mul_(1 - rate * state.weightDecay());
@@ -157,6 +213,7 @@ public final class AdamMini implements OptimizerTechnique {
             double correction2 = 1 - Math.pow(settings.beta2(), state.step());
             Tensor denominator = expAvgSq.sqrt().div_(Math.sqrt(correction2)).add_(settings.epsilon());
             weight.add_(expAvg.div(spread(denominator, weight.shape())), -rate / correction1);
+            state.writeBack();
         }
 
         /** Numbers of blocks as a tensor that a weight of this shape can be divided by. */

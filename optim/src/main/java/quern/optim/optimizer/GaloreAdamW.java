@@ -169,7 +169,7 @@ public final class GaloreAdamW implements OptimizerTechnique {
         }
 
         @Override
-        protected Tensor direction(ParameterState state, Tensor gradients) {
+        protected void step(ParameterState state, Tensor gradients, Tensor weights, double keep, double rate) {
             boolean ofColumns = config.projType().ofColumns(gradients.size(1), gradients.size(2));
             Tensor projection = state.buffer(PROJECTION);
             if ((state.step() - 1) % config.updateProjGap() == 0) {
@@ -179,13 +179,17 @@ public final class GaloreAdamW implements OptimizerTechnique {
                     ? gradients.bmm(projection)
                     : projection.transpose(1, 2).bmm(gradients);
             Tensor step = AdamStep.direction(
-                            settings,
-                            state.buffer(LOW_RANK_EXP_AVG),
-                            state.buffer(LOW_RANK_EXP_AVG_SQ),
-                            low,
-                            state.step())
-                    .mul_(config.scale());
-            return ofColumns ? step.bmm(projection.transpose(1, 2)) : projection.bmm(step);
+                    settings,
+                    state.buffer(LOW_RANK_EXP_AVG),
+                    state.buffer(LOW_RANK_EXP_AVG_SQ),
+                    low.contiguous(),
+                    state.step());
+            // The product goes straight into the weights.
+            weights.baddbmm_(
+                    ofColumns ? step : projection,
+                    ofColumns ? projection.transpose(1, 2) : step,
+                    keep,
+                    -rate * config.scale());
         }
 
         /** The first singular vectors of the gradient, as eigenvectors of its product with itself. */

@@ -185,7 +185,7 @@ public final class Muon implements OptimizerTechnique {
         }
 
         @Override
-        protected Tensor direction(ParameterState state, Tensor gradients) {
+        protected void step(ParameterState state, Tensor gradients, Tensor weights, double keep, double rate) {
             double kept = config.momentum();
             Tensor momentum = state.buffer(MOMENTUM);
             Tensor gradient = gradients.reshape(momentum.shape());
@@ -193,7 +193,10 @@ public final class Muon implements OptimizerTechnique {
             Tensor step = config.nesterov() ? momentum.mul(kept).add_(gradient, 1 - kept) : momentum;
             Tensor matrices = matrices(step);
             double factor = config.adjustLrFn().factor(matrices.size(1), matrices.size(2));
-            return orthogonal(matrices).to(DType.FP32).mul(factor);
+            if (keep != 1) {
+                weights.mul_(keep);
+            }
+            weights.add_(orthogonal(matrices).to(DType.FP32), -rate * factor);
         }
 
         /** The iteration, on a stack of matrices. */

@@ -1,5 +1,7 @@
 package quern.optim.optimizer;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -10,6 +12,7 @@ import quern.optim.OptimizerTechnique;
 import quern.optim.ParameterGroup;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
+import quern.optim.internal.FusedOptimizer;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.QuernException;
@@ -18,6 +21,8 @@ import quern.tensor.Autograd;
 import quern.tensor.DType;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
+import quern.tensor.kernel.ScheduleFreeUpdate;
+import quern.tensor.kernel.UpdateKernel;
 
 /**
  * AdamW that needs no falling rate, as {@code AdamWScheduleFree} of the package schedulefree: Defazio et al., "The Road
@@ -51,6 +56,8 @@ public final class ScheduleFreeAdamW implements OptimizerTechnique {
      * @param warmupSteps steps over which the rate rises, beginning above 0
      * @param r the power of the step in the average's weights
      * @param weightLrPower the power of the largest rate so far in the average's weights
+     * @param fused true: one pass over gradient, state, master and weight in the processor's vector unit, or an error
+     *     where that can't be done; false: libtorch's operators one after another; absent: the first where it can be
      */
     public record Config(
             @Doc("Steps over which the rate rises, in weights of the average too.") @Default("0") @Range(min = 0)
@@ -62,7 +69,11 @@ public final class ScheduleFreeAdamW implements OptimizerTechnique {
             double r,
 
             @Doc("Power of the largest rate so far in the average's weights.") @Default("2.0") @Range(min = 0)
-            double weightLrPower) {}
+            double weightLrPower,
+
+            @Doc(
+                    "Update in one fused pass: true insists, false uses separate operators, absent takes it where it is available.")
+            Optional<Boolean> fused) {}
 
     @Override
     public String id() {
@@ -93,7 +104,7 @@ public final class ScheduleFreeAdamW implements OptimizerTechnique {
         return new ScheduleFree(groups, settings, (Config) config);
     }
 
-    private static final class ScheduleFree extends Optimizer {
+    private static final class ScheduleFree extends FusedOptimizer {
         private static final int Z = 0;
         private static final int EXP_AVG_SQ = 1;
         private static final int LR_MAX = 2;
@@ -110,7 +121,8 @@ public final class ScheduleFreeAdamW implements OptimizerTechnique {
                             StateBuffer.like("z"),
                             StateBuffer.like("exp_avg_sq"),
                             StateBuffer.of("lr_max", DType.FP64, state -> Optional.of(new long[0])),
-                            StateBuffer.of("weight_sum", DType.FP64, state -> Optional.of(new long[0]))));
+                            StateBuffer.of("weight_sum", DType.FP64, state -> Optional.of(new long[0]))),
+                    config.fused());
             this.settings = settings;
             this.config = config;
             try (Scope scope = Scope.open();
@@ -125,36 +137,72 @@ public final class ScheduleFreeAdamW implements OptimizerTechnique {
             return Granularity.ELEMENT;
         }
 
-        @Override
-        protected void update(List<ParameterState> states, double learningRate, double gradientScale) {
-            for (ParameterState state : states) {
-                step(state, learningRate * state.learningRateFactor(), state.fp32Gradient(gradientScale));
-                state.writeBack();
+        /** The rate of one parameter's step, warmed up, and the step's share in its average. */
+        private record Move(double rate, double share) {}
+
+        /** Counts the step in the parameter's average. */
+        private Move move(ParameterState state, double learningRate) {
+            long t = state.step();
+            double rate = t < config.warmupSteps() ? learningRate * t / config.warmupSteps() : learningRate;
+            double largest = Math.max(rate, number(state, LR_MAX));
+            double weight = Math.pow(t, config.r()) * Math.pow(largest, config.weightLrPower());
+            double sum = number(state, WEIGHT_SUM) + weight;
+            setNumber(state, LR_MAX, largest);
+            setNumber(state, WEIGHT_SUM, sum);
+            return new Move(rate, sum == 0 ? 0 : weight / sum);
+        }
+
+        private static double number(ParameterState state, int index) {
+            MemorySegment memory = state.bufferMemory(index);
+            return memory == null ? state.buffer(index).item() : memory.get(ValueLayout.JAVA_DOUBLE, 0);
+        }
+
+        private static void setNumber(ParameterState state, int index, double value) {
+            MemorySegment memory = state.bufferMemory(index);
+            if (memory == null) {
+                state.buffer(index).fill_(value);
+            } else {
+                memory.set(ValueLayout.JAVA_DOUBLE, 0, value);
             }
         }
 
-        private void step(ParameterState state, double learningRate, Tensor gradient) {
-            long t = state.step();
-            double rate = t < config.warmupSteps() ? learningRate * t / config.warmupSteps() : learningRate;
-            double largest = Math.max(rate, state.buffer(LR_MAX).item());
-            double weight = Math.pow(t, config.r()) * Math.pow(largest, config.weightLrPower());
-            double sum = state.buffer(WEIGHT_SUM).item() + weight;
-            double share = sum == 0 ? 0 : weight / sum;
-            state.buffer(LR_MAX).fill_(largest);
-            state.buffer(WEIGHT_SUM).fill_(sum);
+        @Override
+        protected void stepFused(List<ParameterState> states, double learningRate, double gradientScale) {
+            new Pass(states, gradientScale, ScheduleFree::memory).run(learningRate, (owner, rate) -> {
+                ParameterState state = states.get(owner);
+                Move move = move(state, rate);
+                return new ScheduleFreeUpdate(
+                        move.rate(),
+                        settings.beta1(),
+                        settings.beta2(),
+                        settings.epsilon(),
+                        state.weightDecay(),
+                        move.share(),
+                        state.step());
+            });
+        }
 
+        private static UpdateKernel.Memory memory(ParameterState state) {
+            return Pass.memory(state, List.of(state.bufferMemory(Z), state.bufferMemory(EXP_AVG_SQ)), List.of());
+        }
+
+        @Override
+        protected void stepByOperators(ParameterState state, double learningRate, double gradientScale) {
+            Move move = move(state, learningRate);
+            Tensor gradient = state.fp32Gradient(gradientScale);
             Tensor y = state.weight();
             Tensor z = state.buffer(Z);
             Tensor v = state.buffer(EXP_AVG_SQ);
             v.mul_(settings.beta2()).add_(gradient.square(), 1 - settings.beta2());
-            double correction = 1 - Math.pow(settings.beta2(), t);
+            double correction = 1 - Math.pow(settings.beta2(), state.step());
             Tensor direction = gradient.div(v.div(correction).sqrt().add_(settings.epsilon()));
             if (state.weightDecay() != 0) {
                 direction.add_(y, state.weightDecay());
             }
             // y follows from the old z: x is never formed.
-            y.add_(z.sub(y), share).add_(direction, rate * (settings.beta1() * (1 - share) - 1));
-            z.add_(direction, -rate);
+            y.add_(z.sub(y), move.share()).add_(direction, move.rate() * (settings.beta1() * (1 - move.share()) - 1));
+            z.add_(direction, -move.rate());
+            state.writeBack();
         }
 
         @Override

@@ -12,6 +12,7 @@ import quern.optim.ParameterGroup;
 import quern.optim.ParameterRole;
 import quern.optim.ParameterState;
 import quern.optim.StateBuffer;
+import quern.optim.internal.AdamStep;
 import quern.optim.internal.Decomposition;
 import quern.optim.internal.TensorWise;
 import quern.recipe.Default;
@@ -28,8 +29,8 @@ import quern.tensor.Tensor;
  * the steps this parameter took less one:
  *
  * <pre>
- * M ← β₁M + (1-β₁)G
- * G' = G times Qᵢᵀ along every dimension i;   M' likewise
+ * G' = G times Qᵢᵀ along every dimension i
+ * M' ← β₁M' + (1-β₁)G'
  * V ← β₂V + (1-β₂)G'²
  * N' = M'/(1-β₁ᵗ) / (√(V/(1-β₂ᵗ)) + ε)
  * p ← (1 - ηλ)p - η·(N' times Qᵢ along every dimension i)
@@ -37,7 +38,9 @@ import quern.tensor.Tensor;
  * Qᵢ ← the Q of the QR decomposition of SᵢQᵢ, where t is a multiple of precondition_frequency
  * </pre>
  *
- * <p>Before a refresh the columns of Qᵢ, and V with them, are put in the order of falling eigenvalue estimates QᵢᵀSᵢQᵢ.
+ * <p>M' is the paper's M in the bases; a refresh turns it from the old ones into the new, which costs less than to turn M at
+ * every step. Before a refresh the columns of Qᵢ, and V with them, are put in the order of falling eigenvalue estimates
+ * QᵢᵀSᵢQᵢ.
  * A parameter's first gradient only sets up Sᵢ and, by an eigendecomposition, Qᵢ: neither weight nor moments change, so
  * that no step is taken in a basis which was made from its own gradient. A dimension longer than {@code max_precond_dim},
  * the rows of embedding tables and heads, and parameters of fewer than two dimensions have no Q: there this is Adam.
@@ -45,11 +48,11 @@ import quern.tensor.Tensor;
  * <p>Deviations from the paper: none in the formulas; its program limits Q to sides of 10,000, here the default is a side
  * whose eigendecomposition takes seconds.
  *
- * <p>Cost, for a matrix of m by n: 8mn(m+n) operations in fp32 a step (to rotate G, M and N', and to sum Sᵢ), and about
- * 6(m³+n³) in fp64 a refresh.
+ * <p>Cost, for a matrix of m by n: 5mn(m+n) operations in fp32 a step (to rotate G and N', and to sum half of each Sᵢ),
+ * and 4mn(m+n) in fp32 and about 5(m³+n³) in fp64 a refresh.
  *
- * <p>State: {@code exp_avg} (M) and {@code exp_avg_sq} (V); {@code statistics}, all Sᵢ one after another, and {@code
- * basis}, all Qᵢ.
+ * <p>State: {@code exp_avg_rotated} (M') and {@code exp_avg_sq} (V); {@code statistics}, all Sᵢ one after another, of
+ * which only the lower triangles count, and {@code basis}, all Qᵢ.
  */
 public final class Soap implements OptimizerTechnique {
     /**
@@ -115,7 +118,7 @@ public final class Soap implements OptimizerTechnique {
                     groups,
                     settings.weightDecay(),
                     List.of(
-                            StateBuffer.like("exp_avg"),
+                            StateBuffer.like("exp_avg_rotated"),
                             StateBuffer.like("exp_avg_sq"),
                             StateBuffer.of("statistics", DType.FP32, state -> squares(state, config)),
                             StateBuffer.of("basis", DType.FP32, state -> squares(state, config))));
@@ -178,8 +181,13 @@ public final class Soap implements OptimizerTechnique {
         }
 
         private void learn(ParameterState state, Side side, Tensor gradient, long t) {
-            Tensor unfolded = unfolded(gradient, side.dim());
-            side.statistics().mul_(statisticsKept).add_(unfolded.matmul(unfolded.t()), 1 - statisticsKept);
+            boolean columns = gradient.dim() == 2 && side.dim() == 1 && gradient.isContiguous();
+            Linalg.addGram_(
+                    side.statistics(),
+                    columns ? gradient : unfolded(gradient, side.dim()).contiguous(),
+                    columns ? Linalg.GramOf.COLUMNS : Linalg.GramOf.ROWS,
+                    statisticsKept,
+                    1 - statisticsKept);
             if (t == 0) {
                 initialise(state, side);
             } else if (t % config.preconditionFrequency() == 0) {
@@ -188,31 +196,43 @@ public final class Soap implements OptimizerTechnique {
         }
 
         private void step(ParameterState state, Tensor gradient, List<Side> sides, long t, double rate) {
-            Tensor first = state.buffer(EXP_AVG);
-            Tensor second = state.buffer(EXP_AVG_SQ);
-            first.mul_(settings.beta1()).add_(gradient, 1 - settings.beta1());
-            second.mul_(settings.beta2()).add_(rotated(gradient, sides, false).square(), 1 - settings.beta2());
-            double correction1 = 1 - Math.pow(settings.beta1(), t);
-            double correction2 = 1 - Math.pow(settings.beta2(), t);
-            Tensor denominator = second.sqrt().div_(Math.sqrt(correction2)).add_(settings.epsilon());
-            Tensor update = rotated(rotated(first, sides, false).div(denominator), sides, true);
-            Tensor weight = state.weight();
-            if (state.weightDecay() != 0) {
-                weight.mul_(1 - rate * state.weightDecay());
+            Tensor turned = gradient;
+            for (Side side : sides) {
+                turned = times(turned, side.dim(), side.basis());
             }
-            weight.add_(update, -rate / correction1);
+            Tensor update = AdamStep.direction(
+                    settings, state.buffer(EXP_AVG), state.buffer(EXP_AVG_SQ), turned.contiguous(), t);
+            Tensor weight = state.weight();
+            double keep = 1 - rate * state.weightDecay();
+            for (Side side : sides) {
+                if (weight.dim() == 2 && side == sides.getLast()) {
+                    addProduct(weight, update, side, keep, -rate);
+                    state.writeBack();
+                    return;
+                }
+                update = times(update, side.dim(), side.basis().t());
+            }
+            if (keep != 1) {
+                weight.mul_(keep);
+            }
+            weight.add_(update, -rate);
             state.writeBack();
         }
 
-        /** Into the eigenbases, or back. */
-        private static Tensor rotated(Tensor x, List<Side> sides, boolean back) {
-            Tensor result = x;
-            for (Side side : sides) {
-                Tensor basis = back ? side.basis().t() : side.basis();
-                int last = x.dim() - 1;
-                result = result.transpose(side.dim(), last).matmul(basis).transpose(side.dim(), last);
+        /** The last product of a matrix's update goes straight into the weight. */
+        private static void addProduct(Tensor weight, Tensor update, Side side, double keep, double factor) {
+            Tensor left = side.dim() == 0 ? side.basis() : update;
+            Tensor right = side.dim() == 0 ? update : side.basis().t();
+            weight.unsqueeze(0).baddbmm_(left.unsqueeze(0), right.unsqueeze(0), keep, factor);
+        }
+
+        /** Every vector along a dimension, as a row, times a matrix. */
+        private static Tensor times(Tensor x, int dim, Tensor matrix) {
+            if (x.dim() == 2) {
+                return dim == 0 ? matrix.t().matmul(x) : x.matmul(matrix);
             }
-            return result;
+            int last = x.dim() - 1;
+            return x.transpose(dim, last).matmul(matrix).transpose(dim, last);
         }
 
         /** The matrix [n, rest] whose rows run along a dimension. */
@@ -233,12 +253,17 @@ public final class Soap implements OptimizerTechnique {
 
         /** One step of the power iteration, orthogonalised, in fp64: small eigenvalues would drown in fp32's rounding. */
         private static void refresh(ParameterState state, Side side) {
+            Tensor lower = side.statistics().to(DType.FP64).tril(0);
+            Tensor statistics = lower.add(lower.tril(-1).t());
             Tensor basis = side.basis().to(DType.FP64);
-            Tensor product = side.statistics().to(DType.FP64).matmul(basis);
+            Tensor product = statistics.matmul(basis);
             Tensor order = basis.mul(product).sum(false, 0).sort(0, true).indices();
             Tensor second = state.buffer(EXP_AVG_SQ);
             second.copy_(second.indexSelect(side.dim(), order));
-            side.basis().copy_(Linalg.qr(product.indexSelect(1, order)).q());
+            Tensor first = state.buffer(EXP_AVG);
+            Tensor back = times(first, side.dim(), side.basis().t());
+            side.basis().copy_(Linalg.orthonormal(product.indexSelect(1, order)));
+            first.copy_(times(back, side.dim(), side.basis()));
         }
     }
 }

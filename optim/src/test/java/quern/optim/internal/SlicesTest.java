@@ -1,10 +1,12 @@
 package quern.optim.internal;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
+import quern.tensor.kernel.KernelThreads;
 
 class SlicesTest {
     @Test
@@ -34,5 +36,25 @@ class SlicesTest {
                 }
             }
         }
+    }
+
+    @Test
+    void blocksStayWhole() {
+        long[] runs = {70_000, 3 * 40_000, 12, 0, 5 * 9_000};
+        long[] blocks = {1, 40_000, 4, 1, 9_000};
+        long[] covered = new long[runs.length];
+        int before = KernelThreads.count();
+        KernelThreads.setCount(1);
+        try {
+            new Slices(runs, blocks).run((slice, owner, begin, length) -> {
+                assertEquals(0, begin % blocks[owner]);
+                assertEquals(0, length % blocks[owner]);
+                assertEquals(covered[owner], begin, "in order");
+                covered[owner] += length;
+            });
+        } finally {
+            KernelThreads.setCount(before);
+        }
+        assertArrayEquals(runs, covered);
     }
 }

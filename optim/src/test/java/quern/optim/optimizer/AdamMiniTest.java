@@ -4,13 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
+import quern.optim.FusedOptimizerContract;
 import quern.optim.Optimizer;
-import quern.optim.OptimizerContract;
 import quern.optim.OptimizerSettings;
 import quern.optim.OptimizerTechnique;
 import quern.optim.ParameterGroup;
@@ -22,8 +23,9 @@ import quern.tensor.Parameter;
 import quern.tensor.RandomStream;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
+import quern.tensor.kernel.Kernels;
 
-class AdamMiniTest extends OptimizerContract {
+class AdamMiniTest extends FusedOptimizerContract {
     private static final OptimizerSettings SETTINGS = new OptimizerSettings(0, 0.9, 0.999, 1e-8);
 
     @Override
@@ -32,17 +34,54 @@ class AdamMiniTest extends OptimizerContract {
     }
 
     @Override
-    protected List<Variant> variants() {
-        return List.of(
-                new Variant("rows", new AdamMini.Config(Optional.empty()), SETTINGS, 0.05, OptionalDouble.of(0.05)));
+    protected List<Variant> variants(Optional<Boolean> fused) {
+        return List.of(new Variant(
+                "rows", new AdamMini.Config(Optional.empty(), fused), SETTINGS, 0.05, OptionalDouble.of(0.05)));
     }
 
     private static Optimizer create(Optional<Integer> headDim, ParameterRole role, Parameter... parameters) {
+        return create(headDim, Optional.empty(), role, parameters);
+    }
+
+    private static Optimizer create(
+            Optional<Integer> headDim, Optional<Boolean> fused, ParameterRole role, Parameter... parameters) {
         return new AdamMini()
                 .create(
                         List.of(new ParameterGroup(List.of(parameters), 1, OptionalDouble.empty(), Optional.of(role))),
                         SETTINGS,
-                        new AdamMini.Config(headDim));
+                        new AdamMini.Config(headDim, fused));
+    }
+
+    /** Blocks shorter than a vector, longer than a slice, and with a rest; a share of a row a thread would be wrong. */
+    @Test
+    void theFusedStepIsThatOfTheOperatorsForBlocksOfAnyLength() {
+        assumeTrue(Kernels.available(), Kernels.unavailableReason());
+        for (int[] shape : new int[][] {{4, 50_000}, {300, 3}, {7, 4_113}, {64, 512}, {2, 1}}) {
+            try (Scope scope = Scope.open()) {
+                RandomStream random = new RandomStream(12);
+                Tensor start = Tensor.randn(random, shape[0], shape[1]);
+                try (Parameter one = new Parameter("w", start.copy());
+                        Parameter other = new Parameter("w", start.copy());
+                        Optimizer fused =
+                                create(Optional.empty(), Optional.of(true), ParameterRole.HIDDEN_MATRIX, one);
+                        Optimizer operators =
+                                create(Optional.empty(), Optional.of(false), ParameterRole.HIDDEN_MATRIX, other)) {
+                    for (int step = 0; step < 5; step++) {
+                        Tensor gradient = Tensor.randn(random, shape[0], shape[1]);
+                        one.value().setGrad(gradient);
+                        other.value().setGrad(gradient);
+                        fused.step(0.01, 0.7);
+                        operators.step(0.01, 0.7);
+                    }
+                    // Weights near 1; five steps with a few roundings each.
+                    assertArrayEquals(other.value().toFloats(), one.value().toFloats(), 2e-6f);
+                    assertArrayEquals(
+                            operators.state().get("exp_avg_sq/w").toFloats(),
+                            fused.state().get("exp_avg_sq/w").toFloats(),
+                            1e-7f);
+                }
+            }
+        }
     }
 
     @Test

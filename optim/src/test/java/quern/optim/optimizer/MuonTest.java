@@ -87,7 +87,7 @@ class MuonTest extends OptimizerContract {
     void theStepIsBlindToTheGradientsScaleAndTurnsWithIt() {
         try (Scope scope = Scope.open()) {
             Tensor gradient = Tensor.randn(new RandomStream(3), 12, 12);
-            Tensor turn = Linalg.qr(Tensor.randn(new RandomStream(4), 12, 12)).q();
+            Tensor turn = Linalg.orthonormal(Tensor.randn(new RandomStream(4), 12, 12));
             try (Parameter a = new Parameter("a", Tensor.zeros(DType.FP32, 12, 12));
                     Parameter b = new Parameter("b", Tensor.zeros(DType.FP32, 12, 12));
                     Parameter c = new Parameter("c", Tensor.zeros(DType.FP32, 12, 12));
@@ -175,7 +175,7 @@ class MuonTest extends OptimizerContract {
     void aMatrixProblemIsSolved() {
         // f(X) = |AX - B|²/2 with singular values of A from 0.1 to 1.
         try (Scope scope = Scope.open()) {
-            Tensor q = Linalg.qr(Tensor.randn(new RandomStream(1), 8, 8)).q();
+            Tensor q = Linalg.orthonormal(Tensor.randn(new RandomStream(1), 8, 8));
             Tensor spectrum = Tensor.of(new float[] {1, 0.7f, 0.5f, 0.4f, 0.3f, 0.2f, 0.15f, 0.1f}, 8);
             Tensor a = q.mul(spectrum);
             Tensor b = a.matmul(Tensor.randn(new RandomStream(2), 8, 8));

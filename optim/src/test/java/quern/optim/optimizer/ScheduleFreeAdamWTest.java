@@ -6,11 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
 import quern.optim.EvalWeights;
+import quern.optim.FusedOptimizerContract;
 import quern.optim.Optimizer;
-import quern.optim.OptimizerContract;
 import quern.optim.OptimizerSettings;
 import quern.optim.OptimizerTechnique;
 import quern.recipe.ExitCode;
@@ -22,7 +23,7 @@ import quern.tensor.RandomStream;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
 
-class ScheduleFreeAdamWTest extends OptimizerContract {
+class ScheduleFreeAdamWTest extends FusedOptimizerContract {
     private static final OptimizerSettings SETTINGS = new OptimizerSettings(0, 0.9, 0.999, 1e-8);
 
     @Override
@@ -31,18 +32,29 @@ class ScheduleFreeAdamWTest extends OptimizerContract {
     }
 
     @Override
-    protected List<Variant> variants() {
+    protected List<Variant> variants(Optional<Boolean> fused) {
         // Where early steps count as much as late ones the average is still on its way through Rosenbrock's valley.
         return List.of(
-                new Variant("plain", new ScheduleFreeAdamW.Config(0, 0, 2), SETTINGS, 0.05, OptionalDouble.empty()),
-                new Variant("powers", new ScheduleFreeAdamW.Config(6, 1, 1), SETTINGS, 0.05, OptionalDouble.of(0.05)));
+                new Variant(
+                        "plain", new ScheduleFreeAdamW.Config(0, 0, 2, fused), SETTINGS, 0.05, OptionalDouble.empty()),
+                new Variant(
+                        "powers",
+                        new ScheduleFreeAdamW.Config(6, 1, 1, fused),
+                        SETTINGS,
+                        0.05,
+                        OptionalDouble.of(0.05)));
     }
 
     /** The weights of the average are t^r · (largest rate)^power, here with a rate that rises and falls. */
     @Test
     void evaluationSeesTheWeightedAverageOfTheSteps() {
-        Variant variant =
-                new Variant("average", new ScheduleFreeAdamW.Config(0, 0.5, 2), SETTINGS, 0, OptionalDouble.empty());
+        averageOfTheSteps(Optional.empty());
+        averageOfTheSteps(Optional.of(false));
+    }
+
+    private void averageOfTheSteps(Optional<Boolean> fused) {
+        Variant variant = new Variant(
+                "average", new ScheduleFreeAdamW.Config(0, 0.5, 2, fused), SETTINGS, 0, OptionalDouble.empty());
         try (Scope scope = Scope.open();
                 Parameter x = new Parameter("x", Tensor.of(new float[] {1, -2, 3}, 3));
                 Optimizer optimizer = create(variant, List.of(x))) {
@@ -80,8 +92,9 @@ class ScheduleFreeAdamWTest extends OptimizerContract {
 
     @Test
     void aConstantRateSettlesWhereAdamWCircles() {
-        float averaged = distanceAfterNoise(new ScheduleFreeAdamW(), new ScheduleFreeAdamW.Config(0, 0, 2));
-        float plain = distanceAfterNoise(new AdamW(), new AdamW.Config(java.util.Optional.of(false)));
+        float averaged =
+                distanceAfterNoise(new ScheduleFreeAdamW(), new ScheduleFreeAdamW.Config(0, 0, 2, Optional.empty()));
+        float plain = distanceAfterNoise(new AdamW(), new AdamW.Config(Optional.of(false)));
         assertTrue(averaged < plain / 3, averaged + " against " + plain);
     }
 

@@ -2,8 +2,8 @@ package quern.tensor.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -28,49 +28,85 @@ public record CodedBuffer(MemorySegment codes, MemorySegment scales, DynamicMap 
         Kernels.checkWritable("scales", scales, blocks, Float.BYTES);
     }
 
-    /** Room for a tile's codes. Apart from the outer class, which must load where the Vector API is missing. */
+    /**
+     * Room for a tile's codes. Tables are looked up a vector at a time. Apart from the outer class, which must load where
+     * the Vector API is missing.
+     */
     static final class Coder {
-        private final byte[] codes = new byte[UpdateKernel.TILE];
-        private final float[] shares = new float[BLOCK];
+        private final byte[] bytes = new byte[UpdateKernel.TILE];
+        private final int[] indices = new int[BLOCK];
 
-        /** Decodes {@code length} elements from {@code at}, which begins a block; the rest of the tile stays. */
-        void decode(CodedBuffer buffer, float[] into, long at, int length) {
-            MemorySegment.copy(buffer.codes, BYTE, at, codes, 0, length);
-            for (int begin = 0; begin < length; begin += BLOCK) {
-                float scale = buffer.scales.get(FLOAT, (at + begin) / BLOCK * Float.BYTES);
-                int end = Math.min(begin + BLOCK, length);
-                for (int i = begin; i < end; i++) {
-                    into[i] = buffer.map.decode(codes[i]) * scale;
-                }
+        /** Decodes {@code length} elements from {@code at}, which begins a block; the last block to its end. */
+        void decode(CodedBuffer buffer, MemorySegment into, long at, int length) {
+            int padded = Math.ceilDiv(length, BLOCK) * BLOCK;
+            MemorySegment.copy(buffer.codes, BYTE, at, bytes, 0, padded);
+            float[] values = buffer.map.table();
+            for (int begin = 0; begin < padded; begin += BLOCK) {
+                widen(bytes, begin, indices);
+                decode(values, indices, buffer.scales.get(FLOAT, (at + begin) / BLOCK * Float.BYTES), into, begin);
+            }
+        }
+
+        private static void widen(byte[] bytes, int begin, int[] codes) {
+            for (int i = 0; i < BLOCK; i++) {
+                codes[i] = bytes[begin + i] & 0xff;
+            }
+        }
+
+        private static void decode(float[] values, int[] codes, float scale, MemorySegment into, int begin) {
+            for (int i = 0; i < BLOCK; i += Lanes.COUNT) {
+                FloatVector value = FloatVector.fromArray(Lanes.FLOATS, values, 0, codes, i);
+                Lanes.storeFloats(value.mul(scale), into, (begin + i) * 4L);
             }
         }
 
         /** Encodes them; behind the last one of the buffer the tile is overwritten with zeros. */
-        void encode(CodedBuffer buffer, float[] from, long at, int length) {
+        void encode(CodedBuffer buffer, MemorySegment from, long at, int length) {
             int padded = Math.ceilDiv(length, BLOCK) * BLOCK;
-            Arrays.fill(from, length, padded, 0);
+            from.asSlice(length * 4L, (padded - length) * 4L).fill((byte) 0);
             for (int begin = 0; begin < padded; begin += BLOCK) {
-                float scale = divide(from, begin);
+                float scale = largest(from, begin);
                 buffer.scales.set(FLOAT, (at + begin) / BLOCK * Float.BYTES, scale);
-                for (int i = 0; i < BLOCK; i++) {
-                    codes[begin + i] = buffer.map.encode(shares[i]);
-                }
+                float divisor = Math.max(scale, Float.MIN_NORMAL);
+                encode(buffer.map.firstCodes(), buffer.map.ends(), from, begin, divisor, indices);
+                narrow(indices, bytes, begin);
             }
-            MemorySegment.copy(codes, 0, buffer.codes, BYTE, at, padded);
+            MemorySegment.copy(bytes, 0, buffer.codes, BYTE, at, padded);
         }
 
-        /** Takes a block's shares of its largest magnitude, which it gives. */
-        private float divide(float[] from, int begin) {
+        private static float largest(MemorySegment from, int begin) {
             FloatVector largest = FloatVector.zero(Lanes.FLOATS);
             for (int i = 0; i < BLOCK; i += Lanes.COUNT) {
-                largest = largest.max(Lanes.load(from, begin + i).abs());
+                largest = largest.max(Lanes.loadFloats(from, (begin + i) * 4L).abs());
             }
-            float scale = largest.reduceLanes(VectorOperators.MAX);
-            float divisor = Math.max(scale, Float.MIN_NORMAL);
+            return largest.reduceLanes(VectorOperators.MAX);
+        }
+
+        /** As {@link DynamicMap#encode}, of shares of {@code divisor}. */
+        private static void encode(
+                int[] firstCodes, float[] ends, MemorySegment from, int begin, float divisor, int[] codes) {
             for (int i = 0; i < BLOCK; i += Lanes.COUNT) {
-                Lanes.load(from, begin + i).div(divisor).intoArray(shares, i);
+                FloatVector share = Lanes.loadFloats(from, (begin + i) * 4L).div(divisor);
+                IntVector bits = share.reinterpretAsInts();
+                bits.and(0x7fffffff)
+                        .lanewise(VectorOperators.LSHR, DynamicMap.SHIFT)
+                        .sub(DynamicMap.LOWEST)
+                        .max(0)
+                        .min(DynamicMap.KEYS - 1)
+                        .add(bits.lanewise(VectorOperators.ASHR, 31).and(DynamicMap.KEYS))
+                        .intoArray(codes, i);
+                IntVector code = IntVector.fromArray(Lanes.INTS, firstCodes, 0, codes, i);
+                code.intoArray(codes, i);
+                FloatVector end = FloatVector.fromArray(Lanes.FLOATS, ends, 0, codes, i);
+                code.add(1, share.compare(VectorOperators.GT, end).cast(Lanes.INTS))
+                        .intoArray(codes, i);
             }
-            return scale;
+        }
+
+        private static void narrow(int[] codes, byte[] bytes, int begin) {
+            for (int i = 0; i < BLOCK; i++) {
+                bytes[begin + i] = (byte) codes[i];
+            }
         }
     }
 }

@@ -13,10 +13,11 @@ public final class DynamicMap {
     /** The decades that codes reach below 1. */
     private static final int DECADES = 7;
 
-    // Numbers are looked up by exponent and eight bits of fraction; from 1 down to where only zero is near.
-    private static final int SHIFT = 15;
-    private static final int LOWEST = Float.floatToRawIntBits(0x1p-23f) >>> SHIFT;
-    private static final int KEYS = (Float.floatToRawIntBits(1f) >>> SHIFT) - LOWEST + 1;
+    // Numbers are looked up by exponent and seven bits of fraction; from 1 down to where only zero is near.
+    static final int SHIFT = 16;
+    static final int LOWEST = Float.floatToRawIntBits(0x1p-23f) >>> SHIFT;
+    /** Keys of numbers of one sign. */
+    static final int KEYS = (Float.floatToRawIntBits(1f) >>> SHIFT) - LOWEST + 1;
 
     /** From -0.993 to 1, for numbers of either sign. */
     public static final DynamicMap SIGNED = new DynamicMap(true);
@@ -27,7 +28,7 @@ public final class DynamicMap {
     private final float[] values;
     private final float[] midpoints;
     /** The code of the smallest number of each key; positive keys first, then negative ones. */
-    private final byte[] firstCodes;
+    private final int[] firstCodes;
 
     private DynamicMap(boolean signed) {
         values = values(signed);
@@ -36,12 +37,12 @@ public final class DynamicMap {
             midpoints[i] = (values[i] + values[i + 1]) / 2;
         }
         midpoints[values.length - 1] = Float.POSITIVE_INFINITY;
-        firstCodes = new byte[2 * KEYS];
+        firstCodes = new int[2 * KEYS];
         for (int key = 0; key < KEYS; key++) {
             float near = key == 0 ? 0 : Float.intBitsToFloat((key + LOWEST) << SHIFT);
             float far = Math.nextDown(Float.intBitsToFloat((key + LOWEST + 1) << SHIFT));
-            firstCodes[key] = (byte) search(near);
-            firstCodes[KEYS + key] = (byte) search(-far);
+            firstCodes[key] = search(near);
+            firstCodes[KEYS + key] = search(-far);
         }
     }
 
@@ -89,6 +90,21 @@ public final class DynamicMap {
         return Arrays.copyOf(midpoints, midpoints.length - 1);
     }
 
+    /** The numbers by code, not to be written to. */
+    float[] table() {
+        return values;
+    }
+
+    /** Where the number of a code ends, infinite for the last; not to be written to. */
+    float[] ends() {
+        return midpoints;
+    }
+
+    /** The codes that keys begin with, not to be written to: a key is what {@link #encode} makes of a number. */
+    int[] firstCodes() {
+        return firstCodes;
+    }
+
     /** The number that a code stands for. */
     public float decode(byte code) {
         return values[code & 0xff];
@@ -99,7 +115,7 @@ public final class DynamicMap {
         int bits = Float.floatToRawIntBits(x);
         int key = Math.min(Math.max(((bits & 0x7fffffff) >>> SHIFT) - LOWEST, 0), KEYS - 1);
         // No branch on the sign, which nothing predicts.
-        int code = firstCodes[key + (bits >>> 31) * KEYS] & 0xff;
+        int code = firstCodes[key + (bits >>> 31) * KEYS];
         // A key spans less than the distance of two midpoints.
         return (byte) (code + (x > midpoints[code] ? 1 : 0));
     }

@@ -7,7 +7,14 @@ package quern.tensor.kernel;
  * <p>What touches the Vector API stands in a nested class of each: an update must load where that is missing.
  */
 public abstract sealed class Update
-        permits AdagradUpdate, AdamUpdate, AdanUpdate, LambUpdate.Moments, LambUpdate.Weights, LionUpdate, SgdUpdate {
+        permits AdagradUpdate,
+                AdamUpdate,
+                AdanUpdate,
+                LambUpdate.Moments,
+                LambUpdate.Weights,
+                LionUpdate,
+                ScheduleFreeUpdate,
+                SgdUpdate {
     /**
      * Updates the elements from {@code begin} to {@code end}, which are whole vectors. In the last vector of a parameter
      * some lanes may be padding, whose weight and gradient are zero.

@@ -99,10 +99,9 @@ public final class UpdateKernel {
         }
 
         private static void byTiles(Memory memory, long begin, long end, int size, float scale, Update update) {
-            try (UpdateTile tile = new UpdateTile(memory, size, scale, update)) {
-                for (long at = begin; at < end; at += size) {
-                    tile.step(at, (int) Math.min(size, end - at));
-                }
+            UpdateTile tile = new UpdateTile(memory, size, scale, update);
+            for (long at = begin; at < end; at += size) {
+                tile.step(at, (int) Math.min(size, end - at));
             }
         }
     }

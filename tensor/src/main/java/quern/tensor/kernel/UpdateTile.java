@@ -2,6 +2,7 @@ package quern.tensor.kernel;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,43 +11,58 @@ import java.util.List;
  * A padded copy of a stretch of a parameter, for what an update can't do in place: less than a vector of elements, and
  * state in 8 bits, which is decoded into the copy and encoded again.
  */
-final class UpdateTile implements AutoCloseable {
+final class UpdateTile {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
     private static final long ALIGNMENT = 64;
 
-    private final Arena arena = Arena.ofConfined();
+    /**
+     * Each thread's room, no smaller than any tile it had. An automatic arena, since the loops see tiles and tensors in
+     * turn: where some memory has an owning thread and some has none, C2 moves the question out of the loop, is wrong every
+     * other time, and compiles the loop anew for each step.
+     */
+    private static final ThreadLocal<MemorySegment> ROOM = ThreadLocal.withInitial(() -> MemorySegment.NULL);
+
     private final UpdateKernel.Memory whole;
     private final UpdateKernel.Memory copy;
     private final UpdateStreams streams;
     private final Update update;
     private final int wide;
     private final CodedBuffer.Coder coder;
-    private final float[] decoded;
 
-    /** Room for {@code size} elements, whole vectors. */
+    /** A tile of {@code size} elements, whole vectors; until this thread makes the next one. */
     UpdateTile(UpdateKernel.Memory whole, int size, float scale, Update update) {
         this.whole = whole;
         this.update = update;
         wide = whole.buffers().size();
+        int count = wide + whole.coded().size();
+        SegmentAllocator room = SegmentAllocator.slicingAllocator(room((count + 3L) * (size * 4L + ALIGNMENT)));
         List<MemorySegment> buffers = new ArrayList<>();
-        for (int i = 0; i < wide + whole.coded().size(); i++) {
-            buffers.add(room(size, ElementType.FP32));
+        for (int i = 0; i < count; i++) {
+            buffers.add(part(room, size, ElementType.FP32));
         }
         copy = new UpdateKernel.Memory(
-                room(size, whole.gradientType()),
+                part(room, size, whole.gradientType()),
                 whole.gradientType(),
-                room(size, ElementType.FP32),
+                part(room, size, ElementType.FP32),
                 buffers,
-                whole.narrow() == null ? null : room(size, ElementType.BF16),
+                whole.narrow() == null ? null : part(room, size, ElementType.BF16),
                 size);
         streams = new UpdateStreams(copy, scale);
         coder = whole.coded().isEmpty() ? null : new CodedBuffer.Coder();
-        decoded = coder == null ? null : new float[size];
     }
 
-    private MemorySegment room(int size, ElementType type) {
-        return arena.allocate((long) size * type.bytes(), ALIGNMENT);
+    private static MemorySegment room(long bytes) {
+        MemorySegment room = ROOM.get();
+        if (room.byteSize() < bytes) {
+            room = Arena.ofAuto().allocate(bytes, ALIGNMENT);
+            ROOM.set(room);
+        }
+        return room;
+    }
+
+    private static MemorySegment part(SegmentAllocator room, int size, ElementType type) {
+        return room.allocate((long) size * type.bytes(), ALIGNMENT);
     }
 
     /** Updates {@code length} elements from {@code at} on. */
@@ -69,8 +85,7 @@ final class UpdateTile implements AutoCloseable {
             if (i < wide) {
                 MemorySegment.copy(whole.buffers().get(i), at * 4, buffer, 0, bytes);
             } else {
-                coder.decode(whole.coded().get(i - wide), decoded, at, length);
-                MemorySegment.copy(decoded, 0, buffer, FLOAT, 0, length);
+                coder.decode(whole.coded().get(i - wide), buffer, at, length);
             }
             for (long lane = length; lane < copy.elements(); lane++) {
                 buffer.setAtIndex(FLOAT, lane, update.padding(i));
@@ -85,8 +100,7 @@ final class UpdateTile implements AutoCloseable {
             if (i < wide) {
                 MemorySegment.copy(buffer, 0, whole.buffers().get(i), at * 4, bytes);
             } else {
-                MemorySegment.copy(buffer, FLOAT, 0, decoded, 0, length);
-                coder.encode(whole.coded().get(i - wide), decoded, at, length);
+                coder.encode(whole.coded().get(i - wide), buffer, at, length);
             }
         }
         if (update.writesWeight()) {
@@ -95,10 +109,5 @@ final class UpdateTile implements AutoCloseable {
                 MemorySegment.copy(copy.narrow(), 0, whole.narrow(), at * 2, length * 2L);
             }
         }
-    }
-
-    @Override
-    public void close() {
-        arena.close();
     }
 }
