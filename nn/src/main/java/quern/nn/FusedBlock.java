@@ -165,12 +165,21 @@ final class FusedBlock implements HandWritten {
 
     @Override
     public Backward forward(Flow flow, Pass pass) {
+        return forward(flow, true);
+    }
+
+    @Override
+    public void infer(Flow flow, Pass pass) {
+        forward(flow, by == By.LIBRARY).close();
+    }
+
+    private Visit forward(Flow flow, boolean kept) {
         Tensor x = flow.get("hidden_states").contiguous();
         Tensor y = Tensor.empty(x.dtype(), x.device(), x.shape());
         Visit visit = new Visit();
         boolean done = false;
         try {
-            visit.begin(x, flow);
+            visit.begin(x, flow, kept);
             visit.forward(y);
             done = true;
         } finally {
@@ -196,7 +205,7 @@ final class FusedBlock implements HandWritten {
         private Tensor sin;
         private WeightGradients gradients = new WeightGradients(List.of());
 
-        void begin(Tensor x, Flow flow) {
+        void begin(Tensor x, Flow flow, boolean kept) {
             this.x = hold(x);
             DocumentBorders documents = DocumentBorders.of(flow);
             ownAngles = documents != null;
@@ -207,8 +216,10 @@ final class FusedBlock implements HandWritten {
             long keys = (long) shape.keyValueHeads() * shape.headWidth();
             qkv = hold(like(queries + 2 * keys));
             attended = hold(like(queries));
-            middle = hold(like(shape.width()));
-            inner = hold(like(shape.gated() ? 2L * shape.inner() : shape.inner()));
+            if (kept) {
+                middle = hold(like(shape.width()));
+                inner = hold(like(shape.gated() ? 2L * shape.inner() : shape.inner()));
+            }
             cos = shape.rotary() ? hold(flow.get("rotary_cos")) : null;
             sin = shape.rotary() ? hold(flow.get("rotary_sin")) : null;
         }
@@ -230,8 +241,8 @@ final class FusedBlock implements HandWritten {
                     x.memory(),
                     qkv.memory(),
                     attended.memory(),
-                    middle.memory(),
-                    inner.memory(),
+                    middle == null ? null : middle.memory(),
+                    inner == null ? null : inner.memory(),
                     ownAngles,
                     cos == null ? null : cos.memory(),
                     sin == null ? null : sin.memory());

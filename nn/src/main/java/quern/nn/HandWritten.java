@@ -10,6 +10,11 @@ public interface HandWritten {
     /** Computes what the segment writes into {@code flow} and returns what its backward needs. */
     Backward forward(Flow flow, Pass pass);
 
+    /** As {@link #forward} where no backward will come. */
+    default void infer(Flow flow, Pass pass) {
+        forward(flow, pass).close();
+    }
+
     /** The backward of one visit. What it holds must be kept handles, freed by {@link #close()}. */
     interface Backward extends AutoCloseable {
         /** Given the cotangents of what was written (some may be absent), gives those of what was read. */

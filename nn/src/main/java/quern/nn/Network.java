@@ -236,7 +236,7 @@ public final class Network implements AutoCloseable {
                             ? null
                             : s.handWritten(flow, pass).orElse(null);
                     if (handWritten != null) {
-                        handWritten.forward(flow, pass).close();
+                        handWritten.infer(flow, pass);
                     } else {
                         s.forward(flow, pass);
                     }

@@ -98,11 +98,10 @@ public final class Tape implements AutoCloseable {
             if (handWritten != null) {
                 try (Autograd.Mode mode = Autograd.noGrad()) {
                     v.byHand = true;
-                    HandWritten.Backward backward = handWritten.forward(flow, pass);
                     if (recompute) {
-                        backward.close();
+                        handWritten.infer(flow, pass);
                     } else {
-                        v.handWritten = backward;
+                        v.handWritten = handWritten.forward(flow, pass);
                     }
                 }
             } else if (recompute) {

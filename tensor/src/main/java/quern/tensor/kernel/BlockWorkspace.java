@@ -202,7 +202,9 @@ final class BlockWorkspace implements AutoCloseable {
         HeapRows.load(a.x(), a.type(), first, l.x, rows, s.width(), inputs.inStride);
         attentionNorm.forward(l.x, l.normal, rows, inputs.inStride, l.scratch);
         inputs.forward(l.normal, l.mapped, rows);
-        HeapRows.store(l.mapped, a.qkv(), a.type(), first, rows, s.mapped(), inputs.outStride);
+        if (l.held < 0 || a.areKept()) {
+            HeapRows.store(l.mapped, a.qkv(), a.type(), first, rows, s.mapped(), inputs.outStride);
+        }
     }
 
     /** Attention over an item. */
@@ -241,15 +243,19 @@ final class BlockWorkspace implements AutoCloseable {
         if (l.held < 0) {
             HeapRows.load(a.attended(), a.type(), first, l.attended, rows, s.queries(), output.inStride);
             HeapRows.load(a.x(), a.type(), first, l.x, rows, s.width(), inputs.inStride);
-        } else {
+        } else if (a.areKept()) {
             HeapRows.store(l.attended, a.attended(), a.type(), first, rows, s.queries(), output.inStride);
         }
         output.forward(l.attended, l.dx, rows);
         HeapRows.add(l.x, l.dx, rows * inputs.inStride);
-        HeapRows.store(l.x, a.middle(), a.type(), first, rows, s.width(), inputs.inStride);
+        if (a.areKept()) {
+            HeapRows.store(l.x, a.middle(), a.type(), first, rows, s.width(), inputs.inStride);
+        }
         feedForwardNorm.forward(l.x, l.normal, rows, inputs.inStride, l.scratch);
         ups.forward(l.normal, l.up, rows);
-        HeapRows.store(l.up, a.inner(), a.type(), first, rows, s.up(), ups.outStride);
+        if (a.areKept()) {
+            HeapRows.store(l.up, a.inner(), a.type(), first, rows, s.up(), ups.outStride);
+        }
         activate(l, rows);
         down.forward(l.hidden, l.dx, rows);
         HeapRows.add(l.x, l.dx, rows * inputs.inStride);

@@ -94,10 +94,10 @@ public final class DecoderBlockKernel {
      *
      * @param starts where each sequence starts, ascending from 0, and behind them N
      * @param x [N, D], read
-     * @param qkv [N, Q+2K], written by the forward, read by the backward
+     * @param qkv [N, Q+2K], written by the forward, read by the backward; means nothing after a forward that keeps nothing
      * @param attended [N, Q], likewise
-     * @param middle [N, D] the residual stream between the parts, likewise
-     * @param inner [N, F], or [N, 2F] where gated: before the activation, likewise
+     * @param middle [N, D] the residual stream between the parts, likewise; null where the forward keeps nothing
+     * @param inner [N, F], or [N, 2F] where gated: before the activation, likewise; null with {@code middle}
      * @param ownAngles whether every token has its own row of the tables; otherwise a sequence's first token has the first
      * @param cos [N, head/2], or [T, head/2] for sequences of at most T tokens, in the same type; null without rotary
      */
@@ -112,6 +112,11 @@ public final class DecoderBlockKernel {
             boolean ownAngles,
             MemorySegment cos,
             MemorySegment sin) {
+        /** Whether a backward will come. */
+        boolean areKept() {
+            return middle != null;
+        }
+
         int sequences() {
             return starts.length - 1;
         }
