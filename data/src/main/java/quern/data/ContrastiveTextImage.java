@@ -1,6 +1,8 @@
 package quern.data;
 
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import quern.data.internal.PaintedPairs;
 import quern.recipe.Default;
 import quern.recipe.Doc;
@@ -10,8 +12,7 @@ import quern.recipe.Range;
 /**
  * CLIP's objective (Radford et al. 2021, arXiv:2103.00020): of the images and texts of a batch, tell which belong together.
  * The texts are the captions of {@code data: {source: shapes}}, a document each; the image of a caption is painted from
- * it, a little differently in every epoch. A batch is what each pair is told from, so rows a batch matter more here than
- * steps of accumulation.
+ * it, a little differently in every epoch. Each pair is told from all others of its step, accumulated batches included.
  */
 public final class ContrastiveTextImage implements Objective {
     /** @param imageSize pixels of an image's side; the model's {@code vision_config.image_size} */
@@ -50,6 +51,12 @@ public final class ContrastiveTextImage implements Objective {
     @Override
     public List<String> specialTokens() {
         return List.of("<pad>", "<|endoftext|>");
+    }
+
+    /** An error or leaving out: a part of a caption is none of its image. */
+    @Override
+    public Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        return EnumSet.of(OnTooLong.ERROR, OnTooLong.DROP);
     }
 
     @Override

@@ -12,7 +12,6 @@ import java.util.function.Consumer;
 import quern.data.BatchSource;
 import quern.data.DataConfig;
 import quern.data.Objective;
-import quern.data.OnTooLong;
 import quern.data.SpecialToken;
 import quern.data.TokenStore;
 import quern.data.TokenStream;
@@ -189,13 +188,7 @@ public final class Preparation {
                     "%s: objective %s learns from texts, but %s holds instruction rows or conversations; use objective: causal_lm with a decoder",
                     recipe.objective().position("type"), objective.id(), String.join(", ", data.path()));
         }
-        boolean wholeDocuments =
-                objective.readsInstructions() && !remembers && (store.train().hasPrompts() || !data.packing());
-        if (data.onTooLong() != OnTooLong.TRUNCATE && !wholeDocuments) {
-            throw QuernException.badInput(
-                    "%s: data.on_too_long: has no effect, since a row is no whole document here; leave it out, or give instruction rows or packing: false",
-                    recipe.data().position("on_too_long"));
-        }
+        fit.checkTooLong(data, store.train().hasPrompts(), remembers, objectiveConfig);
         checkEvaluation();
         this.stepBatches = StepBatches.of(recipe);
         if (RowOrdering.wanted(data) && augmentation.isPresent()) {

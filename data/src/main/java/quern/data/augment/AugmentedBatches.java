@@ -5,12 +5,14 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Function;
 import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.Objective;
 import quern.data.TokenStream;
 import quern.data.Tokenizer;
+import quern.data.TooLong;
 import quern.data.internal.ArrayTokenStream;
 import quern.data.internal.Mix;
 
@@ -33,6 +35,7 @@ final class AugmentedBatches implements BatchSource {
     private final long batchesPerEpoch;
     private final int[] separator;
     private final List<String> notices;
+    private final Optional<TooLong> tooLong;
     private final Map<Long, BatchSource> epochs = new LinkedHashMap<>(4, 0.75f, true);
 
     AugmentedBatches(
@@ -53,6 +56,7 @@ final class AugmentedBatches implements BatchSource {
         long[][] counts = new long[steps.size()][2];
         BatchSource first = arrange.apply(withTokens(changed(0, counts)));
         epochs.put(0L, first);
+        this.tooLong = first.tooLong();
         List<String> all = new ArrayList<>(first.notices());
         for (int i = 0; i < counts.length; i++) {
             all.add("augment: %s changed %.2f%% of %,d units in the first epoch"
@@ -72,6 +76,12 @@ final class AugmentedBatches implements BatchSource {
     @Override
     public List<String> notices() {
         return notices;
+    }
+
+    /** Of the first epoch. */
+    @Override
+    public Optional<TooLong> tooLong() {
+        return tooLong;
     }
 
     @Override

@@ -2,13 +2,18 @@ package quern.data.internal;
 
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import quern.data.Batch;
 import quern.data.BatchSource;
+import quern.data.FittingDocuments;
 import quern.data.Objective;
+import quern.data.OnTooLong;
 import quern.data.Permutation;
 import quern.data.SpecialToken;
 import quern.data.TokenStream;
+import quern.data.TooLong;
 import quern.recipe.QuernException;
 
 /**
@@ -24,6 +29,7 @@ public final class PaintedPairs implements BatchSource {
     private final int side;
     private final int end;
     private final int padding;
+    private final FittingDocuments documents;
 
     /** Pairs of images with {@code side} pixels a side and captions that end with {@code end}. */
     public PaintedPairs(Objective.Input input, int side, int end) {
@@ -34,24 +40,37 @@ public final class PaintedPairs implements BatchSource {
         this.padding = input.tokenizer().special(SpecialToken.PAD_TOKEN).orElse(0);
         // A text that is no caption shows in the first batch, before a step is taken.
         scene(caption(0));
+        OnTooLong answer = input.data().onTooLong() == OnTooLong.DROP ? OnTooLong.DROP : OnTooLong.ERROR;
+        this.documents = new FittingDocuments(
+                tokens, document -> caption(document).length, input.data().maxLength(), answer);
+    }
+
+    @Override
+    public List<String> notices() {
+        return documents.notices();
+    }
+
+    @Override
+    public Optional<TooLong> tooLong() {
+        return Optional.of(documents.tooLong());
     }
 
     @Override
     public long batchesPerEpoch() {
-        return (tokens.documents() + input.rowsPerBatch() - 1) / input.rowsPerBatch();
+        return (documents.count() + input.rowsPerBatch() - 1) / input.rowsPerBatch();
     }
 
     @Override
     public Batch batch(long globalBatchIndex) {
         long epoch = globalBatchIndex / batchesPerEpoch();
         long start = globalBatchIndex % batchesPerEpoch() * input.rowsPerBatch();
-        int rows = (int) Math.min(input.rowsPerBatch(), tokens.documents() - start);
-        Permutation order = new Permutation(tokens.documents(), Mix.hash(input.seed(), 2 * epoch));
+        int rows = (int) Math.min(input.rowsPerBatch(), documents.count() - start);
+        Permutation order = new Permutation(documents.count(), Mix.hash(input.seed(), 2 * epoch));
         int[][] captions = new int[rows][];
         float[] pixels = new float[rows * CHANNELS * side * side];
         int columns = 0;
         for (int row = 0; row < rows; row++) {
-            captions[row] = caption(order.at(start + row));
+            captions[row] = caption(documents.document(order.at(start + row)));
             columns = Math.max(columns, captions[row].length);
             scene(captions[row])
                     .paint(
@@ -79,17 +98,11 @@ public final class PaintedPairs implements BatchSource {
         long from = tokens.documentStart(document);
         int[] text = new int[(int) Math.min(LONGEST, tokens.documentStart(document + 1) - from)];
         tokens.read(from, text, 0, text.length);
-        int[] caption = RewrittenRows.joined(
+        return RewrittenRows.joined(
                 Arrays.stream(text)
                         .filter(id -> id != end && !input.tokenizer().isSpecial(id))
                         .toArray(),
                 new int[] {end});
-        if (caption.length > input.data().maxLength() && caption.length < LONGEST) {
-            throw QuernException.badInput(
-                    "max_length: a caption has %d tokens with its end, more than a row's %d; raise it",
-                    caption.length, input.data().maxLength());
-        }
-        return caption;
     }
 
     private Scene scene(int[] caption) {

@@ -5,9 +5,11 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import quern.data.Batch;
 import quern.data.BatchSource;
+import quern.data.TooLong;
 import quern.data.internal.JoinedRows;
 
 /**
@@ -133,6 +135,13 @@ public final class OrderedBatches implements BatchSource {
                     .forEach(notice -> all.add(corpora.size() == 1 ? notice : corpus.name() + ": " + notice));
         }
         return List.copyOf(all);
+    }
+
+    @Override
+    public Optional<TooLong> tooLong() {
+        return corpora.stream()
+                .flatMap(corpus -> corpus.rows().tooLong().stream())
+                .reduce(TooLong::plus);
     }
 
     @Override
