@@ -12,8 +12,6 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
-import quern.data.BatchSource;
-import quern.data.TokenStream;
 import quern.data.order.Weights;
 import quern.models.GenerationConfig;
 import quern.models.Generator;
@@ -402,7 +400,9 @@ public final class TrainingRun implements AutoCloseable {
                         schedule,
                         checkpoints,
                         s -> save(checkpoints, s),
-                        preparation.validation().map(text -> evaluation(text)),
+                        Optional.of(preparation.heldOut())
+                                .filter(heldOut -> !heldOut.isEmpty())
+                                .map(this::evaluation),
                         recipe.sampleSteps() > 0 ? Optional.of(this::sample) : Optional.empty(),
                         all),
                 state);
@@ -519,39 +519,28 @@ public final class TrainingRun implements AutoCloseable {
         }
     }
 
-    private Trainer.Evaluation evaluation(TokenStream text) {
-        int rows = recipe.perDeviceEvalBatchSize();
-        int length = preparation.data().maxLength();
-        Optional<BatchSource> own = preparation.evaluationBatches();
+    private Trainer.Evaluation evaluation(HeldOutTexts heldOut) {
         return new Trainer.Evaluation() {
             @Override
             public Map<String, Double> measure(LongConsumer batchesDone) {
                 long start = System.nanoTime();
-                ValidationLoss loss;
+                Map<String, Double> m;
                 try (EvalWeights eval = optimizer.evalWeights()) {
-                    loss = own.isPresent()
-                            ? ValidationLoss.measure(
-                                    trained.network(),
-                                    model.device(),
-                                    own.get(),
-                                    own.get().batchesPerEpoch(),
-                                    batchesDone)
-                            : ValidationLoss.measure(model.network(), model.device(), text, length, rows, batchesDone);
+                    m = heldOut.measure(model, trained.network(), batchesDone);
                 }
-                if (!Double.isFinite(loss.loss())) {
+                double loss = m.get("eval_loss");
+                if (!Double.isFinite(loss)) {
                     throw QuernException.refused(
                             "step %d: the validation loss is %s; the last checkpoint stands; lower learning_rate, or resume with precision: fp32",
-                            state.step, loss.loss());
+                            state.step, loss);
                 }
-                Map<String, Double> m = loss.metrics();
                 m.put("eval_runtime", (System.nanoTime() - start) / 1e9);
                 return m;
             }
 
             @Override
             public long batches() {
-                return own.map(BatchSource::batchesPerEpoch)
-                        .orElseGet(() -> ValidationLoss.batches(model.network(), text, length, rows));
+                return heldOut.batches(model.network());
             }
         };
     }

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -189,11 +190,17 @@ public final class Train implements Verb {
         lines.add("Trained %,d steps on %,d tokens%s.".formatted(outcome.steps(), outcome.tokens(), early));
         Map<String, Double> e = outcome.evaluation();
         if (!e.isEmpty()) {
+            String ofSource = "eval_loss/";
             lines.add("  validation loss   %.4f nats a token   (perplexity %.2f)"
                     .formatted(e.get("eval_loss"), e.get("eval_perplexity")));
             if (e.containsKey("eval_bits_per_byte")) {
                 lines.add("  bits per byte     %.4f".formatted(e.get("eval_bits_per_byte")));
             }
+            new TreeMap<>(e).forEach((name, value) -> {
+                if (name.startsWith(ofSource)) {
+                    lines.add("  of %-15s%.4f".formatted(name.substring(ofSource.length()), value));
+                }
+            });
         }
         outcome.bestStep().ifPresent(step -> lines.add("  best step         %,d".formatted(step)));
         lines.add("  model folder      " + folder);

@@ -19,7 +19,8 @@ import quern.data.internal.Mix;
 /**
  * Batches of a text that is changed otherwise in every epoch. The text of an epoch is made whole when its first batch is asked
  * for: a function of the plain text, the settings, the seed and the epoch. An epoch has as many batches as the plain text
- * has; of a longer one some are left out, of a shorter one some come twice.
+ * has; of a longer one some are left out, of a shorter one some come twice. Where batches keep their places, batch r of every
+ * epoch is the same documents, otherwise changed. A document that has less than two tokens, or would then have, stays as it is.
  */
 final class AugmentedBatches implements BatchSource {
     /** Two epochs of so many tokens are held at once: 400 MB. */
@@ -27,11 +28,13 @@ final class AugmentedBatches implements BatchSource {
 
     private static final int EPOCHS_KEPT = 2;
     private static final int DOCUMENTS_AT_ONCE = 1024;
+    private static final int LEAST_TOKENS = 2;
 
     private final List<AugmentedText.Step> steps;
     private final List<Augmentation.Rewriting> rewritings;
     private final Objective.Input input;
     private final Function<Objective.Input, BatchSource> arrange;
+    private final boolean keepsPlaces;
     private final long batchesPerEpoch;
     private final int[] separator;
     private final List<String> notices;
@@ -39,7 +42,11 @@ final class AugmentedBatches implements BatchSource {
     private final Map<Long, BatchSource> epochs = new LinkedHashMap<>(4, 0.75f, true);
 
     AugmentedBatches(
-            List<AugmentedText.Step> steps, Objective.Input input, Function<Objective.Input, BatchSource> arrange) {
+            List<AugmentedText.Step> steps,
+            Objective.Input input,
+            Function<Objective.Input, BatchSource> arrange,
+            boolean keepsPlaces) {
+        this.keepsPlaces = keepsPlaces;
         this.steps = steps;
         this.input = input;
         this.arrange = arrange;
@@ -89,6 +96,13 @@ final class AugmentedBatches implements BatchSource {
         long epoch = globalBatchIndex / batchesPerEpoch;
         BatchSource source = epoch(epoch);
         long own = source.batchesPerEpoch();
+        if (keepsPlaces) {
+            if (own != batchesPerEpoch) {
+                throw new IllegalStateException(
+                        "%d rows of the changed text, %d of the plain one".formatted(own, batchesPerEpoch));
+            }
+            return source.batch(globalBatchIndex % own);
+        }
         return source.batch(epoch * own + globalBatchIndex % batchesPerEpoch % own);
     }
 
@@ -132,7 +146,7 @@ final class AugmentedBatches implements BatchSource {
             for (int i = from; i < to; i++) {
                 int[] before = ids.get(i - from);
                 int[] after = encoded.get(i - from);
-                boolean same = after.length == 0;
+                boolean same = after.length < LEAST_TOKENS || bare(before).length < LEAST_TOKENS;
                 int[] tail = same || isBare(before) ? new int[0] : separator;
                 after = same ? before : after;
                 starts[i] = size;
