@@ -580,6 +580,14 @@ public final class TrainingRun implements AutoCloseable {
         facts.put(
                 "Training text",
                 "%,d tokens".formatted(preparation.store().train().size()));
+        preparation
+                .batches()
+                .tooLong()
+                .filter(t -> t.count() > 0)
+                .ifPresent(t -> facts.put(
+                        "Documents longer than a row",
+                        "%,d of %,d: %,d left out, %,d cut, %,d split"
+                                .formatted(t.count(), t.documents(), t.dropped(), t.truncated(), t.split())));
         lastEvaluation.forEach((name, value) -> {
             if (name.startsWith("eval_") && !name.equals("eval_runtime")) {
                 facts.put(name, "%.4f".formatted(value));

@@ -247,7 +247,7 @@ class OnTooLongTest {
     }
 
     @Test
-    void countsAreInThePlanAndInTheFirstLineOfMetrics() {
+    void countsAreInThePlanTheFirstLineOfMetricsAndTheCard() throws IOException {
         Block recipe =
                 recipe("mlm", "drop", "max_steps=4", "save_steps=2", "eval_steps=0", "per_device_train_batch_size=2");
         TooLong planned = TrainingPlan.of(Preparation.of(recipe, note -> {}), note -> {})
@@ -255,8 +255,11 @@ class OnTooLongTest {
                 .tooLong()
                 .orElseThrow();
         assertEquals(2, planned.count());
-        List<Map<String, Double>> lines =
-                TinyRuns.metrics(TinyRuns.train(recipe).folder());
+        Path run = TinyRuns.train(recipe).folder();
+        assertTrue(
+                Files.readString(run.resolve("README.md")).contains("2 of 5: 2 left out, 0 cut, 0 split"),
+                "the model card");
+        List<Map<String, Double>> lines = TinyRuns.metrics(run);
         Map<String, Double> first = lines.getFirst();
         assertEquals(2.0, first.get("data_too_long"));
         assertEquals(2.0, first.get("data_dropped"));
@@ -264,5 +267,18 @@ class OnTooLongTest {
         assertEquals(0.0, first.get("data_split"));
         assertTrue(first.get("data_lost_tokens") > LONG.length());
         assertFalse(lines.get(1).containsKey("data_too_long"));
+    }
+
+    /** Whole texts of several lines are what a unigram tokenizer learns from; no line break is unknown to it. */
+    @Test
+    void aUnigramTokenizerNeedsNoLines() throws IOException {
+        Files.writeString(folder.resolve("text.txt"), TinyRuns.text(3, 60));
+        Preparation p = Preparation.of(
+                recipe("causal_lm", "truncate", "data.text_unit=file", "tokenizer={type: unigram, vocab_size: 60}"),
+                note -> {});
+        String text = Files.readString(folder.resolve("text.txt"));
+        int[] ids = p.tokenizer().encode(text);
+        assertEquals(text.strip(), p.tokenizer().decode(ids).strip());
+        assertTrue(Arrays.stream(ids).noneMatch(id -> id == p.tokenizer().id("<unk>")));
     }
 }
