@@ -47,7 +47,7 @@ public final class FittingDocuments {
         long made = 0;
         long usable = 0;
         boolean chooses = answer == OnTooLong.DROP || answer == OnTooLong.SPLIT;
-        long[] kept = chooses ? new long[(int) Math.clamp(documents, 1, 1024)] : null;
+        long[] kept = chooses ? new long[Math.clamp(documents, 1, 1024)] : null;
         int[] piece = answer == OnTooLong.SPLIT ? new int[kept.length] : null;
         for (long i = 0; i < documents; i++) {
             long own = size.applyAsLong(i);
