@@ -1,7 +1,10 @@
 package quern.cli;
 
 import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import picocli.CommandLine.Option;
+import quern.recipe.DurableFiles;
 import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
@@ -24,6 +27,12 @@ public final class JsonOption {
     public static void print(PrintWriter out, Object value) {
         out.println(MapperHolder.MAPPER.writeValueAsString(value));
         out.flush();
+    }
+
+    /** Writes a record, list or map into a file, indented. */
+    public static void write(Path file, Object value) {
+        String text = MapperHolder.MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n";
+        DurableFiles.write(file, text.getBytes(StandardCharsets.UTF_8));
     }
 
     /** Built on first use, since most commands print no JSON. */
