@@ -70,8 +70,8 @@ public final class TokenizerInspect implements Verb {
                 .mapToObj(id -> new Token(id, tokenizer.token(id)))
                 .toList();
         List<Cut> cuts = texts.stream().map(text -> cut(tokenizer, text)).toList();
-        Result result = new Result(
-                tokenizer.modelType(), tokenizer.vocabularySize(), tokenizer.needsLibrary(), special, cuts);
+        Result result =
+                new Result(tokenizer.modelType(), tokenizer.vocabularySize(), tokenizer.needsLibrary(), special, cuts);
         PrintWriter out = spec.commandLine().getOut();
         if (json.wanted()) {
             JsonOption.print(out, result);
