@@ -16,6 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -253,6 +254,31 @@ class SourcesTest {
                 texts(Corpora.read(new HtmlSource(), file, "extract", "all")).getFirst();
         assertTrue(all.contains("Ten cakes") && all.contains("Copyright") && all.contains("Home"), all);
         assertTrue(!all.contains("not text") && !all.contains("hidden words"), all);
+    }
+
+    @Test
+    void binaryDataIsNoPage() throws IOException {
+        byte[] noise = new byte[50_000];
+        new Random(3).nextBytes(noise);
+        Corpora.Read page = Corpora.read(new HtmlSource(), file("noise.html", noise));
+        assertEquals(Map.of("binary", 1L), page.report().quarantined());
+        assertEquals(List.of(), page.documents());
+        for (String type : List.of("text/html", "text/plain")) {
+            byte[] warc = record("response", "http://a/", http(200, type, new String(noise, ISO_8859_1)), ISO_8859_1);
+            Corpora.Read record = Corpora.read(new WarcSource(), file("noise.warc", warc));
+            assertEquals(Map.of("binary", 1L), record.report().quarantined());
+        }
+        // A stray one is none of a page's business.
+        Corpora.Read stray = Corpora.read(new HtmlSource(), file("a.html", (PAGE + "\u0000").getBytes(ISO_8859_1)));
+        assertEquals(1, stray.documents().size());
+    }
+
+    @Test
+    void aFileOfItsFirstBytesAloneIsSaidToEndEarly() throws IOException {
+        Corpora.Read read = Corpora.read(new JsonLinesSource(), file("a.jsonl.gz", new byte[] {0x1f, (byte) 0x8b}));
+        assertEquals(
+                "the file is left out from plain byte 0 on: the compressed data ends too early",
+                read.report().quarantine().get("truncated_file").getFirst().detail());
     }
 
     @Test
