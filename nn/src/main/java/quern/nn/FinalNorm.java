@@ -1,6 +1,7 @@
 package quern.nn;
 
 import java.util.List;
+import java.util.Optional;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
@@ -38,6 +39,11 @@ public final class FinalNorm extends Segment {
     @Override
     public List<Parameter> parameters() {
         return norm.parameters();
+    }
+
+    @Override
+    public Optional<HandWritten> handWritten(Flow flow, Pass pass) {
+        return dropout == 0 || !pass.isTraining() ? FusedNorm.of(norm, flow) : Optional.empty();
     }
 
     @Override

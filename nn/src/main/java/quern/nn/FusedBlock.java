@@ -3,9 +3,7 @@ package quern.nn;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import quern.tensor.DType;
@@ -35,7 +33,7 @@ final class FusedBlock implements HandWritten {
     private static final long SEQUENCE_ARRAYS = 4;
 
     /** With fewer numbers in the residual stream libtorch's operators cost little, and the kernels' loops stay cold. */
-    private static final long SMALLEST = 1 << 14;
+    static final long SMALLEST = 1 << 14;
 
     /** Where libtorch has fast bf16 products, wider bf16 blocks are better off with them. */
     private static final long WIDEST_BESIDE_FAST_BF16 = 256;
@@ -196,7 +194,7 @@ final class FusedBlock implements HandWritten {
         private Tensor inner;
         private Tensor cos;
         private Tensor sin;
-        private final Map<Parameter, Tensor> gradients = new LinkedHashMap<>();
+        private WeightGradients gradients = new WeightGradients(List.of());
 
         void begin(Tensor x, Flow flow) {
             this.x = hold(x);
@@ -256,17 +254,9 @@ final class FusedBlock implements HandWritten {
         public void input(Cotangents cotangents) {
             Tensor dy = cotangents.ofOutput("hidden_states").to(x.dtype()).contiguous();
             Tensor dx = Tensor.empty(x.dtype(), x.device(), x.shape());
-            Map<Parameter, Tensor> sums = accumulators();
-            boolean added = !sums.isEmpty();
-            for (Parameter p : parts.parameters()) {
-                if (p.isTrainable() && !added) {
-                    gradients.put(
-                            p,
-                            Tensor.empty(DType.FP32, x.device(), p.value().shape())
-                                    .keep());
-                }
-            }
-            Function<Parameter, Tensor> to = p -> added ? sums.get(p) : gradients.get(p);
+            gradients = new WeightGradients(parts.parameters());
+            boolean added = gradients.areAdded();
+            Function<Parameter, Tensor> to = gradients::of;
             DecoderBlockKernel.Weights targets =
                     parts.weights(p -> to.apply(p) == null ? null : to.apply(p).memory());
             Tensor dMiddle = like(middle.size(-1));
@@ -292,39 +282,15 @@ final class FusedBlock implements HandWritten {
             }
         }
 
-        /**
-         * The gradients of earlier micro-batches, where all of the block's can be added to in place: no memory is needed for
-         * this one's. Else none.
-         */
-        private Map<Parameter, Tensor> accumulators() {
-            Map<Parameter, Tensor> sums = new LinkedHashMap<>();
-            for (Parameter p : parts.parameters()) {
-                if (p.isTrainable()) {
-                    Tensor sum = p.grad();
-                    if (!sum.isDefined() || sum.dtype() != DType.FP32 || !sum.isContiguous()) {
-                        return Map.of();
-                    }
-                    sums.put(p, sum);
-                }
-            }
-            return sums;
-        }
-
         @Override
         public void weight() {
-            gradients.forEach((p, gradient) -> {
-                if (!p.grad().isDefined() && p.value().dtype() == gradient.dtype()) {
-                    p.value().setGrad(gradient);
-                } else {
-                    p.addGrad(gradient);
-                }
-            });
+            gradients.give();
         }
 
         @Override
         public void close() {
             held.forEach(Tensor::close);
-            gradients.values().forEach(Tensor::close);
+            gradients.close();
         }
     }
 }

@@ -1,13 +1,16 @@
 package quern.nn;
 
 import java.util.List;
+import quern.tensor.DType;
+import quern.tensor.Device;
 import quern.tensor.EmbeddingGradient;
+import quern.tensor.EmbeddingLookup;
 import quern.tensor.Parameter;
 import quern.tensor.Tensor;
 
 /**
- * The hand-written form of embeddings that only look up and add: the forward is the plain one, the backward adds to the rows
- * that were looked up and passes over all others. A table that is the head's weight too has its gradient already, of all
+ * The hand-written form of embeddings that only look up and add: the forward is the plain one, in fp32 by a kernel that gives the
+ * same bits, the backward adds to the rows that were looked up and passes over all others. A table that is the head's weight too has its gradient already, of all
  * rows, when the lookups' turn comes.
  */
 final class LookupGradients implements HandWritten {
@@ -30,11 +33,31 @@ final class LookupGradients implements HandWritten {
 
     @Override
     public Backward forward(Flow flow, Pass pass) {
-        plain.forward(flow, pass);
+        if (lookups.stream()
+                .allMatch(l ->
+                        l.table.value().dtype() == DType.FP32 && l.table.value().isContiguous())) {
+            flow.put("hidden_states", sum());
+        } else {
+            plain.forward(flow, pass);
+        }
         return new Visit(lookups.stream()
                 .filter(l -> l.table.isTrainable())
                 .map(l -> new Lookup(l.table, l.ids.keep(), l.factor, l.skipped))
                 .toList());
+    }
+
+    private Tensor sum() {
+        long b = lookups.getFirst().ids.size(0);
+        long t = lookups.getFirst().ids.size(1);
+        long width = lookups.getFirst().table.value().size(1);
+        Tensor x_ND = Tensor.empty(DType.FP32, Device.CPU, b * t, width);
+        boolean added = false;
+        for (Lookup l : lookups) {
+            Tensor ids_N = l.ids.expand(b, t).reshape(b * t).contiguous();
+            EmbeddingLookup.into(l.table.value(), ids_N, l.factor, x_ND, added);
+            added = true;
+        }
+        return x_ND.view(b, t, width);
     }
 
     /** Holds the ids of one visit, and its cotangent between the two halves. */

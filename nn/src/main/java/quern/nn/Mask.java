@@ -1,6 +1,7 @@
 package quern.nn;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.stream.LongStream;
@@ -175,10 +176,9 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
             return withBiases(sparse(t, past, padding_BS, dtype, device), t, past, padding_BS, dtype, device);
         }
         long kept = kept(past);
-        Tensor mask = Tensor.full(ahead ? 0 : Double.NEGATIVE_INFINITY, dtype, device, t, kept + t);
-        if (!ahead) {
-            mask = mask.triu(kept + 1);
-        }
+        Tensor mask = ahead
+                ? Tensor.full(0, dtype, device, t, kept + t)
+                : later(Math.toIntExact(t), Math.toIntExact(kept)).to(dtype).to(device);
         if (reach.isPresent()) {
             Tensor far = Tensor.full(Double.NEGATIVE_INFINITY, dtype, device, t, kept + t);
             mask = mask.add(far.tril(kept - reach.getAsInt() - 1));
@@ -193,6 +193,15 @@ public record Mask(boolean ahead, OptionalInt reach, Alibi alibi, boolean prefix
             mask = Attention.paddedMask(padding_BS.narrow(1, past - kept, kept + t), mask);
         }
         return withBiases(mask, t, past, padding_BS, dtype, device);
+    }
+
+    /** Fp32 [T, past + T] that hides later keys; written here, since libtorch's threads would take longer to wake up. */
+    private static Tensor later(int t, int past) {
+        float[] mask = new float[Math.multiplyExact(t, past + t)];
+        for (int row = 0; row < t; row++) {
+            Arrays.fill(mask, row * (past + t) + past + row + 1, (row + 1) * (past + t), Float.NEGATIVE_INFINITY);
+        }
+        return Tensor.of(mask, t, past + t);
     }
 
     private Tensor withBiases(Tensor mask, long t, long past, Tensor padding_BS, DType dtype, Device device) {

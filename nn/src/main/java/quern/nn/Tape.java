@@ -22,114 +22,6 @@ import quern.tensor.Tensor;
  * <p>Several tapes may be alive at once. A tape is walked once.
  */
 public final class Tape implements AutoCloseable {
-    /** A value between segments; the leaf's grad is its cotangent. */
-    private static final class Boundary {
-        final Tensor leaf;
-        final boolean differentiable;
-        private boolean closed;
-
-        Boundary(Tensor value, boolean differentiable) {
-            leaf = value.detach().keep();
-            this.differentiable = differentiable;
-            if (differentiable) {
-                leaf.requiresGrad_(true);
-            }
-        }
-
-        Tensor cotangent() {
-            Tensor g = leaf.grad();
-            return g.isDefined() ? g : null;
-        }
-
-        /** Adds a cotangent whose storage the caller may write to later. */
-        void add(Tensor cotangent) {
-            try (Autograd.Mode mode = Autograd.noGrad()) {
-                Tensor g = leaf.grad();
-                leaf.setGrad(
-                        g.isDefined()
-                                ? g.add(cotangent)
-                                : cotangent.to(leaf.dtype()).copy());
-            }
-        }
-
-        /** Adds a cotangent that nobody else holds. */
-        void give(Tensor cotangent) {
-            Tensor g = leaf.grad();
-            leaf.setGrad(g.isDefined() ? g.add(cotangent) : cotangent.to(leaf.dtype()));
-        }
-
-        void close() {
-            if (!closed) {
-                closed = true;
-                leaf.setGrad(null);
-                leaf.close();
-            }
-        }
-    }
-
-    /** One visit: what it read, what it wrote, and the state of its backward. */
-    private static final class Visited {
-        final Segment segment;
-        final int index;
-        final Map<String, Boundary> read = new LinkedHashMap<>();
-        final Map<String, Boundary> written = new LinkedHashMap<>();
-        /** The graph's own outputs; null when the visit is recomputed or hand-written. */
-        Map<String, Tensor> outputs;
-
-        /** Where the graph is cut, in order. */
-        final List<GraphCut> cuts = new ArrayList<>();
-
-        HandWritten.Backward handWritten;
-        /** Kept between the two halves of a split backward. */
-        final List<Seeds> weightHalf = new ArrayList<>();
-
-        boolean byHand;
-        boolean reached;
-
-        Visited(Segment segment, int index) {
-            this.segment = segment;
-            this.index = index;
-        }
-
-        void closeGraph() {
-            if (outputs != null) {
-                outputs.values().forEach(Tensor::close);
-                outputs = null;
-            }
-            if (handWritten != null) {
-                handWritten.close();
-                handWritten = null;
-            }
-            cuts.forEach(GraphCut::close);
-            cuts.clear();
-            weightHalf.forEach(seeds -> seeds.cotangents.forEach(Tensor::close));
-            weightHalf.clear();
-        }
-
-        /** The cotangents of what a cut's operator read, given that of its result; none when nothing depends on it. */
-        Seeds ofCut(GraphCut cut) {
-            try (Scope scope = Scope.open();
-                    Autograd.Mode mode = Autograd.noGrad()) {
-                Tensor g = cut.leaf().grad();
-                Seeds seeds = new Seeds(new ArrayList<>(), new ArrayList<>());
-                if (g.isDefined()) {
-                    cut.leaf().setGrad(null);
-                    List<Tensor> gradients = cut.backward(g);
-                    for (int i = 0; i < gradients.size(); i++) {
-                        if (gradients.get(i) != null && cut.inputs().get(i).requiresGrad()) {
-                            seeds.outputs.add(cut.inputs().get(i));
-                            seeds.cotangents.add(gradients.get(i).keep());
-                        }
-                    }
-                }
-                return seeds;
-            }
-        }
-    }
-
-    /** Where a walk backward through a piece of a visit's graph starts, and with what. */
-    private record Seeds(List<Tensor> outputs, List<Tensor> cotangents) {}
-
     /** Where a value went wrong: what a segment wrote under which name. */
     public record NonFinite(String segment, String tensor) {
         @Override
@@ -141,7 +33,7 @@ public final class Tape implements AutoCloseable {
     private final Network network;
     private final Pass pass;
     private final List<SegmentHook> hooks;
-    private final List<Visited> visits = new ArrayList<>();
+    private final List<RecordedVisit> visits = new ArrayList<>();
     private final Map<String, Boundary> inputs = new LinkedHashMap<>();
     private final Map<String, Boundary> current = new LinkedHashMap<>();
     private final Map<Parameter, Integer> remaining = new IdentityHashMap<>();
@@ -173,7 +65,7 @@ public final class Tape implements AutoCloseable {
                 for (Parameter p : s.parameters()) {
                     remaining.merge(p, 1, Integer::sum);
                 }
-                Visited v = new Visited(s, i);
+                RecordedVisit v = new RecordedVisit(s, i);
                 visits.add(v);
                 visit(v);
             }
@@ -185,7 +77,7 @@ public final class Tape implements AutoCloseable {
         }
     }
 
-    private void visit(Visited v) {
+    private void visit(RecordedVisit v) {
         Segment s = v.segment;
         int index = v.index;
         Map<String, Tensor> leaves = new HashMap<>();
@@ -241,7 +133,7 @@ public final class Tape implements AutoCloseable {
         }
     }
 
-    private void record(Visited v, Flow flow) {
+    private void record(RecordedVisit v, Flow flow) {
         pass.cutInto(v.cuts);
         try (Autograd.Mode mode = Autograd.enableGrad()) {
             v.segment.forward(flow, pass);
@@ -285,7 +177,7 @@ public final class Tape implements AutoCloseable {
     public void backward(Map<String, Tensor> cotangents) {
         start(cotangents, State.WALKED);
         for (int i = visits.size() - 1; i >= 0; i--) {
-            Visited v = visits.get(i);
+            RecordedVisit v = visits.get(i);
             SegmentHook.Visit visit = new SegmentHook.Visit(v.segment, v.index, false);
             hooks.forEach(h -> h.beforeBackward(visit));
             inputHalf(v, false);
@@ -298,7 +190,7 @@ public final class Tape implements AutoCloseable {
     public void backwardInput(Map<String, Tensor> cotangents) {
         start(cotangents, State.HALF_WALKED);
         for (int i = visits.size() - 1; i >= 0; i--) {
-            Visited v = visits.get(i);
+            RecordedVisit v = visits.get(i);
             SegmentHook.Visit visit = new SegmentHook.Visit(v.segment, v.index, false);
             hooks.forEach(h -> h.beforeBackward(visit));
             inputHalf(v, true);
@@ -313,7 +205,7 @@ public final class Tape implements AutoCloseable {
         }
         state = State.WALKED;
         for (int i = visits.size() - 1; i >= 0; i--) {
-            Visited v = visits.get(i);
+            RecordedVisit v = visits.get(i);
             weightHalf(v);
             finish(v, new SegmentHook.Visit(v.segment, v.index, false));
         }
@@ -347,7 +239,7 @@ public final class Tape implements AutoCloseable {
         }
     }
 
-    private void inputHalf(Visited v, boolean split) {
+    private void inputHalf(RecordedVisit v, boolean split) {
         boolean any = false;
         for (Boundary b : v.written.values()) {
             try (Scope scope = Scope.open()) {
@@ -365,7 +257,7 @@ public final class Tape implements AutoCloseable {
             try (Scope scope = Scope.open();
                     Autograd.Mode mode = Autograd.noGrad()) {
                 pass.enter(v.index);
-                v.handWritten.input(new CotangentsOf(v));
+                v.handWritten.input(new RecordedVisit.CotangentsOf(v));
             }
             return;
         }
@@ -387,29 +279,29 @@ public final class Tape implements AutoCloseable {
             v.read.values().stream().filter(b -> b.differentiable).distinct().forEach(b -> leaves.add(b.leaf));
             v.cuts.forEach(cut -> leaves.add(cut.leaf()));
             if (split) {
-                splitInput(v, leaves, new Seeds(outputs, cotangents));
+                splitInput(v, leaves, new RecordedVisit.Seeds(outputs, cotangents));
             } else {
-                accumulate(v, leaves, new Seeds(outputs, cotangents));
+                accumulate(v, leaves, new RecordedVisit.Seeds(outputs, cotangents));
             }
         }
     }
 
-    private static void splitInput(Visited v, List<Tensor> leaves, Seeds last) {
-        v.weightHalf.add(new Seeds(
-                last.outputs, last.cotangents.stream().map(Tensor::keep).toList()));
+    private static void splitInput(RecordedVisit v, List<Tensor> leaves, RecordedVisit.Seeds last) {
+        v.weightHalf.add(new RecordedVisit.Seeds(
+                last.outputs(), last.cotangents().stream().map(Tensor::keep).toList()));
         walkInput(last, leaves);
         for (int i = v.cuts.size() - 1; i >= 0; i--) {
-            Seeds seeds = v.ofCut(v.cuts.get(i));
+            RecordedVisit.Seeds seeds = v.ofCut(v.cuts.get(i));
             v.weightHalf.add(seeds);
             walkInput(seeds, leaves);
         }
     }
 
-    private static void walkInput(Seeds seeds, List<Tensor> leaves) {
-        if (leaves.isEmpty() || seeds.outputs.isEmpty()) {
+    private static void walkInput(RecordedVisit.Seeds seeds, List<Tensor> leaves) {
+        if (leaves.isEmpty() || seeds.outputs().isEmpty()) {
             return;
         }
-        List<Tensor> gs = Autograd.grad(seeds.outputs, leaves, seeds.cotangents, true, false);
+        List<Tensor> gs = Autograd.grad(seeds.outputs(), leaves, seeds.cotangents(), true, false);
         try (Autograd.Mode mode = Autograd.noGrad()) {
             for (int i = 0; i < gs.size(); i++) {
                 Tensor g = leaves.get(i).grad();
@@ -423,13 +315,13 @@ public final class Tape implements AutoCloseable {
     }
 
     /** One walk through an uncut graph, else one through each piece, from the last to the first. */
-    private static void accumulate(Visited v, List<Tensor> leaves, Seeds last) {
+    private static void accumulate(RecordedVisit v, List<Tensor> leaves, RecordedVisit.Seeds last) {
         walk(v, leaves, last, !v.cuts.isEmpty());
         for (int i = v.cuts.size() - 1; i >= 0; i--) {
-            Seeds seeds = v.ofCut(v.cuts.get(i));
-            if (!seeds.outputs.isEmpty()) {
+            RecordedVisit.Seeds seeds = v.ofCut(v.cuts.get(i));
+            if (!seeds.outputs().isEmpty()) {
                 walk(v, leaves, seeds, i > 0);
-                seeds.cotangents.forEach(Tensor::close);
+                seeds.cotangents().forEach(Tensor::close);
             }
         }
     }
@@ -441,7 +333,7 @@ public final class Tape implements AutoCloseable {
      *
      * @param retain whether another walk follows, which may pass the same operators
      */
-    private static void walk(Visited v, List<Tensor> leaves, Seeds seeds, boolean retain) {
+    private static void walk(RecordedVisit v, List<Tensor> leaves, RecordedVisit.Seeds seeds, boolean retain) {
         Map<Tensor, Tensor> earlier = new IdentityHashMap<>();
         for (Tensor leaf : leaves) {
             Tensor g = leaf.grad();
@@ -456,7 +348,7 @@ public final class Tape implements AutoCloseable {
                 fresh.add(p);
             }
         }
-        Autograd.backward(seeds.outputs, seeds.cotangents, retain);
+        Autograd.backward(seeds.outputs(), seeds.cotangents(), retain);
         try (Autograd.Mode mode = Autograd.noGrad()) {
             earlier.forEach((leaf, g) -> {
                 Tensor more = leaf.grad();
@@ -471,7 +363,7 @@ public final class Tape implements AutoCloseable {
         }
     }
 
-    private void weightHalf(Visited v) {
+    private void weightHalf(RecordedVisit v) {
         if (!v.reached) {
             return;
         }
@@ -487,12 +379,12 @@ public final class Tape implements AutoCloseable {
                     .toList();
             try (Scope scope = Scope.open()) {
                 List<Tensor> weights = trainable.stream().map(Parameter::value).toList();
-                for (Seeds seeds : v.weightHalf) {
-                    if (trainable.isEmpty() || seeds.outputs.isEmpty()) {
+                for (RecordedVisit.Seeds seeds : v.weightHalf) {
+                    if (trainable.isEmpty() || seeds.outputs().isEmpty()) {
                         continue;
                     }
                     List<Tensor> gs = Autograd.grad(
-                            seeds.outputs, weights, seeds.cotangents, seeds != v.weightHalf.getLast(), false);
+                            seeds.outputs(), weights, seeds.cotangents(), seeds != v.weightHalf.getLast(), false);
                     for (int i = 0; i < gs.size(); i++) {
                         if (gs.get(i).isDefined()) {
                             trainable.get(i).addGrad(gs.get(i));
@@ -504,7 +396,7 @@ public final class Tape implements AutoCloseable {
     }
 
     /** Frees the visit and announces parameters whose last visit this was. */
-    private void finish(Visited v, SegmentHook.Visit visit) {
+    private void finish(RecordedVisit v, SegmentHook.Visit visit) {
         v.closeGraph();
         v.written.values().forEach(b -> {
             if (!current.containsValue(b)) {
@@ -525,7 +417,7 @@ public final class Tape implements AutoCloseable {
         }
     }
 
-    private void recompute(Visited v) {
+    private void recompute(RecordedVisit v) {
         SegmentHook.Visit visit = new SegmentHook.Visit(v.segment, v.index, true);
         hooks.forEach(h -> h.beforeForward(visit));
         pass.enter(v.index);
@@ -569,7 +461,7 @@ public final class Tape implements AutoCloseable {
 
     /** The first segment, in forward order, that wrote a NaN or an infinity that is no mask, and under which name. */
     public Optional<NonFinite> firstNonFinite() {
-        for (Visited v : visits) {
+        for (RecordedVisit v : visits) {
             if (v.segment.parameters().isEmpty()) {
                 continue;
             }
@@ -591,36 +483,11 @@ public final class Tape implements AutoCloseable {
     @Override
     public void close() {
         state = State.CLOSED;
-        for (Visited v : visits) {
+        for (RecordedVisit v : visits) {
             v.closeGraph();
             v.written.values().forEach(Boundary::close);
         }
         visits.clear();
         inputs.values().forEach(Boundary::close);
-    }
-
-    private static final class CotangentsOf implements HandWritten.Cotangents {
-        private final Visited v;
-
-        CotangentsOf(Visited v) {
-            this.v = v;
-        }
-
-        @Override
-        public Tensor ofOutput(String name) {
-            Boundary b = v.written.get(name);
-            return b == null || !b.differentiable ? null : b.cotangent();
-        }
-
-        @Override
-        public boolean wanted(String name) {
-            Boundary b = v.read.get(name);
-            return b != null && b.differentiable;
-        }
-
-        @Override
-        public void addToInput(String name, Tensor cotangent) {
-            v.read.get(name).give(cotangent);
-        }
     }
 }

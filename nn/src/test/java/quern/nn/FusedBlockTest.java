@@ -249,6 +249,7 @@ class FusedBlockTest extends ScopedTest {
     @EnumSource(value = Kind.class, names = "GPT_EVEN", mode = EnumSource.Mode.EXCLUDE)
     void equalsThePlainFormInBf16(Kind k) {
         assertFusedEqualsPlain(k, DType.BF16, 3, 70, BF16);
+        assertFusedEqualsPlain(k, DType.BF16, 10, 24, BF16);
     }
 
     @ParameterizedTest

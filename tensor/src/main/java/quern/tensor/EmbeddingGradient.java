@@ -34,7 +34,7 @@ public final class EmbeddingGradient {
                 && x.isContiguous();
     }
 
-    private static EmbeddingKernel.Rows rows(Tensor x) {
+    static EmbeddingKernel.Rows rows(Tensor x) {
         return new EmbeddingKernel.Rows(
                 x.memory(),
                 x.dtype() == DType.FP32 ? ElementType.FP32 : ElementType.BF16,

@@ -110,8 +110,8 @@ public class AttentionBenchmark {
     @Benchmark
     public void kernel() {
         KernelThreads.run(BATCH, i -> {
-            lanes[i].forward(qkv[i], y[i], length);
-            lanes[i].backward(qkv[i], dy[i], dQkv[i], length);
+            lanes[i].forward(qkv[i], 0, y[i], 0, length);
+            lanes[i].backward(qkv[i], 0, dy[i], 0, dQkv[i], 0, length);
         });
     }
 

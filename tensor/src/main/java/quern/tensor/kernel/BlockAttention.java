@@ -117,7 +117,7 @@ final class BlockAttention {
         gather(l, a, item);
         int sequence = item / parts;
         int length = a.length(sequence);
-        l.now.rows.forward(l.now.qkv, l.now.y, length);
+        l.now.rows.forward(l.now.qkv, 0, l.now.y, 0, length);
         int share = l.now.rows.outputStride;
         long first = a.starts()[sequence];
         if (parts == 1) {
@@ -128,6 +128,34 @@ final class BlockAttention {
             long to = (first + row) * s.queries() + (long) (item % parts) * share;
             HeapRows.store(l.now.y, row * share, a.attended(), a.type(), to, share);
         }
+    }
+
+    /** Whether rows of queries, keys and values, and of results, this far apart are what {@link #forward} in arrays takes. */
+    boolean takes(int qkvStride, int resultStride) {
+        return qkvStride == s.mapped() && resultStride == s.queries();
+    }
+
+    /** A whole sequence's results from its queries, keys and values, which turn where they stand. */
+    void forward(int lane, Activations a, int sequence, Gemm.Rows qkv, Gemm.Rows y) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.ATTENTION);
+        AttentionArrays now = lanes[lane].now;
+        if (s.rotary()) {
+            rotate(qkv, a, sequence, 1);
+        }
+        now.rows.forward(qkv.data(), qkv.at(), y.data(), y.at(), a.length(sequence));
+        PartClock.leave(before);
+    }
+
+    /** The gradient of a whole sequence's queries, keys and values, given that of its results. */
+    void backward(int lane, Activations a, int sequence, Gemm.Rows dy, Gemm.Rows dQkv) {
+        PartClock.Part before = PartClock.enter(PartClock.Part.ATTENTION);
+        AttentionArrays now = lanes[lane].now;
+        gather(lanes[lane], a, sequence);
+        now.rows.backward(now.qkv, 0, dy.data(), dy.at(), dQkv.data(), dQkv.at(), a.length(sequence));
+        if (s.rotary()) {
+            rotate(dQkv, a, sequence, -1);
+        }
+        PartClock.leave(before);
     }
 
     /** The gradient of an item's queries, keys and values, given that of its results. */
@@ -151,9 +179,9 @@ final class BlockAttention {
             long from = (first + row) * s.queries() + (long) (item % parts) * share;
             HeapRows.load(scratch.dAttended(), a.type(), from, l.now.dy, row * share, share);
         }
-        l.now.rows.backward(l.now.qkv, l.now.dy, l.now.dQkv, length);
+        l.now.rows.backward(l.now.qkv, 0, l.now.dy, 0, l.now.dQkv, 0, length);
         if (s.rotary()) {
-            rotate(l, l.now.dQkv, a, sequence, -1);
+            rotate(new Gemm.Rows(l.now.dQkv, 0, l.now.rows.stride), a, sequence, -1);
         }
         pieces(
                 l,
@@ -165,7 +193,7 @@ final class BlockAttention {
     private void gather(Lane l, Activations a, int item) {
         pieces(l, item, a, (at, element, count) -> HeapRows.load(a.qkv(), a.type(), element, l.now.qkv, at, count));
         if (s.rotary()) {
-            rotate(l, l.now.qkv, a, item / parts, 1);
+            rotate(new Gemm.Rows(l.now.qkv, 0, l.now.rows.stride), a, item / parts, 1);
         }
     }
 
@@ -194,7 +222,9 @@ final class BlockAttention {
         }
     }
 
-    private void rotate(Lane l, float[] qkv, Activations a, int sequence, float direction) {
+    /** Turns the queries and keys of a sequence, or of a share of its heads. */
+    private void rotate(Gemm.Rows rows, Activations a, int sequence, float direction) {
+        float[] qkv = rows.data();
         int length = a.length(sequence);
         int firstAngle = a.ownAngles() ? a.starts()[sequence] : 0;
         int half = s.headWidth() / 2;
@@ -202,7 +232,7 @@ final class BlockAttention {
         for (int row = 0; row < length; row++) {
             int angle = (firstAngle + row) * half;
             for (int h = 0; h < heads; h++) {
-                int at = row * l.now.rows.stride + h * s.headWidth();
+                int at = rows.at() + row * rows.stride() + h * s.headWidth();
                 for (int i = 0; i < half; i++) {
                     float c = cos[angle + i];
                     float n = direction * sin[angle + i];

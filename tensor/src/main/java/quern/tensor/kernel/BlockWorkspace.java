@@ -48,8 +48,11 @@ final class BlockWorkspace implements AutoCloseable {
         final float[] dFeedForwardWeight = new float[inputs.inStride];
         final float[] dFeedForwardBias = new float[inputs.inStride];
 
+        /** The first token of the rows that stay in these arrays from one part to the next; -1 where they don't. */
+        int held = -1;
+
         private float[] tile(int stride) {
-            return new float[DecoderBlockKernel.TILE * stride];
+            return new float[CausalAttentionRows.room(DecoderBlockKernel.TILE, stride)];
         }
     }
 
@@ -80,12 +83,16 @@ final class BlockWorkspace implements AutoCloseable {
 
     /**
      * Work on rows, then on attention, then on rows again. Where there are sequences enough each lane does all of its own ones,
-     * some short ones together, one group after another while they are in its cache; otherwise all lanes share the rows, the
-     * heads and the rows.
+     * some short ones together, one group after another while they are in its cache; a group of one tile stays in the lane's
+     * arrays. Otherwise all lanes share the rows, the heads and the rows.
      */
     void run(Activations a, KernelThreads.TileTask before, BlockAttention.Task middle, KernelThreads.TileTask after) {
         int[] own = shares(a);
         attention.prepare(a, own != null);
+        boolean holds = attention.takes(inputs.outStride, output.inStride);
+        for (Lane l : lanes) {
+            l.held = -1;
+        }
         if (own != null) {
             KernelThreads.run(lanes.length, lane -> {
                 int to;
@@ -96,6 +103,7 @@ final class BlockWorkspace implements AutoCloseable {
                         to++;
                     }
                     int rows = a.starts()[to] - first;
+                    lanes[lane].held = holds && rows <= DecoderBlockKernel.TILE ? first : -1;
                     tiles(lane, first, rows, before);
                     for (int sequence = from; sequence < to; sequence++) {
                         middle.run(lane, sequence);
@@ -197,12 +205,46 @@ final class BlockWorkspace implements AutoCloseable {
         HeapRows.store(l.mapped, a.qkv(), a.type(), first, rows, s.mapped(), inputs.outStride);
     }
 
+    /** Attention over an item. */
+    void attend(int lane, Activations a, int item) {
+        Lane l = lanes[lane];
+        if (l.held < 0) {
+            attention.forward(lane, a, item);
+        } else {
+            attention.forward(lane, a, item, mapped(l, a, item), attended(l, a, item));
+        }
+    }
+
+    /** Back through the attention of an item. */
+    void attendBackward(int lane, Activations a, Scratch scratch, int item) {
+        Lane l = lanes[lane];
+        if (l.held < 0) {
+            attention.backward(lane, a, scratch, item);
+        } else {
+            attention.backward(lane, a, item, attended(l, a, item), mapped(l, a, item));
+        }
+    }
+
+    /** A held sequence's queries, keys and values, or their gradient. */
+    private Gemm.Rows mapped(Lane l, Activations a, int sequence) {
+        return new Gemm.Rows(l.mapped, 0, inputs.outStride).from(a.starts()[sequence] - l.held);
+    }
+
+    /** A held sequence's results of attention, or their gradient. */
+    private Gemm.Rows attended(Lane l, Activations a, int sequence) {
+        return new Gemm.Rows(l.attended, 0, output.inStride).from(a.starts()[sequence] - l.held);
+    }
+
     /** All of a tile after attention. */
     void forwardRest(int lane, Activations a, MemorySegment y, int first, int rows) {
         Lane l = lanes[lane];
-        HeapRows.load(a.attended(), a.type(), first, l.attended, rows, s.queries(), output.inStride);
+        if (l.held < 0) {
+            HeapRows.load(a.attended(), a.type(), first, l.attended, rows, s.queries(), output.inStride);
+            HeapRows.load(a.x(), a.type(), first, l.x, rows, s.width(), inputs.inStride);
+        } else {
+            HeapRows.store(l.attended, a.attended(), a.type(), first, rows, s.queries(), output.inStride);
+        }
         output.forward(l.attended, l.dx, rows);
-        HeapRows.load(a.x(), a.type(), first, l.x, rows, s.width(), inputs.inStride);
         HeapRows.add(l.x, l.dx, rows * inputs.inStride);
         HeapRows.store(l.x, a.middle(), a.type(), first, rows, s.width(), inputs.inStride);
         feedForwardNorm.forward(l.x, l.normal, rows, inputs.inStride, l.scratch);
@@ -254,11 +296,13 @@ final class BlockWorkspace implements AutoCloseable {
         ups.backwardInput(l.up, l.normal, rows);
         feedForwardNorm.backward(
                 l.x, l.normal, l.dx, rows, stride, l.dFeedForwardWeight, l.dFeedForwardBias, l.scratch);
-        HeapRows.store(l.dx, scratch.dMiddle(), a.type(), first, rows, s.width(), stride);
         HeapRows.load(a.attended(), a.type(), first, l.attended, rows, s.queries(), output.inStride);
         output.backwardWeight(l.attended, l.dx, rows, lane);
         output.backwardInput(l.dx, l.attended, rows);
-        HeapRows.store(l.attended, scratch.dAttended(), a.type(), first, rows, s.queries(), output.inStride);
+        if (l.held < 0) {
+            HeapRows.store(l.dx, scratch.dMiddle(), a.type(), first, rows, s.width(), stride);
+            HeapRows.store(l.attended, scratch.dAttended(), a.type(), first, rows, s.queries(), output.inStride);
+        }
     }
 
     /** Back through the maps to queries, keys and values. */
@@ -267,10 +311,12 @@ final class BlockWorkspace implements AutoCloseable {
         int stride = inputs.inStride;
         HeapRows.load(a.x(), a.type(), first, l.x, rows, s.width(), stride);
         attentionNorm.forward(l.x, l.normal, rows, stride, l.scratch);
-        HeapRows.load(scratch.dQkv(), a.type(), first, l.mapped, rows, s.mapped(), inputs.outStride);
+        if (l.held < 0) {
+            HeapRows.load(scratch.dQkv(), a.type(), first, l.mapped, rows, s.mapped(), inputs.outStride);
+            HeapRows.load(scratch.dMiddle(), a.type(), first, l.dx, rows, s.width(), stride);
+        }
         inputs.backwardWeight(l.normal, l.mapped, rows, lane);
         inputs.backwardInput(l.mapped, l.normal, rows);
-        HeapRows.load(scratch.dMiddle(), a.type(), first, l.dx, rows, s.width(), stride);
         attentionNorm.backward(l.x, l.normal, l.dx, rows, stride, l.dAttentionWeight, l.dAttentionBias, l.scratch);
         HeapRows.store(l.dx, dx, a.type(), first, rows, s.width(), stride);
     }
@@ -290,6 +336,6 @@ final class BlockWorkspace implements AutoCloseable {
     }
 
     private void sum(MemorySegment target, boolean added, Function<Lane, float[]> sums) {
-        HeapRows.storeSums(Arrays.stream(lanes).map(sums).toArray(float[][]::new), 0, target, s.width(), added);
+        HeapRows.storeSums(Arrays.stream(lanes).map(sums).toArray(float[][]::new), 0, target, 0, s.width(), added);
     }
 }

@@ -80,57 +80,65 @@ final class CausalAttentionRows {
         scoreStride = Gemm.padColumns(tokens);
     }
 
-    /** qkv to the heads' results, of a sequence of so many tokens. */
-    void forward(float[] qkv, float[] y, int tokens) {
+    /** qkv, from element {@code at} on, to the heads' results, from {@code yAt} on, of a sequence of so many tokens. */
+    void forward(float[] qkv, int at, float[] y, int yAt, int tokens) {
         begin(tokens);
         for (int kv = 0; kv < keyValueHeads; kv++) {
             int group = heads / keyValueHeads;
-            int keys = (heads + kv) * width;
-            int values = (heads + keyValueHeads + kv) * width;
+            int keys = at + (heads + kv) * width;
+            int values = at + (heads + keyValueHeads + kv) * width;
             pack(qkv, keys, keysPacked);
             Gemm.panels(new Gemm.Rows(qkv, values, stride), length, width, keyRowPanels);
             for (int h = kv * group; h < (kv + 1) * group; h++) {
                 for (int first = 0; first < length; first += STRIP) {
                     int rows = Math.min(STRIP, length - first);
-                    pattern(qkv, h * width, first, rows, first + rows);
+                    pattern(qkv, at + h * width, first, rows, first + rows);
                     mix(scores, rows, first + rows);
-                    copy(head, y, first * outputStride + h * width, outputStride, rows);
+                    copy(head, y, yAt + first * outputStride + h * width, outputStride, rows);
                 }
             }
         }
     }
 
-    /** Writes the gradient of qkv, given that of the results, of a sequence of so many tokens. */
-    void backward(float[] qkv, float[] dy, float[] dQkv, int tokens) {
+    /**
+     * Writes the gradient of qkv, given that of the results, of a sequence of so many tokens; each begins at an element of its
+     * own.
+     */
+    void backward(float[] qkv, int at, float[] dy, int dyAt, float[] dQkv, int dQkvAt, int tokens) {
         begin(tokens);
         int padded = Gemm.padRows(length) * paddedWidth;
         int group = heads / keyValueHeads;
         for (int kv = 0; kv < keyValueHeads; kv++) {
             int keys = (heads + kv) * width;
             int values = (heads + keyValueHeads + kv) * width;
-            pack(qkv, keys, keysPacked);
-            pack(qkv, values, valuesPacked);
-            Gemm.panels(new Gemm.Rows(qkv, keys, stride), length, width, keyRowPanels);
+            pack(qkv, at + keys, keysPacked);
+            pack(qkv, at + values, valuesPacked);
+            Gemm.panels(new Gemm.Rows(qkv, at + keys, stride), length, width, keyRowPanels);
             Arrays.fill(keyGradient, 0, padded, 0);
             Arrays.fill(valueGradient, 0, padded, 0);
             for (int h = kv * group; h < (kv + 1) * group; h++) {
                 for (int first = 0; first < length; first += STRIP) {
-                    strip(qkv, dy, dQkv, h, first);
+                    strip(
+                            new Gemm.Rows(qkv, at + h * width, stride),
+                            new Gemm.Rows(dy, dyAt + h * width, outputStride),
+                            new Gemm.Rows(dQkv, dQkvAt + h * width, stride),
+                            first);
                 }
             }
-            copy(keyGradient, dQkv, keys, stride, length);
-            copy(valueGradient, dQkv, values, stride, length);
+            copy(keyGradient, dQkv, dQkvAt + keys, stride, length);
+            copy(valueGradient, dQkv, dQkvAt + values, stride, length);
         }
     }
 
-    private void strip(float[] qkv, float[] dy, float[] dQkv, int h, int first) {
+    /** The share of a strip of a head's queries: their gradient, and what they add to those of keys and values. */
+    private void strip(Gemm.Rows q, Gemm.Rows dy, Gemm.Rows dQ, int first) {
         int rows = Math.min(STRIP, length - first);
         int limit = first + rows;
-        int queries = first * stride + h * width;
-        int results = first * outputStride + h * width;
-        pattern(qkv, h * width, first, rows, limit);
+        Gemm.Rows queries = q.from(first);
+        Gemm.Rows results = dy.from(first);
+        pattern(q.data(), q.at(), first, rows, limit);
         Gemm.multiply(
-                new Gemm.Rows(dy, results, outputStride),
+                results,
                 valuesPacked,
                 new Gemm.Rows(scoreGradient, 0, scoreStride),
                 Gemm.padRows(rows),
@@ -142,9 +150,9 @@ final class CausalAttentionRows {
             softmaxBackward(row * scoreStride, Math.ceilDiv(limit, Gemm.PANEL) * Gemm.PANEL);
         }
         mix(scoreGradient, rows, limit);
-        copy(head, dQkv, queries, stride, rows);
-        addTransposed(scoreGradient, new Gemm.Rows(qkv, queries, stride), rows, limit, keyGradient);
-        addTransposed(scores, new Gemm.Rows(dy, results, outputStride), rows, limit, valueGradient);
+        copy(head, dQ.data(), dQ.from(first).at(), stride, rows);
+        addTransposed(scoreGradient, queries, rows, limit, keyGradient);
+        addTransposed(scores, results, rows, limit, valueGradient);
     }
 
     /** {@code head = weights·rows} over the keys before {@code limit}, the rows being those last laid in panels. */
@@ -156,7 +164,7 @@ final class CausalAttentionRows {
             Gemm.multiplyPanel(
                     new Gemm.Rows(weights, 0, scoreStride),
                     keyRowPanels,
-                    panel * Gemm.PANEL * length,
+                    Gemm.START + panel * Gemm.PANEL * length,
                     new Gemm.Rows(head, panel * Gemm.PANEL, paddedWidth),
                     Gemm.padRows(rows),
                     limit,
@@ -200,7 +208,7 @@ final class CausalAttentionRows {
             maxima = maxima.max(Lanes.load(scores, at + i));
         }
         // The largest of scaled scores: a negative scale would turn the order around.
-        float max = maximum(maxima) * scale;
+        float max = Lanes.maximum(maxima, scratch) * scale;
         FloatVector sums = FloatVector.zero(Lanes.FLOATS);
         FloatVector factor = FloatVector.broadcast(Lanes.FLOATS, scale);
         FloatVector shift = FloatVector.broadcast(Lanes.FLOATS, -max);
@@ -209,20 +217,11 @@ final class CausalAttentionRows {
             e.intoArray(scores, at + i);
             sums = sums.add(e);
         }
-        float inverse = (float) (1 / Lanes.sum(sums, scratch));
+        float inverse = 1 / Lanes.sum(sums, scratch);
         for (int i = 0; i < n; i += Lanes.COUNT) {
             Lanes.load(scores, at + i).mul(inverse).intoArray(scores, at + i);
         }
         Arrays.fill(scores, at + n, at + end, 0);
-    }
-
-    private float maximum(FloatVector maxima) {
-        maxima.intoArray(scratch, 0);
-        float max = scratch[0];
-        for (int i = 1; i < Lanes.COUNT; i++) {
-            max = Math.max(max, scratch[i]);
-        }
-        return max;
     }
 
     private void softmaxBackward(int at, int end) {
@@ -230,7 +229,7 @@ final class CausalAttentionRows {
         for (int i = 0; i < end; i += Lanes.COUNT) {
             products = Lanes.load(scores, at + i).fma(Lanes.load(scoreGradient, at + i), products);
         }
-        float mean = (float) Lanes.sum(products, scratch);
+        float mean = Lanes.sum(products, scratch);
         for (int i = 0; i < end; i += Lanes.COUNT) {
             Lanes.load(scores, at + i)
                     .mul(Lanes.load(scoreGradient, at + i).sub(mean))

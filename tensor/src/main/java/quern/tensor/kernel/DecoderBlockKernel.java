@@ -152,7 +152,7 @@ public final class DecoderBlockKernel {
             w.run(
                     a,
                     (lane, first, rows) -> w.forwardInputs(lane, a, first, rows),
-                    (lane, item) -> w.attention.forward(lane, a, item),
+                    (lane, item) -> w.attend(lane, a, item),
                     (lane, first, rows) -> w.forwardRest(lane, a, y, first, rows));
         }
     }
@@ -181,7 +181,7 @@ public final class DecoderBlockKernel {
             w.run(
                     a,
                     (lane, first, rows) -> w.backwardRest(lane, a, dy, scratch, first, rows),
-                    (lane, item) -> w.attention.backward(lane, a, scratch, item),
+                    (lane, item) -> w.attendBackward(lane, a, scratch, item),
                     (lane, first, rows) -> w.backwardInputs(lane, a, scratch, dx, first, rows));
             w.store(gradients, added);
         }

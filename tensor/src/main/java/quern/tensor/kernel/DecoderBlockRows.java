@@ -38,11 +38,9 @@ public final class DecoderBlockRows implements AutoCloseable {
     private final class Lane {
         final float[] x = new float[TILE * stride];
         final float[] d = new float[TILE * stride];
-        final float[] sum = new float[TILE * stride];
         final float[] up = new float[TILE * widest()];
         final float[] hidden = new float[TILE * innerStride];
         final float[] weightSums = new float[widest()];
-        final float[] biasSums = new float[stride];
         final float[] scratch = new float[Lanes.COUNT];
     }
 
@@ -85,6 +83,10 @@ public final class DecoderBlockRows implements AutoCloseable {
         KernelThreads.tiles(tokens, lanes.length, TILE, (lane, first, rows) -> task.run(lanes[lane], first, rows));
     }
 
+    private RowNormKernel.Shape norm(Activations a, double eps) {
+        return new RowNormKernel.Shape(s.centred(), eps, a.type(), a.tokens(), s.width());
+    }
+
     private RowNorm norm(NormSlot slot, ElementType type, double eps) {
         return RowNorm.of(slot, type, s.centred(), s.width(), eps);
     }
@@ -118,20 +120,12 @@ public final class DecoderBlockRows implements AutoCloseable {
      * @param h [N, D], written
      */
     public void normInputs(Activations a, NormSlot weights, MemorySegment h) {
-        normRows(a, a.x(), norm(weights, a.type(), s.attentionEps()), h);
+        RowNormKernel.forward(norm(a, s.attentionEps()), weights, a.x(), h);
     }
 
     /** The norm before the feed-forward part, of {@code a.middle()}; h [N, D] is written. */
     public void normMiddle(Activations a, NormSlot weights, MemorySegment h) {
-        normRows(a, a.middle(), norm(weights, a.type(), s.feedForwardEps()), h);
-    }
-
-    private void normRows(Activations a, MemorySegment x, RowNorm norm, MemorySegment h) {
-        tiles(a.tokens(), (l, first, rows) -> {
-            HeapRows.load(x, a.type(), first, l.x, rows, s.width(), stride);
-            norm.forward(l.x, l.d, rows, stride, l.scratch);
-            HeapRows.store(l.d, h, a.type(), first, rows, s.width(), stride);
-        });
+        RowNormKernel.forward(norm(a, s.feedForwardEps()), weights, a.middle(), h);
     }
 
     /** Adds the biases to {@code a.qkv()}, if there are any. */
@@ -256,7 +250,7 @@ public final class DecoderBlockRows implements AutoCloseable {
             MemorySegment dx,
             NormSlot to,
             boolean added) {
-        normBackward(a, a.x(), norm(weights, a.type(), s.attentionEps()), dh, dSum, dx, to, added);
+        RowNormKernel.backward(norm(a, s.attentionEps()), weights, a.x(), dh, dSum, dx, to, added);
     }
 
     /**
@@ -275,34 +269,12 @@ public final class DecoderBlockRows implements AutoCloseable {
             MemorySegment dx,
             NormSlot to,
             boolean added) {
-        normBackward(a, a.middle(), norm(weights, a.type(), s.feedForwardEps()), dh, dSum, dx, to, added);
-    }
-
-    private void normBackward(
-            Activations a,
-            MemorySegment x,
-            RowNorm norm,
-            MemorySegment dh,
-            MemorySegment dSum,
-            MemorySegment dx,
-            NormSlot to,
-            boolean added) {
-        clearSums();
-        tiles(a.tokens(), (l, first, rows) -> {
-            HeapRows.load(x, a.type(), first, l.x, rows, s.width(), stride);
-            HeapRows.load(dh, a.type(), first, l.d, rows, s.width(), stride);
-            HeapRows.load(dSum, a.type(), first, l.sum, rows, s.width(), stride);
-            norm.backward(l.x, l.d, l.sum, rows, stride, l.weightSums, l.biasSums, l.scratch);
-            HeapRows.store(l.sum, dx, a.type(), first, rows, s.width(), stride);
-        });
-        store(to.weight(), 0, s.width(), added, l -> l.weightSums);
-        store(to.bias(), 0, s.width(), added, l -> l.biasSums);
+        RowNormKernel.backward(norm(a, s.feedForwardEps()), weights, a.middle(), dh, dSum, dx, to, added);
     }
 
     private void clearSums() {
         for (Lane l : lanes) {
             Arrays.fill(l.weightSums, 0);
-            Arrays.fill(l.biasSums, 0);
         }
     }
 
@@ -338,6 +310,6 @@ public final class DecoderBlockRows implements AutoCloseable {
     }
 
     private void store(MemorySegment target, int from, int count, boolean added, Function<Lane, float[]> sums) {
-        HeapRows.storeSums(Arrays.stream(lanes).map(sums).toArray(float[][]::new), from, target, count, added);
+        HeapRows.storeSums(Arrays.stream(lanes).map(sums).toArray(float[][]::new), from, target, 0, count, added);
     }
 }

@@ -5,7 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
-/** The gradient of an embedding's table: only rows that were looked up are read or written. */
+/** Lookups in an embedding's table, and its gradient: only rows that were looked up are read or written. */
 public final class EmbeddingKernel {
     /** Rows a block: enough work to hand out, and enough blocks to share. */
     private static final int ROWS = 32;
@@ -18,6 +18,44 @@ public final class EmbeddingKernel {
      * @param rows how many
      */
     public record Rows(MemorySegment memory, ElementType type, long rows, int width) {}
+
+    /**
+     * {@code result[n] = factor * table[ids[n]]} for every n, or {@code +=}; the product is rounded before the sum.
+     *
+     * @param table fp32
+     * @param ids int64, one a row of the result
+     * @param result fp32
+     * @throws quern.recipe.QuernException failed when the kernels are not available
+     * @throws IllegalArgumentException when a segment is too short, the widths differ, or an id is no row
+     */
+    public static void lookup(Rows table, MemorySegment ids, float factor, Rows result, boolean added) {
+        Kernels.require();
+        int width = table.width;
+        if (result.width != width) {
+            throw new IllegalArgumentException(
+                    "the result has %d elements, the table's rows %d".formatted(result.width, width));
+        }
+        if (table.type != ElementType.FP32 || result.type != ElementType.FP32) {
+            throw new IllegalArgumentException("%s to %s, expected fp32".formatted(table.type, result.type));
+        }
+        Kernels.checkHolds("table", table.memory, table.rows * width, Float.BYTES);
+        Kernels.checkWritable("result", result.memory, result.rows * width, Float.BYTES);
+        Kernels.checkHolds("ids", ids, result.rows, Long.BYTES);
+        KernelThreads.tiles(Math.toIntExact(result.rows), KernelThreads.count(), ROWS, (lane, first, rows) -> {
+            for (int i = first; i < first + rows; i++) {
+                long id = id(ids, i, table.rows);
+                Loops.copyRow(table.memory, id * width, factor, result.memory, (long) i * width, width, added);
+            }
+        });
+    }
+
+    private static long id(MemorySegment ids, int at, long rows) {
+        long id = ids.get(ValueLayout.JAVA_LONG_UNALIGNED, (long) at * Long.BYTES);
+        if (id < 0 || id >= rows) {
+            throw new IllegalArgumentException("id %d at %d, expected 0 to %d".formatted(id, at, rows - 1));
+        }
+        return id;
+    }
 
     /**
      * {@code gradient[ids[n]] += factor * lookups[n]} for every n. A row's lookups are summed in fp32, in their order, and
@@ -56,10 +94,7 @@ public final class EmbeddingKernel {
         long[] order = new long[count];
         int n = 0;
         for (int i = 0; i < count; i++) {
-            long id = ids.get(ValueLayout.JAVA_LONG_UNALIGNED, (long) i * Long.BYTES);
-            if (id < 0 || id >= rows) {
-                throw new IllegalArgumentException("id %d at %d, expected 0 to %d".formatted(id, i, rows - 1));
-            }
+            long id = id(ids, i, rows);
             if (id != skipped) {
                 order[n++] = id << 32 | i;
             }
@@ -84,6 +119,22 @@ public final class EmbeddingKernel {
 
     /** Apart from the outer class, which must load where the Vector API is missing. */
     private static final class Loops {
+        static void copyRow(
+                MemorySegment table, long from, float factor, MemorySegment result, long to, int width, boolean added) {
+            int whole = width / Lanes.COUNT * Lanes.COUNT;
+            for (int i = 0; i < whole; i += Lanes.COUNT) {
+                FloatVector value =
+                        Lanes.loadFloats(table, (from + i) * Float.BYTES).mul(factor);
+                long at = (to + i) * Float.BYTES;
+                Lanes.storeFloats(added ? Lanes.loadFloats(result, at).add(value) : value, result, at);
+            }
+            for (int i = whole; i < width; i++) {
+                float value = factor * Lanes.get(table, ElementType.FP32, from + i);
+                float before = added ? Lanes.get(result, ElementType.FP32, to + i) : 0;
+                Lanes.set(result, ElementType.FP32, to + i, added ? before + value : value);
+            }
+        }
+
         static void addRow(Rows gradient, Rows lookups, long[] order, int from, int to, float factor) {
             int width = gradient.width;
             long row = (order[from] >>> 32) * width;

@@ -20,6 +20,13 @@ final class Gemm {
     static final int PANEL = 2 * Lanes.COUNT;
 
     static final int ROWS = 8;
+
+    /**
+     * The element where panels begin. A Java array's elements begin 16 bytes behind the array; where the launcher has objects
+     * begin on lines of the cache, this one does too, and then so does every vector of a panel.
+     */
+    static final int START = 12;
+
     /** The widest panel of any machine, so that layouts are the same everywhere. */
     private static final int COLUMN_UNIT = 32;
     /** Rows of a panel that are written while they are in the first cache. */
@@ -40,11 +47,16 @@ final class Gemm {
     }
 
     /** Rows of a matrix in an array, {@code stride} apart from {@code at} on. */
-    record Rows(float[] data, int at, int stride) {}
+    record Rows(float[] data, int at, int stride) {
+        /** Those from row {@code row} on. */
+        Rows from(int row) {
+            return new Rows(data, at + row * stride, stride);
+        }
+    }
 
-    /** The floats of a matrix [k, n] in panels. */
+    /** The floats of a matrix [k, n] in panels, from {@link #START} on. */
     static int panelsLength(int k, int n) {
-        return Math.ceilDiv(n, COLUMN_UNIT) * COLUMN_UNIT * k;
+        return START + Math.ceilDiv(n, COLUMN_UNIT) * COLUMN_UNIT * k;
     }
 
     /** The floats of the transpose of a matrix [k, m] in panels of eight. */
@@ -57,7 +69,7 @@ final class Gemm {
         int panels = Math.ceilDiv(n, PANEL);
         for (int panel = 0; panel < panels; panel++) {
             Rows columns = new Rows(c.data, c.at + panel * PANEL, c.stride);
-            multiplyPanel(a, b, panel * PANEL * k, columns, m, k, add);
+            multiplyPanel(a, b, START + panel * PANEL * k, columns, m, k, add);
         }
     }
 
@@ -78,7 +90,7 @@ final class Gemm {
     static void multiplyTransposed(float[] a, float[] b, Rows c, int m, int n, int k, boolean add) {
         int panels = Math.ceilDiv(n, PANEL);
         for (int panel = 0; panel < panels; panel++) {
-            int bi = panel * PANEL * k;
+            int bi = START + panel * PANEL * k;
             int ci = c.at + panel * PANEL;
             for (int i = 0; i < m; i += ROWS) {
                 if (WIDE) {
@@ -94,7 +106,7 @@ final class Gemm {
     /** Lays rows [k, n] in panels; columns up to the next panel's start are read too. */
     static void panels(Rows rows, int k, int n, float[] packed) {
         for (int panel = 0; panel * PANEL < n; panel++) {
-            int target = panel * PANEL * k;
+            int target = START + panel * PANEL * k;
             int source = rows.at + panel * PANEL;
             for (int i = 0; i < k; i++, target += PANEL, source += rows.stride) {
                 Lanes.load(rows.data, source).intoArray(packed, target);
@@ -110,7 +122,7 @@ final class Gemm {
             int count = Math.min(PANEL, n - first);
             for (int start = 0; start < k; start += PACKED_TOGETHER) {
                 int end = Math.min(k, start + PACKED_TOGETHER);
-                int base = first * k + start * PANEL;
+                int base = START + first * k + start * PANEL;
                 for (int column = 0; column < count; column++) {
                     int source = rows.at + (first + column) * rows.stride;
                     for (int i = start, target = base + column; i < end; i++, target += PANEL) {

@@ -1,9 +1,8 @@
 package quern.tensor.kernel;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
 import quern.tensor.kernel.DecoderBlockKernel.Slot;
 
@@ -32,6 +31,8 @@ final class HeapMap {
     private final float[][] dyEights;
     private final float[][] xPanels;
     private boolean wanted;
+    /** Whether a lane's sums hold nothing of this backward yet. */
+    private final boolean[] empty;
 
     private final PartClock.Part part;
 
@@ -56,6 +57,7 @@ final class HeapMap {
         this.panels = new float[Math.max(Gemm.panelsLength(in, out), Gemm.panelsLength(out, in))];
         this.dyEights = new float[lanes][];
         this.xPanels = new float[lanes][];
+        this.empty = new boolean[lanes];
     }
 
     /** Takes the slots' values for {@link #forward}; part {@code part} of {@code parts} of the work. */
@@ -85,7 +87,7 @@ final class HeapMap {
         for (int panel = panelCount * part / parts; panel < toPanel; panel++) {
             int column = panel * Gemm.PANEL;
             int columns = Math.min(Gemm.PANEL, in - column);
-            int target = column * out;
+            int target = Gemm.START + column * out;
             for (Slot slot : slots) {
                 for (int row = 0; row < slot.out(); row++, target += Gemm.PANEL) {
                     HeapRows.load(slot.weight(), type, (long) row * in + column, panels, target, columns);
@@ -136,18 +138,9 @@ final class HeapMap {
         wanted = gradients.stream().anyMatch(slot -> slot.weight() != null || slot.bias() != null);
     }
 
-    /** Starts a lane's sums at zero. */
+    /** Starts a lane's sums anew. */
     void clearSums(int lane) {
-        if (!wanted) {
-            return;
-        }
-        if (weightSums[lane] == null) {
-            weightSums[lane] = new float[paddedRows * inStride];
-            biasSums[lane] = new float[outStride];
-        } else {
-            Arrays.fill(weightSums[lane], 0);
-            Arrays.fill(biasSums[lane], 0);
-        }
+        empty[lane] = true;
     }
 
     /** Adds dyᵀ·x, and dy's columns, to a lane's sums. */
@@ -156,7 +149,11 @@ final class HeapMap {
             return;
         }
         PartClock.Part before = PartClock.enter(part);
+        boolean first = empty[lane];
+        empty[lane] = false;
         if (dyEights[lane] == null) {
+            weightSums[lane] = new float[paddedRows * inStride];
+            biasSums[lane] = new float[outStride];
             dyEights[lane] = new float[Gemm.eightsLength(DecoderBlockKernel.TILE, out)];
             xPanels[lane] = new float[Gemm.panelsLength(DecoderBlockKernel.TILE, in)];
         }
@@ -169,11 +166,11 @@ final class HeapMap {
                 paddedRows,
                 in,
                 count,
-                true);
+                !first);
         if (biased) {
             float[] sums = biasSums[lane];
             for (int i = 0; i < outStride; i += Lanes.COUNT) {
-                FloatVector sum = Lanes.load(sums, i);
+                FloatVector sum = first ? FloatVector.zero(Lanes.FLOATS) : Lanes.load(sums, i);
                 for (int row = 0; row < count; row++) {
                     sum = sum.add(Lanes.load(dy, row * outStride + i));
                 }
@@ -195,43 +192,29 @@ final class HeapMap {
         }
         int from = out * part / parts;
         int to = out * (part + 1) / parts;
-        float[] total = weightSums[0];
-        for (int lane = 1; lane < weightSums.length; lane++) {
-            float[] other = weightSums[lane];
-            for (int i = from * inStride; i < to * inStride; i += Lanes.COUNT) {
-                Lanes.load(total, i).add(Lanes.load(other, i)).intoArray(total, i);
-            }
-        }
+        float[][] sums = filled(weightSums);
+        float[][] sumsOfBiases = filled(biasSums);
         int first = 0;
         for (Slot slot : gradients) {
             if (slot.weight() != null) {
-                for (int row = Math.max(from, first); row < Math.min(to, first + slot.out()); row++) {
-                    storeRow(total, row * inStride, slot.weight(), (long) (row - first) * in * Float.BYTES, added);
+                int end = Math.min(to, first + slot.out());
+                for (int row = Math.max(from, first); row < end; row++) {
+                    long at = (long) (row - first) * in;
+                    HeapRows.storeSums(sums, row * inStride, slot.weight(), at, in, added);
                 }
             }
             if (part == 0) {
-                HeapRows.storeSums(biasSums, first, slot.bias(), slot.out(), added);
+                HeapRows.storeSums(sumsOfBiases, first, slot.bias(), 0, slot.out(), added);
             }
             first += slot.out();
         }
     }
 
-    private void storeRow(float[] sums, int at, MemorySegment target, long offset, boolean added) {
-        if (!added) {
-            MemorySegment.copy(sums, at, target, ValueLayout.JAVA_FLOAT_UNALIGNED, offset, in);
-            return;
-        }
-        int i = 0;
-        for (; i + Lanes.COUNT <= in; i += Lanes.COUNT) {
-            long to = offset + (long) i * Float.BYTES;
-            Lanes.storeFloats(Lanes.loadFloats(target, to).add(Lanes.load(sums, at + i)), target, to);
-        }
-        for (; i < in; i++) {
-            long to = offset + (long) i * Float.BYTES;
-            target.set(
-                    ValueLayout.JAVA_FLOAT_UNALIGNED,
-                    to,
-                    target.get(ValueLayout.JAVA_FLOAT_UNALIGNED, to) + sums[at + i]);
-        }
+    /** Those of the lanes that had work. */
+    private float[][] filled(float[][] ofLanes) {
+        return IntStream.range(0, ofLanes.length)
+                .filter(lane -> !empty[lane])
+                .mapToObj(lane -> ofLanes[lane])
+                .toArray(float[][]::new);
     }
 }

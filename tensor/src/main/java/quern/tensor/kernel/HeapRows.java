@@ -3,6 +3,7 @@ package quern.tensor.kernel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
 
 /** Rows of a tensor between native memory, in its own type, and fp32 arrays. */
 final class HeapRows {
@@ -77,22 +78,32 @@ final class HeapRows {
      * Adds up the lanes' sums in order, {@code count} of them from {@code from} on, and writes them in fp32.
      *
      * @param target may be null where they are not wanted
+     * @param at the element of the target where they go
      * @param added whether they are added to what is there
      */
-    static void storeSums(float[][] lanes, int from, MemorySegment target, int count, boolean added) {
+    static void storeSums(float[][] lanes, int from, MemorySegment target, long at, int count, boolean added) {
         if (target == null) {
             return;
         }
-        for (int i = 0; i < count; i++) {
+        int i = 0;
+        for (; i + Lanes.COUNT <= count; i += Lanes.COUNT) {
+            FloatVector sum = FloatVector.zero(Lanes.FLOATS);
+            for (float[] lane : lanes) {
+                sum = sum.add(Lanes.load(lane, from + i));
+            }
+            long to = (at + i) * Float.BYTES;
+            Lanes.storeFloats(added ? sum.add(Lanes.loadFloats(target, to)) : sum, target, to);
+        }
+        for (; i < count; i++) {
             float sum = 0;
             for (float[] lane : lanes) {
                 sum += lane[from + i];
             }
-            long at = (long) i * Float.BYTES;
+            long to = (at + i) * Float.BYTES;
             if (added) {
-                sum += target.get(ValueLayout.JAVA_FLOAT_UNALIGNED, at);
+                sum += target.get(ValueLayout.JAVA_FLOAT_UNALIGNED, to);
             }
-            target.set(ValueLayout.JAVA_FLOAT_UNALIGNED, at, sum);
+            target.set(ValueLayout.JAVA_FLOAT_UNALIGNED, to, sum);
         }
     }
 }

@@ -125,14 +125,51 @@ final class Lanes {
         return p.mul(power).blend(0f, x.compare(VectorOperators.LT, EXP_MIN));
     }
 
-    /** The sum of the lanes, always in the same order (a reduction of the Vector API may pick any). */
-    static double sum(FloatVector value, float[] scratch) {
+    /**
+     * The sum of the lanes, by pairs and always in the same order (a reduction of the Vector API may pick any).
+     *
+     * @param scratch room for the lanes
+     */
+    static float sum(FloatVector value, float[] scratch) {
         value.intoArray(scratch, 0);
-        double sum = 0;
-        for (int i = 0; i < COUNT; i++) {
-            sum += scratch[i];
+        return switch (COUNT) {
+            case 16 -> sumOfEight(scratch, 0) + sumOfEight(scratch, 8);
+            case 8 -> sumOfEight(scratch, 0);
+            default -> {
+                float sum = 0;
+                for (int i = 0; i < COUNT; i++) {
+                    sum += scratch[i];
+                }
+                yield sum;
+            }
+        };
+    }
+
+    private static float sumOfEight(float[] x, int i) {
+        return ((x[i] + x[i + 4]) + (x[i + 2] + x[i + 6])) + ((x[i + 1] + x[i + 5]) + (x[i + 3] + x[i + 7]));
+    }
+
+    /**
+     * The largest of the lanes; not a number if one of them is not.
+     *
+     * @param scratch room for the lanes
+     */
+    static float maximum(FloatVector value, float[] scratch) {
+        value.intoArray(scratch, 0);
+        if (COUNT == 16) {
+            return Math.max(maximumOfEight(scratch, 0), maximumOfEight(scratch, 8));
         }
-        return sum;
+        float max = scratch[0];
+        for (int i = 1; i < COUNT; i++) {
+            max = Math.max(max, scratch[i]);
+        }
+        return max;
+    }
+
+    private static float maximumOfEight(float[] x, int i) {
+        return Math.max(
+                Math.max(Math.max(x[i], x[i + 4]), Math.max(x[i + 2], x[i + 6])),
+                Math.max(Math.max(x[i + 1], x[i + 5]), Math.max(x[i + 3], x[i + 7])));
     }
 
     /** Adds the squares of the lower (part 0) or the upper half (part 1) of the floats. */

@@ -94,8 +94,8 @@ final class RowNorm {
                     d.add(Lanes.load(dBias, i)).intoArray(dBias, i);
                 }
             }
-            float meanOfG = centred ? (float) (Lanes.sum(sums, scratch) / width) : 0;
-            float meanOfProducts = (float) (Lanes.sum(products, scratch) / width);
+            float meanOfG = centred ? Lanes.sum(sums, scratch) / width : 0;
+            float meanOfProducts = Lanes.sum(products, scratch) / width;
             for (int i = 0; i < width; i += Lanes.COUNT) {
                 FloatVector normal = Lanes.load(x, at + i).sub(shift).mul(inverse);
                 FloatVector g = Lanes.load(dy, at + i).mul(Lanes.load(weight, i));
@@ -114,7 +114,7 @@ final class RowNorm {
         for (int i = 0; i < width; i += Lanes.COUNT) {
             sums = sums.add(Lanes.load(x, at + i));
         }
-        return (float) (Lanes.sum(sums, scratch) / width);
+        return Lanes.sum(sums, scratch) / width;
     }
 
     private float inverseDeviation(float[] x, int at, float mean, float[] scratch) {

@@ -1,5 +1,6 @@
 package quern.tensor.kernel;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -240,16 +241,29 @@ class BlockPartsTest {
         // Room for more, which must not show either.
         CausalAttentionRows rows = new CausalAttentionRows(heads, keyValueHeads, width, length + 19, scale);
         assertEquals(stride, rows.stride);
-        float[] in = spread(qkv.detach(), stride, CausalAttentionRows.room(length, stride));
-        float[] out = new float[CausalAttentionRows.room(length, rows.outputStride)];
+        int before = 5;
+        float[] in = behind(before * stride, spread(qkv.detach(), stride, CausalAttentionRows.room(length, stride)));
+        int resultRoom = CausalAttentionRows.room(length, rows.outputStride);
+        int yAt = 3 * rows.outputStride;
+        float[] results = behind(2, spread(dy, rows.outputStride, resultRoom));
         // What the last call left in the buffers must not show.
         for (int repeat = 0; repeat < 2; repeat++) {
-            rows.forward(in, out, length);
-            assertNear(y.detach(), out, rows.outputStride, "y");
-            float[] dIn = new float[in.length];
-            rows.backward(in, spread(dy, rows.outputStride, out.length), dIn, length);
-            assertNear(qkv.grad(), dIn, stride, "dQkv");
+            float[] out = new float[yAt + resultRoom];
+            rows.forward(in, before * stride, out, yAt, length);
+            assertNear(y.detach(), Arrays.copyOfRange(out, yAt, out.length), rows.outputStride, "y");
+            float[] dIn = new float[stride + in.length];
+            rows.backward(in, before * stride, results, 2, dIn, stride, length);
+            assertNear(qkv.grad(), Arrays.copyOfRange(dIn, stride, dIn.length), stride, "dQkv");
+            assertArrayEquals(new float[stride], Arrays.copyOf(dIn, stride), "what lies before");
         }
+    }
+
+    /** The values behind {@code count} others. */
+    private static float[] behind(int count, float[] values) {
+        float[] all = new float[count + values.length];
+        Arrays.fill(all, 0, count, 1e6f);
+        System.arraycopy(values, 0, all, count, values.length);
+        return all;
     }
 
     /** Each head {@code group} times in a row. */
