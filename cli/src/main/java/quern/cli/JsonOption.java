@@ -1,7 +1,10 @@
 package quern.cli;
 
 import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import picocli.CommandLine.Option;
+import quern.recipe.DurableFiles;
 import tools.jackson.core.StreamWriteFeature;
 import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.SequenceWriter;
@@ -37,6 +40,12 @@ public final class JsonOption {
                 .writer()
                 .without(StreamWriteFeature.AUTO_CLOSE_TARGET)
                 .writeValuesAsArray(out);
+    }
+
+    /** Writes a record, list or map into a file, indented. */
+    public static void write(Path file, Object value) {
+        String text = MapperHolder.MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n";
+        DurableFiles.write(file, text.getBytes(StandardCharsets.UTF_8));
     }
 
     /** Built on first use, since most commands print no JSON. */

@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import quern.curate.DatasetDistillation;
+import quern.curate.SmallSetRecipe;
 import quern.data.DataConfig;
 import quern.data.corpus.PrepareRecipe;
 import quern.models.ModelSpec;
@@ -41,7 +43,18 @@ class RecipesTest {
                     block.block("prepare").bind(PrepareRecipe.class).sources().isEmpty());
             return;
         }
-        Recipe recipe = Recipe.from(block);
+        Recipe recipe = Recipe.from(block.without(SmallSetRecipe.BLOCK));
+        if (block.has(SmallSetRecipe.BLOCK)) {
+            SmallSetRecipe sets = block.block(SmallSetRecipe.BLOCK).bind(SmallSetRecipe.class);
+            sets.method().ifPresent(method -> {
+                DatasetDistillation technique = Techniques.find(
+                        DatasetDistillation.class,
+                        SmallSetRecipe.BLOCK,
+                        method.text("type"),
+                        block.position(SmallSetRecipe.BLOCK));
+                method.without("type").bind(technique.config());
+            });
+        }
         DataConfig data = recipe.data().bind(DataConfig.class);
         ModelSpec spec = ModelSpec.fromRecipe(recipe.model(), 300, SpecialTokens.NONE);
         assertTrue(data.maxLength() <= spec.config().contextLength());

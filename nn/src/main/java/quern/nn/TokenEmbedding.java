@@ -17,16 +17,22 @@ import quern.tensor.kernel.Kernels;
 /**
  * Token vectors, with learned position vectors added where the model has them. The {@code with…} methods give variants;
  * the steps come in this order: lookup, noise ({@link Regularization#embeddingNoise}), factor, projection, types,
- * positions, sinusoids, norm, dropout.
+ * positions, sinusoids, norm, dropout. Where a flow holds {@link #INPUTS_EMBEDS}, these stand for what the lookup of
+ * {@code input_ids} gives, and the table has no gradient; the ids still say the shape.
  */
 public final class TokenEmbedding extends Segment {
+    /** Vectors [B, T, D] instead of those of {@code input_ids}, under transformers' name. */
+    public static final String INPUTS_EMBEDS = "inputs_embeds";
+
+    private static final String INPUT_IDS = "input_ids";
+
     private static final class Options {
         double factor = 1;
         Linear projection;
         Norm norm;
         double sinusoidBase;
         long positionOffset;
-        String ids = "input_ids";
+        String ids = INPUT_IDS;
         OptionalLong positionPaddingRow = OptionalLong.empty();
         List<Types> types = List.of();
 
@@ -135,6 +141,11 @@ public final class TokenEmbedding extends Segment {
         });
     }
 
+    /** The token vectors, a row a token. */
+    public Parameter table() {
+        return tokens_VD;
+    }
+
     /**
      * What a token's vector is made of where that is a lookup of {@code input_ids} and perhaps of its position.
      *
@@ -144,7 +155,7 @@ public final class TokenEmbedding extends Segment {
 
     /** The plain form, or {@code null} where there is more to do outside training. */
     Plain plain() {
-        boolean usual = looksUpOnly() && options.ids.equals("input_ids");
+        boolean usual = looksUpOnly() && options.ids.equals(INPUT_IDS);
         return usual ? new Plain(tokens_VD, options.factor, positions_PD, options.positionOffset) : null;
     }
 
@@ -158,6 +169,9 @@ public final class TokenEmbedding extends Segment {
     @Override
     public List<String> readsIfPresent() {
         List<String> names = new ArrayList<>(List.of(DocumentBorders.NAME));
+        if (options.ids.equals(INPUT_IDS)) {
+            names.add(INPUTS_EMBEDS);
+        }
         options.types.forEach(types -> names.add(types.ids));
         return names;
     }
@@ -204,6 +218,7 @@ public final class TokenEmbedding extends Segment {
     @Override
     public Optional<HandWritten> handWritten(Flow flow, Pass pass) {
         if (!looksUpOnly()
+                || flow.has(INPUTS_EMBEDS)
                 || pass.regularization().embeddingNoise() != 0
                 || pass.dropout(Regularization.Place.EMBEDDING, dropout) != 0
                 || !Kernels.available()
@@ -236,8 +251,9 @@ public final class TokenEmbedding extends Segment {
     @Override
     public void forward(Flow flow, Pass pass) {
         Tensor weight = pass.value(tokens_VD);
-        Tensor ids = flow.get(options.ids);
-        Tensor x = withNoise(lookup(weight, ids, paddingRow), flow, pass);
+        Tensor given = flow.find(INPUTS_EMBEDS);
+        Tensor vectors = given == null ? lookup(weight, flow.get(options.ids), paddingRow) : given.to(weight.dtype());
+        Tensor x = withNoise(vectors, flow, pass);
         if (options.factor != 1) {
             x = x.mul(options.factor);
         }

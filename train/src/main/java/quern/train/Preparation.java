@@ -537,7 +537,7 @@ public final class Preparation {
     }
 
     /** The optimizer over a model's trainable parameters, with the average of the weights that the recipe wants. */
-    Optimizer optimizer(Network network) {
+    public Optimizer optimizer(Network network) {
         Optimizer made = optimizer.create(network);
         boolean done = false;
         try {

@@ -9,8 +9,8 @@ import quern.recipe.ExitCode;
 /** {@code quern data}: work on corpora, by its own verbs. */
 @Command(
         name = "data",
-        subcommands = {DataPrepare.class},
-        description = "Work on corpora: prepare reads, cleans and shards one.")
+        subcommands = {DataPrepare.class, DataDistill.class},
+        description = "Work on corpora: prepare reads, cleans and shards one, distill learns a small set.")
 public final class Data implements Verb {
     @Spec
     private CommandSpec spec;
