@@ -238,6 +238,32 @@ class OnTooLongTest {
                 CLIP, folder, "objective=" + objective, data, tokenizer, "per_device_train_batch_size=1");
     }
 
+    /** A text put together anew is longer by its three sentinels, and a row of its own in each epoch. */
+    @Test
+    void textsToFillInAreLeftOutOrCut() {
+        String always = "{type: fim, fim_rate: 1, split: token}";
+        Preparation dropped = Preparation.of(recipe(always, "drop"), note -> {});
+        assertEquals(2, tooLong(dropped).dropped());
+        assertEquals(3, documents(dropped, 1));
+        Preparation truncated = Preparation.of(recipe(always, "truncate"), note -> {});
+        assertEquals(2, tooLong(truncated).truncated());
+        assertEquals(5, documents(truncated, 1));
+        assertEquals(34, longest(truncated));
+        int longest = longest(dropped);
+        assertEquals("a miller".length() + 3, longest, "sentinels take room");
+        for (int room : new int[] {longest, longest - 1}) {
+            Preparation p = Preparation.of(recipe(always, "drop", "data.max_length=" + room), note -> {});
+            assertTrue(longest(p) <= room);
+            assertEquals(room == longest ? 2 : 4, tooLong(p).dropped(), "two are as long as that: " + room);
+        }
+        for (String answer : List.of("error", "split")) {
+            String message = refusal(recipe(always, answer));
+            assertTrue(message.contains("choose one of drop, truncate"), message);
+        }
+        String packed = refusal(recipe(always, "drop", "data.packing=true"));
+        assertTrue(packed.contains("has no effect"), packed);
+    }
+
     @Test
     void whereNoRowIsADocumentItIsRefused() {
         for (String objective : List.of("nsp", "mlm")) {
