@@ -9,8 +9,9 @@ run_java() {
   local classpath
   quern_find_java
   quern_find_maven
+  # Maven ends in an escape sequence, which is no part of the result.
   (cd "$home" && JAVA_HOME=$quern_java "$quern_maven" -B -q -pl bench -am compile dependency:build-classpath \
-    -Dmdep.outputFile=target/bench-classpath -Dmdep.includeScope=runtime)
+    -Dmdep.outputFile=target/bench-classpath -Dmdep.includeScope=runtime >&2)
   classpath=$home/bench/target/classes:$(<"$home/bench/target/bench-classpath")
   # As the launcher sets them: libgomp's and OpenBLAS's threads otherwise keep a core from Java's.
   export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive} OPENBLAS_THREAD_TIMEOUT=${OPENBLAS_THREAD_TIMEOUT:-4}

@@ -68,19 +68,20 @@ def train(kind: str, vocab_size: int, text: Path) -> dict:
 
 
 def encode(file: Path, text: Path) -> dict:
-    """Megabytes of UTF-8 a second, the best round, and how many ids."""
+    """Megabytes of UTF-8 a second by the clock and by processor time, the best rounds, and how many ids."""
     tokenizer = Tokenizer.from_file(str(file))
     lines = text.read_text(encoding="utf-8").split("\n")
     size = text.stat().st_size / 1e6
-    best = 0.0
+    best = by_processor = 0.0
     for _ in range(ROUNDS):
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         ids = 0
         for begin in range(0, len(lines), LINES):
             batch = tokenizer.encode_batch_fast(lines[begin : begin + LINES], add_special_tokens=False)
             ids += sum(len(encoding.ids) for encoding in batch)
         best = max(best, size / (time.perf_counter() - start))
-    return {"encode_mb_per_sec": best, "ids": ids}
+        by_processor = max(by_processor, size / (time.process_time() - busy))
+    return {"encode_mb_per_sec": best, "encode_mb_per_processor_sec": by_processor, "ids": ids}
 
 
 def write_text(megabytes: float, seed: int, out: Path) -> dict:

@@ -5,7 +5,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 import quern.recipe.DurableFiles;
+import tools.jackson.core.StreamWriteFeature;
 import tools.jackson.databind.PropertyNamingStrategies;
+import tools.jackson.databind.SequenceWriter;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -27,6 +29,17 @@ public final class JsonOption {
     public static void print(PrintWriter out, Object value) {
         out.println(MapperHolder.MAPPER.writeValueAsString(value));
         out.flush();
+    }
+
+    /**
+     * Prints a list of which the elements come one by one; the list ends when the result is closed, the writer stays open. What
+     * was printed before a failure is no whole list.
+     */
+    public static SequenceWriter list(PrintWriter out) {
+        return MapperHolder.MAPPER
+                .writer()
+                .without(StreamWriteFeature.AUTO_CLOSE_TARGET)
+                .writeValuesAsArray(out);
     }
 
     /** Writes a record, list or map into a file, indented. */

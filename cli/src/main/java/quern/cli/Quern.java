@@ -145,7 +145,12 @@ public final class Quern implements Runnable {
     }
 
     private static String oneLine(String message) {
-        return message == null ? "no message" : message.strip().replaceAll("\\s*\\R\\s*", "; ");
+        // What a file holds may be shown by a message, and a terminal obeys some control characters.
+        return message == null
+                ? "no message"
+                : message.strip()
+                        .replaceAll("\\s*\\R\\s*", "; ")
+                        .replaceAll("[\\p{Cntrl}\\x80-\\x9f&&[^\\t]]", "\uFFFD");
     }
 
     /** The version of Quern, from the build. */

@@ -98,6 +98,12 @@ class QuernTest {
     }
 
     @Test
+    void whatAFileHoldsGivesATerminalNoOrders() {
+        fail(QuernException.badInput("a.csv: found \u001b[2J\u0007\u009b31m and\ttabs"), "fail");
+        assertEquals("quern: error: a.csv: found \uFFFD[2J\uFFFD\uFFFD31m and\ttabs\n", err());
+    }
+
+    @Test
     void unexpectedFailuresAreOneLineToo() {
         assertEquals(1, fail(new IllegalStateException("first\n  second"), "fail"));
         assertEquals("quern: error: IllegalStateException: first; second (--debug prints where)\n", err());

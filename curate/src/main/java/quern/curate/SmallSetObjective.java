@@ -7,9 +7,13 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import quern.data.Batch;
 import quern.data.BatchSource;
+import quern.data.CausalLm;
 import quern.data.DataConfig;
+import quern.data.OnTooLong;
+import quern.data.TooLong;
 import quern.nn.LanguageModelHead;
 import quern.nn.Segment;
 import quern.nn.TokenEmbedding;
@@ -74,6 +78,12 @@ public final class SmallSetObjective implements TrainedObjective {
         return true;
     }
 
+    /** {@inheritDoc} As of the text that the rows are drawn from, or that a set was made of by the same recipe. */
+    @Override
+    public Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        return new CausalLm().onTooLong(data, prompts, new CausalLm.Config());
+    }
+
     /** Refuses what arranges the rows of a whole text, since a small set's are arranged already. */
     static void checkData(DataConfig data) {
         String key = !data.sources().isEmpty()
@@ -99,7 +109,7 @@ public final class SmallSetObjective implements TrainedObjective {
                         rows, text.count());
             }
             // The order of the first epoch is drawn by the seed, so its beginning is a draw without replacement.
-            return new Epochs(text.range(0, rows), Optional.empty(), input);
+            return new Epochs(text.range(0, rows), Optional.empty(), Optional.of(text), input);
         }
         SmallSet set = SmallSet.read(own.path().get());
         if (!set.tokenizer().equals(input.tokenizer().fingerprint())) {
@@ -107,7 +117,7 @@ public final class SmallSetObjective implements TrainedObjective {
                     "objective.path: %s was made with another tokenizer than this training's; use the recipe that it was made with, or tokenizer: {path: FOLDER}",
                     own.path().get());
         }
-        return new Epochs(set.rows(), set.learnt(), input);
+        return new Epochs(set.rows(), set.learnt(), Optional.empty(), input);
     }
 
     @Override
@@ -137,10 +147,15 @@ public final class SmallSetObjective implements TrainedObjective {
     private static final class Epochs implements BatchSource {
         private final TokenRows rows;
         private final Optional<SmallSet.Learnt> learnt;
+        private final List<String> notices;
+        private final Optional<TooLong> tooLong;
         private final int rowsPerBatch;
         private final RandomStreams random;
 
-        Epochs(TokenRows rows, Optional<SmallSet.Learnt> learnt, Input input) {
+        /** @param text that the rows were drawn from now */
+        Epochs(TokenRows rows, Optional<SmallSet.Learnt> learnt, Optional<TextRows> text, Input input) {
+            this.notices = text.map(TextRows::notices).orElse(List.of());
+            this.tooLong = text.flatMap(TextRows::tooLong);
             this.rows = rows;
             this.learnt = learnt;
             this.rowsPerBatch = Math.min(rows.rows(), input.rowsPerBatch());
@@ -150,6 +165,16 @@ public final class SmallSetObjective implements TrainedObjective {
         @Override
         public long batchesPerEpoch() {
             return Math.ceilDiv(rows.rows(), rowsPerBatch);
+        }
+
+        @Override
+        public List<String> notices() {
+            return notices;
+        }
+
+        @Override
+        public Optional<TooLong> tooLong() {
+            return tooLong;
         }
 
         @Override

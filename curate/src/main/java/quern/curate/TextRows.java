@@ -3,11 +3,13 @@ package quern.curate;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.CausalLm;
 import quern.data.Objective;
 import quern.data.Tokenizer;
+import quern.data.TooLong;
 
 /**
  * The rows of next-token prediction one by one: windows of the concatenated texts, or whole documents. Any number of threads
@@ -37,6 +39,16 @@ public final class TextRows {
     /** Whether rows are windows; otherwise a row is one document, which is never packed with others. */
     private static boolean isWindows(Objective.Input input) {
         return input.data().packing() && !input.tokens().hasPrompts();
+    }
+
+    /** What became of documents that are longer than a row; empty where rows are windows. */
+    Optional<TooLong> tooLong() {
+        return source.tooLong();
+    }
+
+    /** What a person should know about how the text was arranged, a line each. */
+    List<String> notices() {
+        return source.notices();
     }
 
     /** Rows in which every text occurs once. */

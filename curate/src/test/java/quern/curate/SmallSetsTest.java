@@ -11,15 +11,19 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import quern.curate.DatasetDistillation.Progress;
 import quern.data.Batch;
 import quern.data.BatchSource;
+import quern.data.DataConfig;
 import quern.data.Objective;
+import quern.data.OnTooLong;
 import quern.models.LanguageModel;
 import quern.nn.TokenEmbedding;
 import quern.recipe.Block;
@@ -333,6 +337,30 @@ class SmallSetsTest {
                 List.of("random", "k_centre"),
                 made.arms().stream().map(SmallSets.Arm::name).toList());
         assertFalse(Files.exists(made.folder().resolve("learnt")));
+    }
+
+    /** Windows have no documents to be too long; texts and instruction rows are one document each, packed or not. */
+    @Test
+    void documentsThatAreTooLongAreAnsweredWhereRowsAreDocuments() throws IOException {
+        SmallSetObjective objective = new SmallSetObjective();
+        Record drawn = new SmallSetObjective.Config(Optional.empty(), Optional.of(2));
+        DataConfig packed = DataConfig.files("x");
+        assertEquals(Set.of(), objective.onTooLong(packed, false, drawn));
+        assertEquals(EnumSet.allOf(OnTooLong.class), objective.onTooLong(packed, true, drawn));
+        assertEquals(EnumSet.allOf(OnTooLong.class), objective.onTooLong(packed.withPacking(false), false, drawn));
+        Preparation preparation = Preparation.of(recipe(settings(kinds(), KINDS)), note -> {});
+        assertEquals(
+                preparation.store().train().documents(),
+                rows(preparation, 12).tooLong().orElseThrow().documents());
+        refused("raise max_length", () -> rows(preparation, 5));
+    }
+
+    private static BatchSource rows(Preparation preparation, int length) {
+        DataConfig data = preparation.data().withOnTooLong(OnTooLong.ERROR).withMaxLength(length);
+        return new SmallSetObjective()
+                .source(
+                        new Objective.Input(preparation.store().train(), preparation.tokenizer(), data, 4, 1),
+                        new SmallSetObjective.Config(Optional.empty(), Optional.of(2)));
     }
 
     @Test

@@ -1,7 +1,9 @@
 package quern.data;
 
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import quern.data.internal.AgentRows;
@@ -63,6 +65,12 @@ public final class AgentTokens implements Objective {
         images().forEach(all::add);
         actions().forEach(all::add);
         return List.copyOf(all);
+    }
+
+    /** An error or leaving out: a part of an episode is none. */
+    @Override
+    public Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        return EnumSet.of(OnTooLong.ERROR, OnTooLong.DROP);
     }
 
     @Override

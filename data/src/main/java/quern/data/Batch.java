@@ -1,7 +1,9 @@
 package quern.data;
 
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Rows of token ids and what is to be predicted of each. Row-major, {@code rows} x {@code columns}, or, of whole documents,
@@ -27,6 +29,9 @@ public record Batch(
         Map<String, Values> others) {
     /** The label of a position without a target. */
     public static final int NOT_COUNTED = -100;
+
+    /** The name of what the losses of the rows count, where they don't count the same; reals [B]. */
+    public static final String ROW_WEIGHTS = "row_weights";
 
     /** Numbers for a model beside the token ids. */
     public sealed interface Values {
@@ -60,7 +65,10 @@ public record Batch(
     public Batch {
         boolean unpadded = documents.length > 0;
         int cells = unpadded ? Arrays.stream(lengths).sum() : Math.multiplyExact(rows, columns);
-        if (unpadded && (labels.length != cells || !others.isEmpty() || !divides(documents, lengths))) {
+        if (unpadded
+                && (labels.length != cells
+                        || !Set.of(ROW_WEIGHTS).containsAll(others.keySet())
+                        || !divides(documents, lengths))) {
             throw new IllegalArgumentException(
                     "%d labels, documents of %s tokens and other values %s do not fit unpadded rows of %s tokens"
                             .formatted(
@@ -100,6 +108,23 @@ public record Batch(
     public static Batch unpadded(int[] inputIds, int[] labels, int[] lengths, int[] documents) {
         int longest = Arrays.stream(lengths).max().orElse(0);
         return new Batch(lengths.length, longest, inputIds, labels, lengths, documents, Map.of());
+    }
+
+    /** The same with a weight for the loss of each row. */
+    public Batch withRowWeights(float... weights) {
+        Map<String, Values> all = new HashMap<>(others);
+        all.put(ROW_WEIGHTS, new Values.Floats(weights, weights.length));
+        return new Batch(rows, columns, inputIds, labels, lengths, documents, all);
+    }
+
+    /** What the losses of the rows count; 1 unless given. */
+    public float[] rowWeights() {
+        if (others.get(ROW_WEIGHTS) instanceof Values.Floats given) {
+            return given.values();
+        }
+        float[] same = new float[rows];
+        Arrays.fill(same, 1);
+        return same;
     }
 
     private static boolean divides(int[] documents, int[] lengths) {

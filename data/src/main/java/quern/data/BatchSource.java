@@ -1,6 +1,7 @@
 package quern.data;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Batches by number. Batch {@code k} depends on the data, the settings, the seed and {@code k} alone: not on what was
@@ -19,6 +20,11 @@ public interface BatchSource {
     /** Texts that it reads beside the one that its objective was given: a run that goes on must find these too. */
     default List<TokenStream> texts() {
         return List.of();
+    }
+
+    /** What became of documents that are longer than a row; empty where rows hold no whole documents. */
+    default Optional<TooLong> tooLong() {
+        return Optional.empty();
     }
 
     /** What a person should know about how the data was arranged, such as rows cut short; a line each. */

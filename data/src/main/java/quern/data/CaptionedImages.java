@@ -1,10 +1,14 @@
 package quern.data;
 
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.function.LongFunction;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import quern.data.internal.CaptionedBatches;
 import quern.data.internal.FolderImages;
 import quern.data.internal.ImageSource;
@@ -27,15 +31,27 @@ public final class CaptionedImages {
     private final ImageSource images;
     private final OptionalInt end;
     private final long[] documents;
+    private final Optional<FittingDocuments> fitting;
 
     private CaptionedImages(Objective.Input input, int side, ImageSource images) {
+        this(
+                input,
+                side,
+                images,
+                LongStream.range(0, input.tokens().documents())
+                        .filter(images::has)
+                        .toArray(),
+                Optional.empty());
+    }
+
+    private CaptionedImages(
+            Objective.Input input, int side, ImageSource images, long[] documents, Optional<FittingDocuments> fitting) {
         this.input = input;
         this.side = side;
         this.images = images;
         this.end = input.tokenizer().endOfText();
-        this.documents = LongStream.range(0, input.tokens().documents())
-                .filter(images::has)
-                .toArray();
+        this.documents = documents;
+        this.fitting = fitting;
     }
 
     /**
@@ -52,6 +68,29 @@ public final class CaptionedImages {
         }
         LongFunction<String> captions = document -> text(input, document, LONGEST);
         return new CaptionedImages(input, side, new PaintedScenes(captions, side, objective));
+    }
+
+    /** What may become of a caption that is too long for its row: a part of it is none of its image. */
+    public static Set<OnTooLong> onTooLong() {
+        return EnumSet.of(OnTooLong.ERROR, OnTooLong.DROP);
+    }
+
+    /**
+     * Those whose captions fit into a row of {@code max_length} tokens; the others are left out where {@code data.on_too_long}
+     * is {@code drop}.
+     *
+     * @param besides tokens that a row has beside its caption's
+     * @throws QuernException bad input for a caption that doesn't fit and is not to be left out
+     */
+    public CaptionedImages fitting(int besides) {
+        FittingDocuments rows = new FittingDocuments(
+                input.tokens(),
+                documents,
+                document -> caption(input, document, Integer.MAX_VALUE).length + (long) besides,
+                input.data().maxLength(),
+                input.data().onTooLong() == OnTooLong.DROP ? OnTooLong.DROP : OnTooLong.ERROR);
+        long[] those = LongStream.range(0, rows.count()).map(rows::document).toArray();
+        return new CaptionedImages(input, side, images, those, Optional.of(rows));
     }
 
     private static String text(Objective.Input input, long document, int most) {
@@ -103,14 +142,25 @@ public final class CaptionedImages {
 
     /**
      * Captions, each with its end where the tokenizer has one, and images, {@code pixel_values} [B, 3, S, S], painted anew in every
-     * epoch. A row has one label: its own number.
+     * epoch. A row has one label: its own number. Captions fit as {@link #fitting} says.
      */
     public BatchSource pairs() {
+        return new CaptionedBatches(fitting((int) end.stream().count()), input, end);
+    }
+
+    /** The same for a model that reads no captions: one that is too long for a row is cut. */
+    public BatchSource unread() {
         return new CaptionedBatches(this, input, end);
+    }
+
+    /** What became of captions that are too long; empty where none was measured. */
+    public Optional<TooLong> tooLong() {
+        return fitting.map(FittingDocuments::tooLong);
     }
 
     /** What a person should know, a line each. */
     public List<String> notices() {
-        return images.notices();
+        return Stream.concat(images.notices().stream(), fitting.stream().flatMap(rows -> rows.notices().stream()))
+                .toList();
     }
 }

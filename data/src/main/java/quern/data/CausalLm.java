@@ -1,6 +1,8 @@
 package quern.data;
 
+import java.util.EnumSet;
 import java.util.Optional;
+import java.util.Set;
 import quern.data.internal.DocumentRows;
 import quern.data.internal.PackedDocuments;
 import quern.data.internal.PackedWindows;
@@ -45,6 +47,11 @@ public final class CausalLm implements Objective {
     @Override
     public boolean readsInstructions() {
         return true;
+    }
+
+    @Override
+    public Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        return data.packing() && !prompts ? Set.of() : EnumSet.allOf(OnTooLong.class);
     }
 
     @Override

@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.function.Supplier;
 import quern.data.internal.Json;
 import quern.data.template.JinjaTemplate;
+import quern.data.template.JinjaTemplate.Growing;
 import quern.data.template.JinjaTemplate.Rendered;
 import quern.data.template.JinjaTemplate.Span;
 import quern.data.template.TemplateException;
@@ -45,6 +46,9 @@ public final class ChatTemplate {
 
     /** Names under which messages carry what a model thought, the usual one first. */
     private static final List<String> REASONING = List.of("reasoning_content", "thinking", "reasoning");
+
+    private static final String MESSAGES = "messages";
+    private static final String PROMPT = "add_generation_prompt";
 
     private final String origin;
     private final String source;
@@ -167,13 +171,18 @@ public final class ChatTemplate {
      * @param clock what the template takes for the present
      */
     public Rendered rendered(ChatMessages conversation, boolean addGenerationPrompt, Supplier<LocalDateTime> clock) {
+        Map<String, Object> variables = variables(conversation);
+        variables.put(PROMPT, addGenerationPrompt);
+        return template.render(variables, clock);
+    }
+
+    private Map<String, Object> variables(ChatMessages conversation) {
         Map<String, Object> variables = new LinkedHashMap<>(tokens);
         variables.putAll(conversation.variables());
-        variables.put("messages", withReasoning(conversation.messages()));
+        variables.put(MESSAGES, withReasoning(conversation.messages()));
         variables.put("tools", conversation.tools().isEmpty() ? null : conversation.tools());
         variables.putIfAbsent("documents", null);
-        variables.put("add_generation_prompt", addGenerationPrompt);
-        return template.render(variables, clock);
+        return variables;
     }
 
     /** What a model thought, under the names that templates look for. */
@@ -225,11 +234,32 @@ public final class ChatTemplate {
         return spans.subList(Math.min(before, spans.size()), spans.size());
     }
 
+    /** What a message adds behind the generation prompt; empty where the text does not go on as those before it end. */
+    private static Optional<Span> added(Growing growing, int message) {
+        String text = growing.text();
+        String tail = growing.tail();
+        int begin = growing.starts()[message];
+        int end = growing.starts()[message + 1];
+        boolean goesOn = text.startsWith(growing.flaggedTail(), begin)
+                && text.startsWith(tail, end)
+                && begin + growing.flaggedTail().length() <= end + tail.length();
+        return goesOn
+                ? Optional.of(new Span(begin + growing.flaggedTail().length(), end + tail.length()))
+                : Optional.empty();
+    }
+
     private List<Span> byDifference(String whole, ChatMessages conversation, int from, Supplier<LocalDateTime> clock) {
         List<Span> spans = new ArrayList<>();
         int messages = conversation.messages().size();
+        // One rendering tells all beginnings where the template's form allows it; otherwise each is rendered.
+        Optional<Growing> growing = template.growing(variables(conversation), MESSAGES, PROMPT, clock);
         for (int i = from; i < messages; i++) {
             if (!conversation.isAssistant(i)) {
+                continue;
+            }
+            Optional<Span> known = i == 0 || growing.isEmpty() ? Optional.empty() : added(growing.get(), i);
+            if (known.isPresent()) {
+                known.filter(span -> span.to() > span.from()).ifPresent(spans::add);
                 continue;
             }
             String prompt = rendered(conversation.first(i), true, clock).text();

@@ -2,6 +2,7 @@ package quern.data;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.QuernException;
@@ -9,8 +10,7 @@ import quern.recipe.Range;
 
 /**
  * CLIP's objective (Radford et al. 2021, arXiv:2103.00020): of the images and texts of a batch, tell which belong together.
- * {@link CaptionedImages} says where both come from. A batch is what each pair is told from, so rows a batch matter more here than
- * steps of accumulation.
+ * {@link CaptionedImages} says where both come from. Each pair is told from all others of its step, accumulated batches included.
  */
 public final class ContrastiveTextImage implements Objective {
     /** @param imageSize pixels of an image's side; the model's {@code vision_config.image_size} */
@@ -49,6 +49,12 @@ public final class ContrastiveTextImage implements Objective {
     @Override
     public List<String> specialTokens() {
         return List.of("<pad>", "<|endoftext|>");
+    }
+
+    /** An error or leaving out: a part of a caption is none of its image. */
+    @Override
+    public Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        return CaptionedImages.onTooLong();
     }
 
     @Override

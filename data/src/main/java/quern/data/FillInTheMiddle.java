@@ -1,8 +1,10 @@
 package quern.data;
 
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 import quern.data.internal.DocumentEnd;
 import quern.data.internal.DocumentRows;
@@ -31,7 +33,8 @@ import quern.recipe.Range;
  * characters (section 4.4's character level) and are drawn anew in every epoch, per document, before documents are joined (section
  * 4.3's document level). With {@code packing} rows are windows over the joined documents, otherwise a row is a document.
  *
- * <p>The text of an epoch is made as a whole when it begins.
+ * <p>The text of an epoch is made as a whole when it begins. Without {@code packing} it is the documents of an epoch, sentinels
+ * included, whose ends are cut off, or that are left out, where they are longer than a row.
  */
 public final class FillInTheMiddle implements Objective {
     /** Between what a text may be cut. */
@@ -169,6 +172,12 @@ public final class FillInTheMiddle implements Objective {
                 ids.prefix, tokenizer.encode(prefix), ids.suffix, tokenizer.encode(suffix), ids.middle, new int[0]);
     }
 
+    /** No error, since a document has another length in each epoch; and none is split, since a piece of one has no middle to fill. */
+    @Override
+    public Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        return data.packing() ? Set.of() : EnumSet.of(OnTooLong.DROP, OnTooLong.TRUNCATE);
+    }
+
     @Override
     public BatchSource source(Input input, Record config) {
         Config c = (Config) config;
@@ -191,11 +200,11 @@ public final class FillInTheMiddle implements Objective {
         BatchSource first = rows(input, remade(input, c, sentinels, 0));
         EpochBatches epochs = new EpochBatches(
                 first.batchesPerEpoch(), epoch -> epoch == 0 ? first : rows(input, remade(input, c, sentinels, epoch)));
-        return new Batches(epochs, first.notices());
+        return new Batches(epochs, first.notices(), first.tooLong());
     }
 
     /** The batches of all epochs with what there is to say of the first. */
-    private record Batches(BatchSource epochs, List<String> notices) implements BatchSource {
+    private record Batches(BatchSource epochs, List<String> notices, Optional<TooLong> tooLong) implements BatchSource {
         @Override
         public long batchesPerEpoch() {
             return epochs.batchesPerEpoch();
@@ -209,12 +218,11 @@ public final class FillInTheMiddle implements Objective {
 
     private static BatchSource rows(Input input, TokenStream tokens) {
         DataConfig data = input.data();
+        OnTooLong answer = data.onTooLong() == OnTooLong.DROP ? OnTooLong.DROP : OnTooLong.TRUNCATE;
         return data.packing()
                 ? new PackedWindows(tokens, data.maxLength(), input.rowsPerBatch(), input.seed())
                 : new DocumentRows(
-                        new WholeDocuments(tokens, data.maxLength(), OnTooLong.TRUNCATE),
-                        input.rowsPerBatch(),
-                        input.seed());
+                        new WholeDocuments(tokens, data.maxLength(), answer), input.rowsPerBatch(), input.seed());
     }
 
     /** A tokenizer that reads a text in parts otherwise than as a whole would teach a middle that doesn't fit its place. */

@@ -1,6 +1,7 @@
 package quern.data;
 
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -212,6 +213,21 @@ public final class MultiTask implements Objective {
         return known().getFirst().objective().givesBlockPositions();
     }
 
+    /** What all tasks with rows of whole documents can do. */
+    @Override
+    public Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        Set<OnTooLong> all = EnumSet.allOf(OnTooLong.class);
+        boolean any = false;
+        for (Task task : known()) {
+            Set<OnTooLong> own = task.objective().onTooLong(data, prompts, task.config());
+            if (!own.isEmpty()) {
+                all.retainAll(own);
+                any = true;
+            }
+        }
+        return any ? all : Set.of();
+    }
+
     @Override
     public BatchSource source(Input input, Record config) {
         return mixture(input, false);
@@ -228,7 +244,7 @@ public final class MultiTask implements Objective {
         for (Task task : known()) {
             Input own = task.part()
                     .data()
-                    .map(data -> ownInput(input, data, validation))
+                    .map(data -> ownInput(task, input, data, validation))
                     .orElse(input);
             if (own != input) {
                 texts.add(own.tokens());
@@ -248,7 +264,7 @@ public final class MultiTask implements Objective {
                 texts);
     }
 
-    private static Input ownInput(Input input, Block data, boolean validation) {
+    private static Input ownInput(Task task, Input input, Block data, boolean validation) {
         for (String key : SHARED) {
             if (data.has(key)) {
                 throw QuernException.badInput(
@@ -256,11 +272,18 @@ public final class MultiTask implements Objective {
             }
         }
         DataConfig shared = input.data();
-        DataConfig own = data.with("max_length", shared.maxLength())
+        DataConfig bound = data.with("max_length", shared.maxLength())
                 .with("packing", shared.packing())
                 .with("validation_share", shared.validationShare())
                 .with("validation_seed", shared.validationSeed())
                 .bind(DataConfig.class);
+        DataConfig own = data.has("on_too_long") ? bound : bound.withOnTooLong(shared.onTooLong());
+        Set<OnTooLong> answers = task.objective().onTooLong(own, false, task.config());
+        if (data.has("on_too_long") && !answers.contains(own.onTooLong())) {
+            throw QuernException.badInput(
+                    "%s: on_too_long: objective %s has no such answer; leave it out",
+                    data.position("on_too_long"), task.objective().id());
+        }
         TokenStore store = TokenStore.prepare(own, input.tokenizer(), note -> {});
         TokenStream tokens = validation ? store.validation() : store.train();
         if (tokens.hasPrompts()) {

@@ -1,7 +1,9 @@
 package quern.data;
 
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import quern.recipe.Technique;
 
 /** A technique of kind {@code objective}: arranges tokens into inputs and targets. */
@@ -61,6 +63,17 @@ public interface Objective extends Technique {
     /** Whether its batches say under {@code block_positions} where each token is inside a span that is filled in. */
     default boolean givesBlockPositions() {
         return false;
+    }
+
+    /**
+     * What may become of a document that is longer than a row; nothing where no row is a whole document.
+     *
+     * @param data how rows are made
+     * @param prompts whether documents have prompts
+     * @param config this technique's own record
+     */
+    default Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        return data.packing() ? Set.of() : EnumSet.allOf(OnTooLong.class);
     }
 
     /**

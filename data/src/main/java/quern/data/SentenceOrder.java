@@ -1,6 +1,7 @@
 package quern.data;
 
 import java.util.List;
+import java.util.Set;
 import quern.data.internal.MaskedTokens;
 import quern.data.internal.SentencePairs;
 
@@ -34,6 +35,12 @@ public final class SentenceOrder implements Objective {
     @Override
     public List<String> specialTokens() {
         return List.of("[PAD]", "[CLS]", "[SEP]", "[MASK]");
+    }
+
+    /** Nothing: every document is cut into pieces of a row. */
+    @Override
+    public Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        return Set.of();
     }
 
     @Override

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import quern.data.internal.Mix;
 
 /**
@@ -168,6 +169,11 @@ public final class TaskMixture implements BatchSource {
         turns.forEach(
                 turn -> turn.batches().notices().forEach(notice -> all.add("task " + turn.name() + ": " + notice)));
         return List.copyOf(all);
+    }
+
+    @Override
+    public Optional<TooLong> tooLong() {
+        return turns.stream().flatMap(turn -> turn.batches().tooLong().stream()).reduce(TooLong::plus);
     }
 
     /** The tasks one after another, an epoch of each. */

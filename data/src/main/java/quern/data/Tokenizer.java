@@ -14,6 +14,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.stream.IntStream;
+import quern.data.internal.ByteLevelEncoder;
 import quern.data.internal.Hash;
 import quern.data.internal.Json;
 import quern.data.internal.NativeTokenizers;
@@ -35,6 +37,8 @@ public final class Tokenizer {
     private static final String CONFIG_FILE = "tokenizer_config.json";
 
     private final NativeTokenizers library;
+    private final Optional<ByteLevelEncoder> byteLevel;
+    private final String needsLibrary;
     private final String json;
     private final String configJson;
     private final Map<String, Integer> ids;
@@ -60,6 +64,8 @@ public final class Tokenizer {
         this.specialTexts = specialTexts(config);
         this.template = template;
         this.library = NativeTokenizers.parse(source, json);
+        this.needsLibrary = needsLibrary(root, library);
+        this.byteLevel = needsLibrary.isEmpty() ? Optional.of(new ByteLevelEncoder(root)) : Optional.empty();
         this.json = json;
         this.configJson = configJson;
         this.ids = vocabulary(source, root);
@@ -130,6 +136,23 @@ public final class Tokenizer {
         String json = trained.tokenizerJson();
         String config = trained.tokenizerConfigJson();
         return new Tokenizer(FILE, Json.parse(name, json), json, config, Json.parse(name, config), Optional.empty());
+    }
+
+    private static String needsLibrary(JsonNode root, NativeTokenizers library) {
+        String unknown = ByteLevelEncoder.unknownIn(root);
+        if (!unknown.isEmpty()) {
+            return unknown;
+        }
+        for (JsonNode added : root.path("added_tokens")) {
+            String content = added.path("content").asString("");
+            // The library numbers added tokens itself and holds to a file's numbers only where they are its own.
+            if (!content.isEmpty()
+                    && !Arrays.equals(
+                            library.encode(content), new int[] {added.path("id").asInt(-1)})) {
+                return "an added token that the library reads otherwise than the file says";
+            }
+        }
+        return "";
     }
 
     private static Map<String, Integer> vocabulary(String source, JsonNode root) {
@@ -267,7 +290,17 @@ public final class Tokenizer {
         if (text.isEmpty()) {
             return new int[0];
         }
-        return library.encode(wellFormed(text));
+        String sound = wellFormed(text);
+        int[] ids = byteLevel.isPresent() ? byteLevel.get().encode(sound) : null;
+        return ids == null ? library.encode(sound) : ids;
+    }
+
+    /**
+     * What of the {@code tokenizer.json} makes the native library encode; the empty text where Quern's own encoder does, which
+     * gives the same ids sooner.
+     */
+    public String needsLibrary() {
+        return needsLibrary;
     }
 
     /**
@@ -325,12 +358,20 @@ public final class Tokenizer {
 
     /** The ids of each text, on all cores. */
     public List<int[]> encodeAll(List<String> texts) {
-        List<int[]> all = new ArrayList<>(texts.size());
-        for (List<String> batch : TextBatches.of(texts)) {
-            String[] array = batch.stream().map(Tokenizer::wellFormed).toArray(String[]::new);
-            all.addAll(List.of(library.encodeAll(array)));
+        String[] sound = texts.stream().map(Tokenizer::wellFormed).toArray(String[]::new);
+        int[][] all = byteLevel.isPresent() ? byteLevel.get().encodeAll(sound) : new int[sound.length][];
+        List<Integer> left = IntStream.range(0, all.length)
+                .filter(i -> all[i] == null)
+                .boxed()
+                .toList();
+        int done = 0;
+        for (List<String> batch :
+                TextBatches.of(left.stream().map(i -> sound[i]).toList())) {
+            for (int[] ids : library.encodeAll(batch.toArray(String[]::new))) {
+                all[left.get(done++)] = ids;
+            }
         }
-        return all;
+        return Arrays.asList(all);
     }
 
     private static String wellFormed(String text) {

@@ -1,7 +1,9 @@
 package quern.data;
 
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import quern.data.internal.MaskedTokens;
 import quern.data.internal.TranslatedPairs;
 import quern.recipe.Default;
@@ -58,6 +60,12 @@ public final class TranslationLm implements Objective {
     @Override
     public List<String> specialTokens() {
         return List.of("[PAD]", "[CLS]", "[SEP]", "[MASK]");
+    }
+
+    /** All but splitting: pieces of a text and of its translation don't belong together. */
+    @Override
+    public Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        return EnumSet.complementOf(EnumSet.of(OnTooLong.SPLIT));
     }
 
     @Override

@@ -2,6 +2,7 @@ package quern.data;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import quern.recipe.Default;
 import quern.recipe.Doc;
 import quern.recipe.Range;
@@ -43,6 +44,12 @@ public final class VectorQuantizedImages implements Objective {
         return List.of("<pad>", "<|endoftext|>");
     }
 
+    /** None: a row is an image. */
+    @Override
+    public Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        return Set.of();
+    }
+
     @Override
     public BatchSource source(Input input, Record config) {
         return images(input, config, false);
@@ -55,6 +62,6 @@ public final class VectorQuantizedImages implements Objective {
 
     private BatchSource images(Input input, Record config, boolean validation) {
         return CaptionedImages.of(input, ((Config) config).imageSize(), validation, id())
-                .pairs();
+                .unread();
     }
 }

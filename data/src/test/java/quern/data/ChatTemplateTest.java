@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -78,6 +79,23 @@ class ChatTemplateTest {
         assertEquals(List.of("d</s>"), parts(plain.learned(turns, 2)));
         assertEquals(Optional.of("</s>"), plain.turnEnd());
         assertEquals("<user>a</s><assistant>", plain.render(ChatMessages.of(List.of(user("a"))), true));
+    }
+
+    /** By one rendering or by many, of which a last-item test makes many necessary. */
+    @Test
+    void aLongConversationIsLearnedAsAShortOne() {
+        ChatTemplate once = ChatTemplate.of("plain", PLAIN, Map.of());
+        ChatTemplate often = ChatTemplate.of(
+                "often", PLAIN.replace("{% endfor %}", "{% if loop.last %}{% endif %}{% endfor %}"), Map.of());
+        List<Map<String, Object>> turns = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            turns.add(i % 3 == 1 ? assistant("answer " + i) : user("question " + i));
+        }
+        for (int from : new int[] {0, 7, 39}) {
+            Rendered first = once.learned(ChatMessages.of(turns), from);
+            assertEquals(first, often.learned(ChatMessages.of(turns), from));
+            assertEquals(from == 39 ? 0 : from == 0 ? 13 : 11, first.generated().size());
+        }
     }
 
     @Test

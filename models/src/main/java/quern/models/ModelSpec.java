@@ -46,14 +46,20 @@ public final class ModelSpec {
     private final Architecture architecture;
     private final Record config;
     private final Map<String, Object> otherFields;
-    private final AttentionImplementation attention;
+    private final ChosenAttention attention;
+
+    /** How a run computes attention, and where that was said. */
+    private record ChosenAttention(AttentionImplementation implementation, Position place) {
+        static final ChosenAttention USUAL =
+                new ChosenAttention(AttentionImplementation.AUTO, Position.of(ImplementationPart.KIND));
+    }
 
     private ModelSpec(
             ModelFamily<?> family,
             Architecture architecture,
             Record config,
             Map<String, Object> otherFields,
-            AttentionImplementation attention) {
+            ChosenAttention attention) {
         this.attention = attention;
         this.family = family;
         this.architecture = architecture;
@@ -116,17 +122,15 @@ public final class ModelSpec {
     }
 
     /** What a recipe's block chooses for its run. */
-    private static AttentionImplementation attention(Block model) {
+    private static ChosenAttention attention(Block model) {
         if (!model.has(ImplementationPart.KIND)) {
-            return AttentionImplementation.AUTO;
+            return ChosenAttention.USUAL;
         }
+        Position place = model.position(ImplementationPart.KIND);
         PartTechnique chosen = Techniques.find(
-                PartTechnique.class,
-                ImplementationPart.KIND,
-                model.text(ImplementationPart.KIND),
-                model.position(ImplementationPart.KIND));
-        Block settings = Block.empty(model.position(ImplementationPart.KIND));
-        return ((ImplementationPart) settings.bind(chosen.config())).implementation();
+                PartTechnique.class, ImplementationPart.KIND, model.text(ImplementationPart.KIND), place);
+        Record settings = Block.empty(place).bind(chosen.config());
+        return new ChosenAttention(((ImplementationPart) settings).implementation(), place);
     }
 
     private static Architecture architecture(ModelFamily<?> family, Task task, Position position) {
@@ -154,7 +158,7 @@ public final class ModelSpec {
                     "%s: no such folder; name a Hugging Face model folder (config.json, model.safetensors)", folder);
         }
         Path file = folder.resolve(FILE);
-        return of(Json.read(file), file.toString(), overrides, AttentionImplementation.AUTO);
+        return of(Json.read(file), file.toString(), overrides, ChosenAttention.USUAL);
     }
 
     /** The same with some settings replaced by a recipe's, as of a folder that this model was saved in. */
@@ -163,8 +167,8 @@ public final class ModelSpec {
     }
 
     /** @param file what messages call the place of the fields */
-    private static ModelSpec of(Map<String, Object> fields, String file, Block recipe, AttentionImplementation usual) {
-        AttentionImplementation attention = recipe.has(ImplementationPart.KIND) ? attention(recipe) : usual;
+    private static ModelSpec of(Map<String, Object> fields, String file, Block recipe, ChosenAttention usual) {
+        ChosenAttention attention = recipe.has(ImplementationPart.KIND) ? attention(recipe) : usual;
         Block overrides = without(recipe, ImplementationPart.KIND);
         if (fields.get("auto_map") != null) {
             throw QuernException.badInput(
@@ -439,16 +443,20 @@ public final class ModelSpec {
 
     private Network withAttention(Network network) {
         try {
-            return network.setAttention(attention);
+            return network.setAttention(attention.implementation());
         } catch (IllegalArgumentException e) {
             throw QuernException.badInput(
-                    "%s: %s: %s", ImplementationPart.KIND, attention.name().toLowerCase(Locale.ROOT), e.getMessage());
+                    "%s: %s: %s: %s",
+                    attention.place(),
+                    ImplementationPart.KIND,
+                    attention.implementation().name().toLowerCase(Locale.ROOT),
+                    e.getMessage());
         }
     }
 
     /** How a run computes attention; not part of {@code config.json}. */
     public AttentionImplementation attention() {
-        return attention;
+        return attention.implementation();
     }
 
     /** The network with parameters that have shapes but no memory behind them: to look at, not to compute with. */

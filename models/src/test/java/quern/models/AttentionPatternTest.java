@@ -31,6 +31,7 @@ import quern.nn.KeyValueCache;
 import quern.nn.Pass;
 import quern.recipe.Block;
 import quern.recipe.QuernException;
+import quern.recipe.RecipeFile;
 import quern.tensor.DType;
 import quern.tensor.Device;
 import quern.tensor.Scope;
@@ -153,6 +154,22 @@ class AttentionPatternTest {
                 .contains("the tokens of a prefix see each other whole"));
         assertTrue(refusal("attn_implementation", "flash", "position", "shaw").contains("attn_implementation: flash"));
         assertTrue(refusal("attn_implementation", "sdpa").contains("sdpa"));
+    }
+
+    @Test
+    void aWayThatTheModelCantTakeIsRefusedWithItsLine() {
+        Block recipe = RecipeFile.load("recipe.yaml", """
+                model:
+                  family: custom
+                  hidden_size: 16
+                  num_hidden_layers: 1
+                  num_attention_heads: 2
+                  position: shaw
+                  attn_implementation: flash
+                """, List.of());
+        ModelSpec spec = ModelSpec.fromRecipe(recipe.block("model"), 40, SpecialTokens.NONE);
+        String message = assertThrows(QuernException.class, spec::shapes).getMessage();
+        assertTrue(message.startsWith("recipe.yaml:7:3: attn_implementation: flash: "), message);
     }
 
     /** Token by token with a cache, whose prompt went in blocks, is as one pass without; of padded rows too. */

@@ -14,7 +14,7 @@ import quern.tensor.Tensor;
  * then writes {@code logprobs} [B] in fp32, the mean of the log-probabilities of the pair's text given its image and of
  * its image given its text, and {@code loss} [1], {@code -Σ weight · logprob}.
  */
-public final class ContrastiveHead extends Segment {
+public final class ContrastiveHead extends Segment implements InBatchLoss {
     /** The images' vectors. */
     public static final String IMAGES = "image_embeds";
 
@@ -31,6 +31,11 @@ public final class ContrastiveHead extends Segment {
 
     @Override
     public List<String> reads() {
+        return List.of(IMAGES, TEXTS);
+    }
+
+    @Override
+    public List<String> embeddings() {
         return List.of(IMAGES, TEXTS);
     }
 

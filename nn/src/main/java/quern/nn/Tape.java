@@ -172,6 +172,12 @@ public final class Tape implements AutoCloseable {
         return current.containsKey(name);
     }
 
+    /** Whether {@link #backward} can start at {@code name}: whether a parameter or an input with a gradient leads to it. */
+    public boolean isDifferentiable(String name) {
+        Boundary b = current.get(name);
+        return b != null && b.differentiable;
+    }
+
     /** Adds to the parameters' gradients, starting from cotangents of the final values of some names. */
     public void backward(Map<String, Tensor> cotangents) {
         start(cotangents, State.WALKED);

@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -19,6 +20,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -265,7 +267,26 @@ public final class DurableFiles {
                             .formatted(target, needed, found),
                     cause);
         }
+        Optional<Path> file = fileInTheWay(target, cause);
+        if (file.isPresent()) {
+            return new QuernException(
+                    ExitCode.BAD_INPUT,
+                    "%s: can't be written: %s is a file, expected a folder; name another one or move the file away"
+                            .formatted(target, file.get()),
+                    cause);
+        }
         return new QuernException(ExitCode.FAILED, "%s: can't be written: %s".formatted(target, reason(cause)), cause);
+    }
+
+    /** What is no folder though it is to hold the target, or be it. */
+    private static Optional<Path> fileInTheWay(Path target, IOException cause) {
+        Path at = cause instanceof FileAlreadyExistsException
+                ? target
+                : target.toAbsolutePath().getParent();
+        while (at != null && !Files.exists(at)) {
+            at = at.toAbsolutePath().getParent();
+        }
+        return Optional.ofNullable(at).filter(found -> !Files.isDirectory(found));
     }
 
     private static String reason(IOException e) {

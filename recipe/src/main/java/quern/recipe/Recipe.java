@@ -52,7 +52,8 @@ public record Recipe(
         @Shorthand("method")
         Optional<GrowthSettings> grow,
 
-        @Doc("Trainings one after the other, each from the last one's model, with a name and keys of their own.")
+        @Doc(
+                "Trainings one after the other, each with a name and keys of its own, from the last one's model or what from says: new, or a stage's name. The value stage:NAME is that stage's run folder.")
         @Default("[]")
         List<Block> stages,
 

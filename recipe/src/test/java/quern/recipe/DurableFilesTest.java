@@ -103,6 +103,25 @@ class DurableFilesTest {
     }
 
     @Test
+    void aFileWhereAFolderBelongsIsNamedWithTheWayOut() throws IOException {
+        Path file = Files.writeString(folder.resolve("taken"), "x");
+        Path below = file.resolve("deep/a.txt");
+        for (Path target : List.of(file, below)) {
+            IOException refused = assertThrows(IOException.class, () -> Files.createDirectories(target));
+            QuernException e = DurableFiles.writeFailure(target, -1, refused);
+            assertEquals(ExitCode.BAD_INPUT, e.exitCode());
+            assertEquals(
+                    target + ": can't be written: " + file
+                            + " is a file, expected a folder; name another one or move the file away",
+                    e.getMessage());
+        }
+        assertEquals(
+                ExitCode.FAILED,
+                DurableFiles.writeFailure(file, -1, new IOException("Input/output error"))
+                        .exitCode());
+    }
+
+    @Test
     void replacesADirectory() throws IOException {
         Path target = tree("checkpoint", "old");
         Path temp = tree("fresh", "new");

@@ -33,6 +33,15 @@ public record LossCurve(List<Point> training, List<Point> validation, Optional<D
         return of(TrainingRun.metrics(runFolder));
     }
 
+    /** The curve of the last stage of a run in stages, or of all of another. */
+    static LossCurve ofLastStage(Path runFolder) {
+        List<Map<String, Double>> all = TrainingRun.metrics(runFolder);
+        Double last = all.isEmpty() ? null : all.getLast().get("stage");
+        return of(all.stream()
+                .filter(line -> last == null || last.equals(line.get("stage")))
+                .toList());
+    }
+
     /** The curve in lines of metrics. */
     static LossCurve of(List<Map<String, Double>> metrics) {
         List<Point> training = new ArrayList<>();

@@ -23,7 +23,7 @@ public record MeasuredRun(long seed, Path folder, Optional<Double> loss, Optiona
                 ? Optional.empty()
                 : Optional.of(
                         best
-                                ? curve.validation().stream()
+                                ? LossCurve.ofLastStage(folder).validation().stream()
                                         .mapToDouble(LossCurve.Point::loss)
                                         .min()
                                         .getAsDouble()

@@ -32,6 +32,7 @@ final class RunMeter implements TrainingHook {
     private Map<String, Double> before = Map.of();
     private long energyRead;
     private long steps;
+    private long earlierSteps;
 
     /** Begins to measure; made just before the run that it watches. */
     RunMeter(Optional<EnergyCounter> energy) {
@@ -45,7 +46,7 @@ final class RunMeter implements TrainingHook {
 
     @Override
     public void onStep(TrainingProgress progress, StepResult result) {
-        steps = progress.step();
+        steps = earlierSteps + progress.step();
         if (System.nanoTime() - energyRead > ENERGY_INTERVAL) {
             joules();
         }
@@ -68,7 +69,16 @@ final class RunMeter implements TrainingHook {
 
     @Override
     public void load(Map<String, Double> state) {
-        before = Map.copyOf(state);
+        // A stage that begins has none; what the stages before it cost stays.
+        if (!state.isEmpty()) {
+            before = Map.copyOf(state);
+        }
+    }
+
+    /** From now on steps are those of a stage, after so many of the stages before. */
+    void beginStage(long earlier) {
+        earlierSteps = earlier;
+        steps = earlier;
     }
 
     double wallSeconds() {

@@ -24,6 +24,7 @@ import quern.recipe.RecipeFile;
 import quern.recipe.Techniques;
 import quern.train.Preparation;
 import quern.train.RunFolder;
+import quern.train.Stages;
 import quern.train.StepResult;
 import quern.train.TrainingHook;
 import quern.train.TrainingProgress;
@@ -70,7 +71,9 @@ public final class StudyRunner {
     private final long firstSeed;
     private final List<Arm> arms = new ArrayList<>();
     private final List<Block> recipes = new ArrayList<>();
-    private final List<Preparation> preparations = new ArrayList<>();
+    /** Those of each arm, one for each of its stages. */
+    private final List<List<Preparation>> preparations = new ArrayList<>();
+
     private final List<String> dataFingerprints;
     private final List<Arm> choices;
     private final List<String> warnings = new ArrayList<>();
@@ -78,7 +81,7 @@ public final class StudyRunner {
     private int done;
     private boolean warm;
     private volatile boolean stopRequested;
-    private volatile TrainingRun current;
+    private volatile ArmTraining current;
 
     /**
      * Prepares every arm, so that whatever is wrong with one of them is said before any is trained.
@@ -105,29 +108,35 @@ public final class StudyRunner {
         for (int i = 0; i < recipes.size(); i++) {
             preparations.add(prepare(arms.get(i), recipes.get(i), i == 0 ? notes : note -> {}));
         }
-        dataFingerprints =
-                preparations.stream().map(Preparation::dataFingerprint).toList();
+        dataFingerprints = preparations.stream()
+                .map(all -> all.getLast().dataFingerprint())
+                .toList();
         warnOfEqualRecipes();
         warnOfOtherText();
         warnOfFewEvaluations();
         this.budget = reckon();
     }
 
-    private Preparation prepare(Arm arm, Block recipe, Consumer<String> notes) {
+    private List<Preparation> prepare(Arm arm, Block recipe, Consumer<String> notes) {
         try {
             Block probe = choices.isEmpty()
                     ? recipe
                     : RecipeFile.changed(recipe, choices.getFirst().settings());
-            Preparation preparation = Preparation.of(probe, notes);
+            if (Stages.has(probe) && study.tuneSteps().isPresent()) {
+                throw QuernException.badInput(
+                        "%s: stages: each has its own steps, so shorter runs for tuning are not known; leave --tune-steps out",
+                        recipe.position("stages"));
+            }
+            List<Preparation> all = ArmTraining.prepare(probe, notes);
             for (Arm choice : choices) {
                 bind(RecipeFile.changed(recipe, choice.settings()));
             }
-            if (preparation.validation().isEmpty()) {
+            if (all.getLast().validation().isEmpty()) {
                 throw QuernException.badInput(
                         "%s: a comparison is judged by a validation text, and none is held out; raise data.validation_share",
                         recipe.position("data"));
             }
-            return preparation;
+            return all;
         } catch (QuernException e) {
             throw ArmRecipe.named(arm, e);
         }
@@ -175,9 +184,11 @@ public final class StudyRunner {
 
     private void warnOfFewEvaluations() {
         int fewest = 8;
-        Preparation first = preparations.getFirst();
-        int every = first.recipe().evaluationSteps();
-        long evaluations = every == 0 ? 1 : (first.maxSteps() + every - 1) / every;
+        long evaluations = 0;
+        for (Preparation stage : preparations.getFirst()) {
+            int every = stage.recipe().evaluationSteps();
+            evaluations += every == 0 ? 1 : (stage.maxSteps() + every - 1) / every;
+        }
         if (evaluations < fewest) {
             warn("only %d evaluations a run, so steps and time to a target loss are rough; lower eval_steps"
                     .formatted(evaluations));
@@ -185,7 +196,9 @@ public final class StudyRunner {
     }
 
     private Budget reckon() {
-        List<Long> steps = preparations.stream().map(Preparation::maxSteps).toList();
+        List<Long> steps = preparations.stream()
+                .map(all -> all.stream().mapToLong(Preparation::maxSteps).sum())
+                .toList();
         List<Long> tuning = choices.isEmpty()
                 ? List.of()
                 : study.tuneSteps().isPresent()
@@ -209,9 +222,9 @@ public final class StudyRunner {
     /** Asks for a stop: the run under way is saved, and {@link #run} returns. Safe from any thread. */
     public void requestStop() {
         stopRequested = true;
-        TrainingRun run = current;
-        if (run != null) {
-            run.requestStop();
+        ArmTraining training = current;
+        if (training != null) {
+            training.requestStop();
         }
     }
 
@@ -372,14 +385,12 @@ public final class StudyRunner {
         RunMeter meter = new RunMeter(energy);
         String label = "%s (run %d of %d)".formatted(planned.label(), number, budget.runs());
         RunReport report;
-        try (TrainingRun run = begin(planned)) {
-            current = run;
-            run.addHook(meter);
-            run.addHook(watcher.begins(label, run));
+        try (ArmTraining training = ArmTraining.in(planned.folder(), planned.recipe(), watcher::note)) {
+            current = training;
             if (stopRequested) {
-                run.requestStop();
+                training.requestStop();
             }
-            report = report(run, meter);
+            report = report(planned, training, label, meter);
         } finally {
             current = null;
             watcher.ends();
@@ -388,21 +399,20 @@ public final class StudyRunner {
         watcher.note(outcome(label, planned, report));
     }
 
-    private TrainingRun begin(Planned planned) {
-        if (Files.isRegularFile(planned.folder().resolve(RunFolder.RECIPE))) {
-            return TrainingRun.resume(planned.folder(), List.of(), watcher::note);
-        }
-        // A folder without a recipe was cut short at its very beginning, and would send the run elsewhere.
-        DurableFiles.deleteTree(planned.folder());
-        return TrainingRun.start(planned.recipe(), note -> {});
-    }
-
-    private RunReport report(TrainingRun run, RunMeter meter) {
+    private RunReport report(Planned planned, ArmTraining training, String label, RunMeter meter) {
         RunReport.Ending ending;
         String message = "";
         long step;
         try {
-            TrainingRun.Outcome outcome = run.train();
+            TrainingRun.Outcome outcome = training.train((stage, earlier, run) -> {
+                if (earlier > 0) {
+                    watcher.ends();
+                }
+                meter.beginStage(earlier);
+                run.addHook(meter);
+                run.addHook(watcher.begins(
+                        stage.map(name -> "%s, stage %s".formatted(label, name)).orElse(label), run));
+            });
             if (outcome.ending() == TrainingRun.Ending.STOPPED) {
                 throw new Stopped();
             }
@@ -417,18 +427,24 @@ public final class StudyRunner {
             message = e.getMessage();
             step = meter.steps() + 1;
         }
+        int arm = arms.indexOf(planned.arm());
+        boolean isStaged = Stages.has(planned.recipe());
         return new RunReport(
                 ending,
                 step,
-                run.preparation().maxSteps(),
+                isStaged
+                        ? preparations.get(arm).stream()
+                                .mapToLong(Preparation::maxSteps)
+                                .sum()
+                        : training.maxSteps(),
                 message,
-                run.model().parameterCount(),
-                run.optimizerBytes(),
+                training.parameters(),
+                training.stateBytes(),
                 meter.peakBytes(),
                 meter.wallSeconds(),
                 meter.cpuSeconds(),
                 meter.joules(),
-                run.preparation().dataFingerprint());
+                isStaged ? dataFingerprints.get(arm) : training.data());
     }
 
     private static String outcome(String label, Planned planned, RunReport report) {
@@ -453,9 +469,8 @@ public final class StudyRunner {
             Block recipe = choices.isEmpty()
                     ? recipes.get(i)
                     : RecipeFile.changed(recipes.get(i), choices.getFirst().settings());
-            try (TrainingRun run = TrainingRun.start(recipe.with("output_dir", folder), note -> {})) {
-                run.addHook(new WarmUp(run));
-                run.train();
+            try (ArmTraining training = ArmTraining.in(folder, recipe.with("output_dir", folder), note -> {})) {
+                training.train((stage, earlier, run) -> run.addHook(new WarmUp(training)));
             } catch (QuernException e) {
                 if (e.exitCode() != ExitCode.REFUSED || e.getCause() instanceof IOException) {
                     throw ArmRecipe.named(arms.get(i), e);
@@ -468,17 +483,17 @@ public final class StudyRunner {
 
     /** Stops a run after a few steps. */
     private static final class WarmUp implements TrainingHook {
-        private final TrainingRun run;
+        private final ArmTraining training;
         private final long start = System.nanoTime();
 
-        WarmUp(TrainingRun run) {
-            this.run = run;
+        WarmUp(ArmTraining training) {
+            this.training = training;
         }
 
         @Override
         public void onStep(TrainingProgress progress, StepResult result) {
             if (progress.step() >= WARM_STEPS || (System.nanoTime() - start) / 1e9 > WARM_SECONDS) {
-                run.requestStop();
+                training.requestStop();
             }
         }
     }

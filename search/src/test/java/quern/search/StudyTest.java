@@ -161,6 +161,66 @@ class StudyTest {
                 .toList();
     }
 
+    private static final String STAGES =
+            "stages=[{name: small, max_steps: 4}, {name: deep, model: {n_layer: 2}, grow: stack, max_steps: 6}]";
+
+    /** Growing against not growing, stopped in the second stage and gone on with. */
+    @Test
+    void stagesAreComparedWithATrainingOfOne() {
+        List<Arm> arms = List.of(
+                new Arm("grown", List.of(STAGES)), new Arm("whole", List.of("model.n_layer=2", "max_steps=10")));
+        Study left = new Study(
+                "test",
+                recipe(),
+                arms,
+                1,
+                List.of(),
+                OptionalInt.empty(),
+                OptionalDouble.empty(),
+                folder.resolve("left"));
+        Ear ear = new Ear();
+        Comparison c = run(left, ear);
+        assertEquals(
+                List.of("grown, seed 3", "grown, seed 3", "whole, seed 3"),
+                ear.begun.stream()
+                        .map(label -> label.replaceFirst(", stage .*", ""))
+                        .toList());
+        RunReport grown = c.runs().get(0).runs().getFirst().report().orElseThrow();
+        RunReport whole = c.runs().get(1).runs().getFirst().report().orElseThrow();
+        assertEquals(10, grown.step());
+        assertEquals(10, grown.maxSteps());
+        assertEquals(whole.parameters(), grown.parameters(), "of the last stage's model");
+        assertEquals(whole.stateBytes(), grown.stateBytes());
+        List<Double> steps = c.runs().get(0).runs().getFirst().curve().validation().stream()
+                .map(LossCurve.Point::step)
+                .toList();
+        assertEquals(List.of(2.0, 4.0, 6.0, 8.0, 10.0), steps);
+
+        Study cut = new Study(
+                "test",
+                recipe(),
+                arms,
+                1,
+                List.of(),
+                OptionalInt.empty(),
+                OptionalDouble.empty(),
+                folder.resolve("cut"));
+        Ear stopping = new Ear();
+        StudyRunner runner = new StudyRunner(cut, stopping);
+        stopping.runner = runner;
+        stopping.stopRun = 2;
+        stopping.stopStep = 3;
+        assertEquals(Optional.empty(), runner.run());
+        Ear resumed = new Ear();
+        assertEquals(losses(c), losses(run(cut, resumed)), "to the last bit");
+        assertEquals(2, resumed.begun.size());
+        assertTrue(resumed.begun.getFirst().endsWith(" from step 3"), resumed.begun.toString());
+        List<Double> curve = LossCurve.ofLastStage(folder.resolve("cut/grown/seed-3")).validation().stream()
+                .map(LossCurve.Point::step)
+                .toList();
+        assertEquals(List.of(6.0, 8.0, 10.0), curve);
+    }
+
     @Test
     void armsOfOneSeedBeginWithTheSameWeightsAndData() {
         Study study = study(recipe(), 1, List.of(), folder.resolve("same"), "learning_rate=1e-3,1e-2");

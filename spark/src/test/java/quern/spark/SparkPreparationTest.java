@@ -6,8 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.github.luben.zstd.ZstdInputStreamNoFinalizer;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,6 +25,7 @@ import quern.data.corpus.CorpusPreparation;
 import quern.data.corpus.PrepareRecipe;
 import quern.data.corpus.PrepareReport;
 import quern.data.corpus.StageReport;
+import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
 import quern.recipe.RecipeFile;
 import quern.testkit.PlantedTexts;
@@ -122,16 +125,27 @@ class SparkPreparationTest {
                 false);
     }
 
+    private Path examples(String kind, String lines) throws IOException {
+        return Files.writeString(folder.resolve(kind + ".jsonl"), lines.repeat(2));
+    }
+
     @Test
     void givesWhatOneMachineGives() throws IOException {
         writeSources();
         String stages = "[{type: length, min_characters: 30}, {type: exact_dedup}, {type: minhash_lsh, threshold: 0.8},"
-                + " {type: exact_dedup, unit: lines, min_line_length: 10}, {type: length, min_characters: 200}]";
+                + " {type: exact_dedup, unit: lines, min_line_length: 10}, {type: length, min_characters: 200},"
+                + " {type: quality_classifier, model: '%s', good: ['%s'], bad: ['%s'], bits: 8, threshold: 0}]"
+                        .formatted(
+                                folder.resolve("classifier"),
+                                examples("good", "{\"text\": \"a good text\"}\n{broken\n"),
+                                examples("bad", "{\"text\": \"a bad text\"}\n"));
         PrepareReport local = CorpusPreparation.run(recipe("local", stages), line -> {});
         PrepareReport spark = SparkPreparation.run(context, recipe("spark", stages), line -> {});
         assertEquals(
                 local.stages().stream().map(SparkPreparationTest::comparable).toList(),
                 spark.stages().stream().map(SparkPreparationTest::comparable).toList());
+        assertEquals(
+                2, spark.stages().getLast().quarantined().values().iterator().next(), "broken examples, each once");
         for (int search : new int[] {2, 3, 4}) {
             assertTrue(
                     spark.stages().get(search).documentsOut()
@@ -151,6 +165,25 @@ class SparkPreparationTest {
                 assertThrows(QuernException.class, () -> SparkPreparation.run(context, recipe, line -> {}));
         assertTrue(refused.getMessage().contains("no document is left after 'length'"), refused.getMessage());
         assertFalse(Files.exists(folder.resolve("none/prepared.json")));
+    }
+
+    @Test
+    void keysWithoutEffectAreRefusedWithTheirLine() throws IOException {
+        for (String key : List.of("threads: 2", "keep_stages: true")) {
+            Path file = Files.writeString(
+                    folder.resolve("recipe.yaml"),
+                    "prepare:\n  sources: [{path: raw.txt}]\n  output_dir: %s\n  %s\n"
+                            .formatted(folder.resolve("x"), key));
+            ByteArrayOutputStream err = new ByteArrayOutputStream();
+            ExitCode code =
+                    PrepareMain.run(new String[] {file.toString()}, new PrintStream(err, true, StandardCharsets.UTF_8));
+            assertEquals(ExitCode.BAD_INPUT, code);
+            String message = err.toString(StandardCharsets.UTF_8);
+            assertTrue(
+                    message.startsWith("quern: error: %s:4:3: prepare.%s: has no effect on Spark"
+                            .formatted(file, key.substring(0, key.indexOf(':')))),
+                    message);
+        }
     }
 
     @Test

@@ -1,19 +1,26 @@
 package quern.train;
 
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import quern.data.Batch;
 import quern.data.BatchSource;
+import quern.data.DataConfig;
+import quern.data.FittingDocuments;
+import quern.data.OnTooLong;
 import quern.data.PairedTexts;
 import quern.data.Permutation;
 import quern.data.SpecialToken;
 import quern.data.TokenStream;
 import quern.data.Tokenizer;
+import quern.data.TooLong;
 import quern.nn.Flow;
+import quern.nn.InBatchLoss;
 import quern.nn.Pass;
 import quern.nn.Segment;
 import quern.recipe.Default;
@@ -32,7 +39,7 @@ import quern.tensor.Tensor;
  * average. Unless {@code pair_field} names the second text, both are the same text, read twice in one batch, each time with
  * another dropout (section 3). What is trained is a model's body, saved without a head.
  *
- * <p>A row is a document. Every batch is contrasted by itself, so accumulation is refused: it would not add negatives.
+ * <p>A row is a document. The batch is all of a step's, so accumulation adds negatives ({@link GradientCache}).
  *
  * <p>Deviation: the paper's layer on top of the first token is BERT's pooler, which is not read here; no hard negatives.
  */
@@ -94,14 +101,18 @@ public final class ContrastiveSentences implements TrainedObjective {
         return false;
     }
 
+    /** Unless texts have a second one, a piece of a text is a text. */
     @Override
-    public boolean accumulates() {
-        return false;
+    public Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        return ((Config) config).pairField().isPresent()
+                ? EnumSet.complementOf(EnumSet.of(OnTooLong.SPLIT))
+                : EnumSet.allOf(OnTooLong.class);
     }
 
     @Override
     public Added add(Place place) {
-        return Added.behind(new Head((Config) place.config()));
+        Config config = (Config) place.config();
+        return Added.behind(new Pooled(config.pooling()), new Head(config.temperature()));
     }
 
     @Override
@@ -123,6 +134,7 @@ public final class ContrastiveSentences implements TrainedObjective {
         private final OptionalInt last;
         private final int padding;
         private final int room;
+        private final FittingDocuments documents;
 
         Pairs(Input input, Config config, boolean validation) {
             this.input = input;
@@ -142,11 +154,26 @@ public final class ContrastiveSentences implements TrainedObjective {
                         "max_length: %d tokens leave no room for text between cls_token and sep_token; raise it",
                         input.data().maxLength());
             }
-            if (texts.documents() < 2) {
+            this.documents = new FittingDocuments(
+                    texts,
+                    pair -> Math.max(FittingDocuments.size(texts, pair), FittingDocuments.size(seconds, pair)),
+                    room,
+                    input.data().onTooLong());
+            if (documents.count() < 2) {
                 throw QuernException.badInput(
-                        "%s: %d document, and a text is told from others; give more of them, or set data.text_unit",
-                        texts.origin(), texts.documents());
+                        "%s: %d document that fits, and a text is told from others; give more of them, or set data.text_unit",
+                        texts.origin(), documents.count());
             }
+        }
+
+        @Override
+        public List<String> notices() {
+            return documents.notices();
+        }
+
+        @Override
+        public Optional<TooLong> tooLong() {
+            return Optional.of(documents.tooLong());
         }
 
         @Override
@@ -157,8 +184,8 @@ public final class ContrastiveSentences implements TrainedObjective {
         /** Batches of one pair, which nothing tells from another, are left out. */
         @Override
         public long batchesPerEpoch() {
-            long whole = texts.documents() / input.rowsPerBatch();
-            long rest = texts.documents() % input.rowsPerBatch();
+            long whole = documents.count() / input.rowsPerBatch();
+            long rest = documents.count() % input.rowsPerBatch();
             return Math.max(1, whole + (rest > 1 ? 1 : 0));
         }
 
@@ -166,14 +193,16 @@ public final class ContrastiveSentences implements TrainedObjective {
         public Batch batch(long globalBatchIndex) {
             long epoch = globalBatchIndex / batchesPerEpoch();
             long start = globalBatchIndex % batchesPerEpoch() * input.rowsPerBatch();
-            int pairs = (int) Math.min(input.rowsPerBatch(), texts.documents() - start);
+            int pairs = (int) Math.min(input.rowsPerBatch(), documents.count() - start);
             Permutation order =
-                    new Permutation(texts.documents(), new RandomStreams(input.seed()).seed("contrastive", epoch));
+                    new Permutation(documents.count(), new RandomStreams(input.seed()).seed("contrastive", epoch));
             int[][] rows = new int[2 * pairs][];
             for (int i = 0; i < pairs; i++) {
-                long document = order.at(start + i);
-                rows[i] = row(texts, document);
-                rows[pairs + i] = row(seconds, document);
+                long place = order.at(start + i);
+                rows[i] = row(texts, documents.start(place), documents.document(place));
+                rows[pairs + i] = seconds == texts
+                        ? rows[i]
+                        : row(seconds, seconds.documentStart(documents.document(place)), documents.document(place));
             }
             int columns = Arrays.stream(rows).mapToInt(row -> row.length).max().orElse(0);
             int[] ids = new int[rows.length * columns];
@@ -192,8 +221,7 @@ public final class ContrastiveSentences implements TrainedObjective {
             return new Batch(rows.length, columns, ids, labels, lengths, others);
         }
 
-        private int[] row(TokenStream stream, long document) {
-            long from = stream.documentStart(document);
+        private int[] row(TokenStream stream, long from, long document) {
             int length = (int) Math.min(room, stream.documentStart(document + 1) - from);
             int[] row = new int[length + (first.isPresent() ? 2 : 0)];
             stream.read(from, row, first.isPresent() ? 1 : 0, length);
@@ -203,23 +231,30 @@ public final class ContrastiveSentences implements TrainedObjective {
         }
     }
 
-    /** Reads {@code hidden_states} [2N, T, D], writes {@code logprobs} [N] and {@code loss} [1] in fp32. */
-    private static final class Head extends Segment {
-        private final Config config;
+    private static final String TEXTS = "text_embeds";
+    private static final String SECONDS = "second_embeds";
+    private static final String WEIGHTS = "pair_weights";
 
-        Head(Config config) {
-            super("contrastive");
-            this.config = config;
+    /**
+     * Reads {@code hidden_states} [2N, T, D], writes the vectors of the texts and of what belongs to each, both [N, D], and the
+     * weights of the pairs [N], in fp32.
+     */
+    private static final class Pooled extends Segment {
+        private final Pooling pooling;
+
+        Pooled(Pooling pooling) {
+            super("contrastive.pooling");
+            this.pooling = pooling;
         }
 
         @Override
         public List<String> reads() {
-            return List.of("hidden_states", "attention_mask", "targets", "weights");
+            return List.of("hidden_states", "attention_mask", "weights");
         }
 
         @Override
         public List<String> writes() {
-            return List.of("logprobs", "loss");
+            return List.of(TEXTS, SECONDS, WEIGHTS);
         }
 
         @Override
@@ -230,21 +265,14 @@ public final class ContrastiveSentences implements TrainedObjective {
         @Override
         public void forward(Flow flow, Pass pass) {
             Tensor x_RD = pooled(flow.get("hidden_states").to(DType.FP32), flow.get("attention_mask"));
-            Tensor unit_RD = x_RD.div(x_RD.square().sum(true, -1).sqrt());
-            long n = unit_RD.size(0) / 2;
-            Tensor cosines_NN =
-                    unit_RD.narrow(0, 0, n).matmul(unit_RD.narrow(0, n, n).t());
-            Tensor own_N1 = flow.get("targets").narrow(0, 0, n).reshape(n, 1).sub(n);
-            Tensor logprobs_N = Functional.logSoftmax(cosines_NN.mul(1 / config.temperature()), 1)
-                    .gather(1, own_N1)
-                    .squeeze(1);
-            flow.put("logprobs", logprobs_N);
-            Tensor weights_N = flow.get("weights").narrow(0, 0, n).reshape(n);
-            flow.put("loss", logprobs_N.mul(weights_N).sum().neg().view(1));
+            long n = x_RD.size(0) / 2;
+            flow.put(TEXTS, x_RD.narrow(0, 0, n));
+            flow.put(SECONDS, x_RD.narrow(0, n, n));
+            flow.put(WEIGHTS, flow.get("weights").narrow(0, 0, n).reshape(n));
         }
 
         private Tensor pooled(Tensor x_RTD, Tensor mask_RT) {
-            return switch (config.pooling()) {
+            return switch (pooling) {
                 case FIRST -> x_RTD.narrow(1, 0, 1).squeeze(1);
                 case MEAN -> {
                     Tensor real_RT1 = mask_RT.to(DType.FP32).unsqueeze(-1);
@@ -261,6 +289,53 @@ public final class ContrastiveSentences implements TrainedObjective {
                     yield x_RTD.mul(chosen_RT1).sum(false, 1);
                 }
             };
+        }
+    }
+
+    /** Reads the vectors and weights of N pairs, writes {@code logprobs} [N] and {@code loss} [1] in fp32. */
+    private static final class Head extends Segment implements InBatchLoss {
+        private final double temperature;
+
+        Head(double temperature) {
+            super("contrastive");
+            this.temperature = temperature;
+        }
+
+        @Override
+        public List<String> reads() {
+            return List.of(TEXTS, SECONDS, WEIGHTS);
+        }
+
+        @Override
+        public List<String> embeddings() {
+            return List.of(TEXTS, SECONDS);
+        }
+
+        @Override
+        public List<String> writes() {
+            return List.of("logprobs", "loss");
+        }
+
+        @Override
+        public List<Parameter> parameters() {
+            return List.of();
+        }
+
+        @Override
+        public void forward(Flow flow, Pass pass) {
+            Tensor cosines_NN =
+                    unit(flow.get(TEXTS)).matmul(unit(flow.get(SECONDS)).t());
+            long n = cosines_NN.size(0);
+            Tensor own_N1 = Tensor.arange(n, DType.INT64, cosines_NN.device()).unsqueeze(1);
+            Tensor logprobs_N = Functional.logSoftmax(cosines_NN.mul(1 / temperature), 1)
+                    .gather(1, own_N1)
+                    .squeeze(1);
+            flow.put("logprobs", logprobs_N);
+            flow.put("loss", logprobs_N.mul(flow.get(WEIGHTS)).sum().neg().view(1));
+        }
+
+        private static Tensor unit(Tensor x_ND) {
+            return x_ND.div(x_ND.square().sum(true, -1).sqrt());
         }
     }
 }

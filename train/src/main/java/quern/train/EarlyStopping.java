@@ -21,7 +21,7 @@ final class EarlyStopping implements TrainingHook {
 
     /** Whether smaller values of a metric are better. */
     static boolean lowerIsBetter(String metric) {
-        return metric.endsWith("loss") || metric.endsWith("perplexity") || metric.endsWith("bits_per_byte");
+        return metric.startsWith("eval_loss") || metric.endsWith("perplexity") || metric.endsWith("bits_per_byte");
     }
 
     @Override

@@ -6,15 +6,19 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.CaptionedImages;
+import quern.data.DataConfig;
 import quern.data.Objective;
+import quern.data.OnTooLong;
 import quern.data.Permutation;
 import quern.data.SpecialToken;
 import quern.data.Tokenizer;
+import quern.data.TooLong;
 import quern.models.vqvae.ImageTokenizer;
 import quern.nn.Flow;
 import quern.nn.Pass;
@@ -142,6 +146,11 @@ public final class ImageTokens implements TrainedObjective {
     }
 
     @Override
+    public Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        return CaptionedImages.onTooLong();
+    }
+
+    @Override
     public BatchSource source(Input input, Record config) {
         return rows(input, (Config) config, false);
     }
@@ -155,12 +164,20 @@ public final class ImageTokens implements TrainedObjective {
         ImageTokenizer.Settings settings = settings(config);
         int[] ids = ids(input.tokenizer(), settings.codes());
         CaptionedImages images = CaptionedImages.of(input, settings.imageSize(), validation, id());
-        if (images.count() * settings.codesPerImage() > MOST_CODES) {
+        int each = settings.codesPerImage();
+        if (each >= input.data().maxLength()) {
+            throw QuernException.badInput(
+                    "max_length: an image has %d codes, and a row of %d tokens has no room for its caption; raise it",
+                    each, input.data().maxLength());
+        }
+        // A row is a caption, the token before an image and its codes, of which the last is no input.
+        CaptionedImages fitting = images.fitting(each);
+        if (fitting.count() * each > MOST_CODES) {
             throw QuernException.badInput(
                     "objective: image_tokens: %,d images of %d codes each, and at most %,d codes are held in memory; give fewer images, or larger patches to the image tokenizer",
-                    images.count(), settings.codesPerImage(), MOST_CODES);
+                    fitting.count(), each, MOST_CODES);
         }
-        return new Rows(input, images, encoded(images, config, input.seed(), ids), settings.codesPerImage());
+        return new Rows(input, fitting, encoded(fitting, config, input.seed(), ids), each);
     }
 
     /** The tokens of all images, one image behind the other. */
@@ -202,11 +219,6 @@ public final class ImageTokens implements TrainedObjective {
             this.each = each;
             this.start = input.tokenizer().id(START);
             this.padding = input.tokenizer().special(SpecialToken.PAD_TOKEN).orElse(0);
-            if (each >= input.data().maxLength()) {
-                throw QuernException.badInput(
-                        "max_length: an image has %d codes, and a row of %d tokens has no room for its caption; raise it",
-                        each, input.data().maxLength());
-            }
         }
 
         @Override
@@ -217,6 +229,11 @@ public final class ImageTokens implements TrainedObjective {
         @Override
         public List<String> notices() {
             return images.notices();
+        }
+
+        @Override
+        public Optional<TooLong> tooLong() {
+            return images.tooLong();
         }
 
         @Override
@@ -257,11 +274,6 @@ public final class ImageTokens implements TrainedObjective {
             int[] row = Arrays.copyOf(caption, caption.length + 1 + each);
             row[caption.length] = start;
             System.arraycopy(codes, number * each, row, caption.length + 1, each);
-            if (row.length - 1 > input.data().maxLength()) {
-                throw QuernException.badInput(
-                        "max_length: a caption of %d tokens and the %d codes of its image need %d, more than a row's %d; raise it",
-                        caption.length, each, row.length - 1, input.data().maxLength());
-            }
             return row;
         }
     }

@@ -70,14 +70,18 @@ final class MicroBatches {
         IntStream.Builder labels = IntStream.builder();
         IntStream.Builder lengths = IntStream.builder();
         IntStream.Builder documents = IntStream.builder();
+        boolean weighted = all.stream().anyMatch(b -> b.others().containsKey(Batch.ROW_WEIGHTS));
+        float[] weights = new float[to - from];
         int row = 0;
         for (Batch batch : all) {
             int token = 0;
             int document = 0;
+            int first = row;
             for (int length : batch.lengths()) {
                 boolean wanted = row >= from && row < to;
                 int end = token + length;
                 if (wanted) {
+                    weights[row - from] = batch.rowWeights()[row - first];
                     lengths.add(length);
                     for (int i = token; i < end; i++) {
                         inputs.add(batch.inputIds()[i]);
@@ -94,11 +98,12 @@ final class MicroBatches {
                 row++;
             }
         }
-        return Batch.unpadded(
+        Batch made = Batch.unpadded(
                 inputs.build().toArray(),
                 labels.build().toArray(),
                 lengths.build().toArray(),
                 documents.build().toArray());
+        return weighted ? made.withRowWeights(weights) : made;
     }
 
     private static Batch rows(List<Batch> alike, int from, int to) {

@@ -3,8 +3,11 @@ package quern.train;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import quern.data.BatchSource;
 import quern.data.CausalLm;
+import quern.data.DataConfig;
+import quern.data.OnTooLong;
 import quern.models.LanguageModel;
 import quern.nn.DenseLinear;
 import quern.nn.Flow;
@@ -62,6 +65,12 @@ public final class MultiTokenPrediction implements TrainedObjective {
     @Override
     public String task() {
         return "causal_lm";
+    }
+
+    /** Nothing: rows are windows. */
+    @Override
+    public Set<OnTooLong> onTooLong(DataConfig data, boolean prompts, Record config) {
+        return Set.of();
     }
 
     @Override

@@ -1,7 +1,11 @@
 package quern.train;
 
+import java.util.Locale;
+import java.util.Set;
+import java.util.stream.Collectors;
 import quern.data.DataConfig;
 import quern.data.Objective;
+import quern.data.OnTooLong;
 import quern.models.ModelSpec;
 import quern.models.Task;
 import quern.models.part.position.Learned2d;
@@ -88,15 +92,33 @@ record ObjectiveFit(Block block, Recipe recipe, Objective objective) {
                 "%s: %s: divides batches, but the rows of a model with recurrence go on from batch to batch together; leave it out");
     }
 
+    /** What is to become of documents that are longer than a row, where the recipe says so. */
+    void checkTooLong(DataConfig data, boolean prompts, boolean lanes, Record config) {
+        if (!recipe.data().has("on_too_long")) {
+            return;
+        }
+        Set<OnTooLong> answers = lanes ? Set.of() : objective.onTooLong(data, prompts, config);
+        if (answers.isEmpty()) {
+            throw QuernException.badInput(
+                    "%s: data.on_too_long: has no effect, since a row is no whole document here; leave it out, or give instruction rows or packing: false",
+                    recipe.data().position("on_too_long"));
+        }
+        if (!answers.contains(data.onTooLong())) {
+            throw QuernException.badInput(
+                    "%s: data.on_too_long: %s can't be the answer with objective %s; choose one of %s",
+                    recipe.data().position("on_too_long"),
+                    name(data.onTooLong()),
+                    objective.id(),
+                    answers.stream().map(ObjectiveFit::name).collect(Collectors.joining(", ")));
+        }
+    }
+
+    private static String name(OnTooLong answer) {
+        return answer.name().toLowerCase(Locale.ROOT);
+    }
+
     /** What the steps of a training do to batches, against what the objective's bear. */
     void checkBatches() {
-        if (objective instanceof TrainedObjective trained
-                && !trained.accumulates()
-                && recipe.gradientAccumulationSteps() > 1) {
-            throw QuernException.badInput(
-                    "%s: gradient_accumulation_steps: %d, but objective %s tells the rows of a batch from each other, which more batches a step don't make harder; raise per_device_train_batch_size instead",
-                    block.position("gradient_accumulation_steps"), recipe.gradientAccumulationSteps(), objective.id());
-        }
         if (objective.dividesBatches()) {
             return;
         }

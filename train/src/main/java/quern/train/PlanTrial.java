@@ -8,8 +8,6 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import quern.data.Batch;
-import quern.data.BatchSource;
-import quern.data.TokenStream;
 import quern.models.LanguageModel;
 import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
@@ -128,8 +126,7 @@ final class PlanTrial {
         }
         double evaluation;
         try (EvalWeights eval = optimizer.evalWeights()) {
-            evaluation =
-                    preparation.validation().map(text -> evaluate(model, text)).orElse(0.0);
+            evaluation = preparation.heldOut().seconds(model, network);
         }
         long training = ProcessMemory.read().peak();
         saveBeside(step, model, optimizer, seconds.size());
@@ -180,25 +177,6 @@ final class PlanTrial {
         return batches;
     }
 
-    /** Seconds for the whole validation text, from its first batches. */
-    private double evaluate(LanguageModel model, TokenStream text) {
-        if (preparation.evaluationBatches().isPresent()) {
-            BatchSource source = preparation.evaluationBatches().get();
-            long few = Math.min(2, source.batchesPerEpoch());
-            long start = System.nanoTime();
-            ValidationLoss.measure(network, model.device(), source, few, done -> {});
-            return (System.nanoTime() - start) / 1e9 * source.batchesPerEpoch() / few;
-        }
-        int rows = recipe.perDeviceEvalBatchSize();
-        int length = preparation.data().maxLength();
-        long batches = ValidationLoss.batches(network, text, length, rows);
-        TokenStream beginning = new Beginning(text, Math.min(text.size(), 2L * rows * length + 1));
-        long start = System.nanoTime();
-        ValidationLoss.measure(network, model.device(), beginning, length, rows, done -> {});
-        double seconds = (System.nanoTime() - start) / 1e9;
-        return seconds * batches / ValidationLoss.batches(network, beginning, length, rows);
-    }
-
     /** A step while the copies of a save are alive, as when it is written in the background. */
     private void saveBeside(TrainingStep step, LanguageModel model, Optimizer optimizer, int number) {
         boolean onTheWay = recipe.saveSteps() > 0 && recipe.saveSteps() < preparation.maxSteps();
@@ -232,38 +210,5 @@ final class PlanTrial {
     private long evaluations() {
         int every = recipe.evaluationSteps();
         return every == 0 ? 1 : (preparation.maxSteps() + every - 1) / every;
-    }
-
-    /** The first tokens of a stream. */
-    private record Beginning(TokenStream whole, long size) implements TokenStream {
-        @Override
-        public void read(long from, int[] into, int offset, int length) {
-            whole.read(from, into, offset, length);
-        }
-
-        @Override
-        public long documents() {
-            return whole.documents();
-        }
-
-        @Override
-        public long documentStart(long index) {
-            return Math.min(size, whole.documentStart(index));
-        }
-
-        @Override
-        public long textBytes() {
-            return whole.textBytes();
-        }
-
-        @Override
-        public int vocabularySize() {
-            return whole.vocabularySize();
-        }
-
-        @Override
-        public String origin() {
-            return whole.origin();
-        }
     }
 }

@@ -12,7 +12,6 @@ import java.util.function.Consumer;
 import quern.data.BatchSource;
 import quern.data.DataConfig;
 import quern.data.Objective;
-import quern.data.OnTooLong;
 import quern.data.SpecialToken;
 import quern.data.TokenStore;
 import quern.data.TokenStream;
@@ -49,9 +48,6 @@ import quern.tensor.Device;
  * {@code quern plan} shows and {@code quern train} trains.
  */
 public final class Preparation {
-    /** What an evaluation draws is the same in every run, so that runs can be compared. */
-    private static final long EVALUATION_SEED = 0;
-
     private final Block block;
     private final Recipe recipe;
     private final DataConfig data;
@@ -68,7 +64,7 @@ public final class Preparation {
     private final Consumer<String> notes;
     private final BatchSource batches;
     private final Optional<RowOrdering> ordering;
-    private final Optional<BatchSource> evaluationBatches;
+    private final HeldOutTexts heldOut;
     private final RecipeOptimizer optimizer;
     private final Regularization regularization;
     private final ScheduleTechnique scheduleTechnique;
@@ -77,7 +73,11 @@ public final class Preparation {
     private final long maxSteps;
 
     private Preparation(
-            Block block, Consumer<String> notes, Optional<Path> runTokenizer, Optional<Preparation> before) {
+            Block block,
+            Consumer<String> notes,
+            Optional<Path> runTokenizer,
+            Optional<Preparation> before,
+            Optional<Tokenizer> given) {
         this.block = block;
         this.before = before;
         this.notes = notes;
@@ -130,7 +130,9 @@ public final class Preparation {
             // Before a tokenizer is trained: a misspelt key needs no waiting for.
             checkModel(task);
         }
-        RecipeTokenizer chosen = before.map(b -> RecipeTokenizer.existing(b.tokenizer(), recipe.model()))
+        RecipeTokenizer chosen = before.map(Preparation::tokenizer)
+                .or(() -> given)
+                .map(t -> RecipeTokenizer.existing(t, recipe.model()))
                 .orElseGet(() -> RecipeTokenizer.of(block, recipe, data, objective, startFolder, runTokenizer, notes));
         // A run that is resumed goes on with the template it began with, which lies in its checkpoint.
         this.tokenizer = runTokenizer.isPresent()
@@ -189,22 +191,11 @@ public final class Preparation {
                     "%s: objective %s learns from texts, but %s holds instruction rows or conversations; use objective: causal_lm with a decoder",
                     recipe.objective().position("type"), objective.id(), String.join(", ", data.path()));
         }
-        boolean wholeDocuments =
-                objective.readsInstructions() && !remembers && (store.train().hasPrompts() || !data.packing());
-        if (data.onTooLong() != OnTooLong.TRUNCATE && !wholeDocuments) {
-            throw QuernException.badInput(
-                    "%s: data.on_too_long: has no effect, since a row is no whole document here; leave it out, or give instruction rows or packing: false",
-                    recipe.data().position("on_too_long"));
-        }
-        checkEvaluation();
+        fit.checkTooLong(data, store.train().hasPrompts(), remembers, objectiveConfig);
         this.stepBatches = StepBatches.of(recipe);
-        if (RowOrdering.wanted(data) && augmentation.isPresent()) {
-            throw QuernException.badInput(
-                    "%s: data.augment: text that changes every epoch has no rows to mix or to order; leave it out, or sources, mixing and curriculum",
-                    recipe.data().position("augment"));
-        }
         this.ordering = RowOrdering.wanted(data)
-                ? Optional.of(RowOrdering.of(recipe, data, stores, tokenizer, objective, objectiveConfig, stepBatches))
+                ? Optional.of(RowOrdering.of(
+                        recipe, data, stores, tokenizer, objective, objectiveConfig, stepBatches, augmentation))
                 : Optional.empty();
         Objective.Input training = new Objective.Input(
                 store.train(), tokenizer, data, recipe.perDeviceTrainBatchSize(), recipe.seed(), remembers);
@@ -214,11 +205,10 @@ public final class Preparation {
                         input -> objective.source(input, objectiveConfig),
                         recipe.data().position("augment"))))
                 .orElseGet(() -> objective.source(training, objectiveConfig));
-        this.evaluationBatches = validation()
-                .flatMap(text -> objective.evaluation(
-                        new Objective.Input(text, tokenizer, data, recipe.perDeviceEvalBatchSize(), EVALUATION_SEED),
-                        objectiveConfig));
-        fit.checkUse(task, evaluationBatches.isPresent());
+        this.heldOut =
+                HeldOutTexts.of(data, stores, tokenizer, objective, objectiveConfig, recipe.perDeviceEvalBatchSize());
+        checkEvaluation();
+        fit.checkUse(task, heldOut.hasOwnBatches());
         this.maxSteps = recipe.maxSteps() > 0
                 ? recipe.maxSteps()
                 : Math.max(1, stepBatches.stepsFor(recipe.numTrainEpochs().orElseThrow() * batches.batchesPerEpoch()));
@@ -238,7 +228,7 @@ public final class Preparation {
      * @param notes receives lines for a person to read while this takes its time
      */
     public static Preparation of(Block recipe, Consumer<String> notes) {
-        return new Preparation(recipe, notes, Optional.empty(), Optional.empty());
+        return new Preparation(recipe, notes, Optional.empty(), Optional.empty(), Optional.empty());
     }
 
     /**
@@ -246,12 +236,17 @@ public final class Preparation {
      * find what is wrong with it. {@link #model} gives a model of its shape with new weights.
      */
     static Preparation afterStage(Block recipe, Preparation before, Consumer<String> notes) {
-        return new Preparation(recipe, notes, Optional.empty(), Optional.of(before));
+        return new Preparation(recipe, notes, Optional.empty(), Optional.of(before), Optional.empty());
+    }
+
+    /** Prepares a stage with a new model that reads with this tokenizer, which an earlier one may have yet to save. */
+    static Preparation newStage(Block recipe, Tokenizer tokenizer, Consumer<String> notes) {
+        return new Preparation(recipe, notes, Optional.empty(), Optional.empty(), Optional.of(tokenizer));
     }
 
     /** Prepares a recipe again for a run that was begun, with the tokenizer of its checkpoint. */
     static Preparation resumed(Block recipe, Path checkpoint, Consumer<String> notes) {
-        return new Preparation(recipe, notes, Optional.of(checkpoint), Optional.empty());
+        return new Preparation(recipe, notes, Optional.of(checkpoint), Optional.empty(), Optional.empty());
     }
 
     /** @param small the model to begin from, with the tokens that are added to its vocabulary */
@@ -274,12 +269,12 @@ public final class Preparation {
     }
 
     private void checkEvaluation() {
-        if (!ValidationLoss.METRICS.contains(recipe.metricForBestModel())) {
+        List<String> metrics = new ArrayList<>(ValidationLoss.METRICS);
+        metrics.addAll(heldOut.metrics());
+        if (!metrics.contains(recipe.metricForBestModel())) {
             throw QuernException.badInput(
                     "%s: metric_for_best_model: '%s' is no metric of an evaluation; expected one of %s",
-                    block.position("metric_for_best_model"),
-                    recipe.metricForBestModel(),
-                    String.join(", ", ValidationLoss.METRICS));
+                    block.position("metric_for_best_model"), recipe.metricForBestModel(), String.join(", ", metrics));
         }
         String needs = recipe.loadBestModelAtEnd()
                 ? "load_best_model_at_end"
@@ -363,7 +358,7 @@ public final class Preparation {
 
     /** The validation text, if a share is held out. */
     public Optional<TokenStream> validation() {
-        return store.validation().size() >= 2 ? Optional.of(store.validation()) : Optional.empty();
+        return heldOut.isEmpty() ? Optional.empty() : Optional.of(store.validation());
     }
 
     /**
@@ -373,7 +368,7 @@ public final class Preparation {
     public String dataFingerprint() {
         List<TokenStream> texts = new ArrayList<>(List.of(store.train(), store.validation()));
         texts.addAll(batches.texts());
-        evaluationBatches.ifPresent(held -> texts.addAll(held.texts()));
+        texts.addAll(heldOut.texts());
         return DataFingerprint.of(texts.toArray(TokenStream[]::new));
     }
 
@@ -396,13 +391,13 @@ public final class Preparation {
     public List<String> notices() {
         List<String> all = new ArrayList<>(store.report().rejections());
         all.addAll(ordering.map(o -> o.notices(maxSteps)).orElseGet(batches::notices));
-        evaluationBatches.ifPresent(held -> held.notices().forEach(notice -> all.add("validation: " + notice)));
+        all.addAll(heldOut.notices());
         return List.copyOf(all);
     }
 
-    /** The batches by which the held-out text is judged, where the objective has its own. */
-    Optional<BatchSource> evaluationBatches() {
-        return evaluationBatches;
+    /** What the training is judged by. */
+    HeldOutTexts heldOut() {
+        return heldOut;
     }
 
     /** Which of them each step reads. */

@@ -5,20 +5,26 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import quern.data.BatchSource;
 import quern.data.DataConfig;
 import quern.data.Objective;
+import quern.data.OnTooLong;
 import quern.data.SpecialToken;
 import quern.data.TokenStore;
 import quern.data.Tokenizer;
+import quern.data.augment.AugmentedText;
+import quern.data.order.ChangingRows;
 import quern.data.order.Curriculum;
 import quern.data.order.Mixing;
 import quern.data.order.OrderedBatches;
 import quern.data.order.RowOrder;
 import quern.data.order.Shares;
 import quern.recipe.Block;
+import quern.recipe.Position;
 import quern.recipe.QuernException;
 import quern.recipe.Recipe;
 import quern.recipe.Techniques;
@@ -51,23 +57,40 @@ record RowOrdering(OrderedBatches batches, Optional<Path> reference, Optional<St
             Tokenizer tokenizer,
             Objective objective,
             Record objectiveConfig,
-            StepBatches steps) {
+            StepBatches steps,
+            Optional<AugmentedText> augmentation) {
         String key = data.sources().isEmpty() ? "curriculum" : "sources";
         if (!objective.dividesBatches()) {
             throw QuernException.badInput(
                     "%s: data.%s: puts rows together one by one, but objective %s judges the rows of a batch together; choose another objective, or leave it out",
                     recipe.data().position(key), key, objective.id());
         }
+        augmentation.ifPresent(text ->
+                checkAugmentation(recipe, data, stores, text, objective.onTooLong(data, false, objectiveConfig)));
         List<OrderedBatches.Corpus> corpora = new ArrayList<>();
         for (int i = 0; i < stores.size(); i++) {
             // Corpora of one text must not be in step with each other.
             long seed = recipe.seed() + 31L * i;
-            BatchSource rows = objective.source(
-                    new Objective.Input(stores.get(i).train(), tokenizer, data, 1, seed), objectiveConfig);
+            Objective.Input input = new Objective.Input(
+                    stores.get(i).train(), tokenizer, data.parts().get(i), 1, seed);
+            BatchSource plain = objective.source(input, objectiveConfig);
             String name =
                     data.sources().isEmpty() ? "data" : data.sources().get(i).name();
-            corpora.add(new OrderedBatches.Corpus(
-                    name, rows, order(data, stores.get(i).train().origin(), rows, tokenizer, seed)));
+            // The order is that of the plain text's rows.
+            RowOrder order = order(data, stores.get(i).train().origin(), plain, tokenizer, seed);
+            if (augmentation.isEmpty()) {
+                corpora.add(new OrderedBatches.Corpus(name, plain, order));
+                continue;
+            }
+            Function<Objective.Input, BatchSource> arrange = text -> objective.source(text, objectiveConfig);
+            Position where = recipe.data().position("augment");
+            corpora.add(
+                    order == null
+                            ? new OrderedBatches.Corpus(name, augmentation.get().batches(input, arrange, where), null)
+                            : new OrderedBatches.Corpus(
+                                    name,
+                                    augmentation.get().keepingPlaces(input, arrange, where),
+                                    new ChangingRows(order, plain.batchesPerEpoch())));
         }
         Block chosen = data.mixing()
                 .orElseGet(() -> Block.empty(recipe.data().position("sources")).with("type", "fixed"));
@@ -98,6 +121,21 @@ record RowOrdering(OrderedBatches batches, Optional<Path> reference, Optional<St
                 batches,
                 data.sources().isEmpty() ? Optional.empty() : mixing.reference(config),
                 data.sources().isEmpty() ? Optional.empty() : Optional.of(mixing.id()));
+    }
+
+    /** A row that has a place in an order must be the same documents in every epoch. */
+    private static void checkAugmentation(
+            Recipe recipe, DataConfig data, List<TokenStore> stores, AugmentedText text, Set<OnTooLong> answers) {
+        text.checkSize(
+                stores.stream().mapToLong(store -> store.train().size()).sum(),
+                recipe.data().position("augment"));
+        boolean documents = answers.contains(data.onTooLong())
+                && (data.onTooLong() == OnTooLong.TRUNCATE || data.onTooLong() == OnTooLong.ERROR);
+        if (data.curriculum().isPresent() && !documents) {
+            throw QuernException.badInput(
+                    "%s: data.augment: a curriculum orders rows, and where a row is not one whole document it is another one when the text changes; set packing: false with an objective that reads documents and leave data.on_too_long out, or leave out augment or curriculum",
+                    recipe.data().position("augment"));
+        }
     }
 
     private static RowOrder order(DataConfig data, String origin, BatchSource rows, Tokenizer tokenizer, long seed) {

@@ -21,8 +21,13 @@ final class TokenTensors {
      */
     static Flow flow(Batch batch, double weight, double rowWeight, Device device) {
         float[] weights = new float[batch.labels().length];
-        for (int i = 0; i < weights.length; i++) {
-            weights[i] = batch.labels()[i] == Batch.NOT_COUNTED ? 0 : (float) weight;
+        float[] rowWeights = batch.rowWeights();
+        int at = 0;
+        for (int row = 0; row < batch.rows(); row++) {
+            int end = at + (batch.isUnpadded() ? batch.lengths()[row] : batch.labelColumns());
+            for (; at < end; at++) {
+                weights[at] = batch.labels()[at] == Batch.NOT_COUNTED ? 0 : (float) (weight * rowWeights[row]);
+            }
         }
         Flow flow = unweighted(batch, device)
                 .put(
@@ -30,7 +35,9 @@ final class TokenTensors {
                         Tensor.of(weights, rows(batch), weights.length / rows(batch))
                                 .to(device));
         if (batch.others().containsKey("next_sentence_label")) {
-            flow.put("next_sentence_weights", Tensor.full(rowWeight, DType.FP32, device, batch.rows()));
+            flow.put(
+                    "next_sentence_weights",
+                    Tensor.of(rowWeights, batch.rows()).mul(rowWeight).to(device));
         }
         return flow;
     }
@@ -44,7 +51,11 @@ final class TokenTensors {
         if (batch.isUnpadded()) {
             flow.put("cu_seqlens", borders(batch.documents()));
         }
-        batch.others().forEach((name, values) -> flow.put(name, tensor(values, device)));
+        batch.others().forEach((name, values) -> {
+            if (!name.equals(Batch.ROW_WEIGHTS)) {
+                flow.put(name, tensor(values, device));
+            }
+        });
         return flow;
     }
 

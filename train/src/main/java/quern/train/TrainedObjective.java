@@ -42,9 +42,4 @@ public interface TrainedObjective extends Objective {
 
     /** The segments for a model. */
     Added add(Place place);
-
-    /** Whether the loss of a step of several batches is that of each by itself. */
-    default boolean accumulates() {
-        return true;
-    }
 }

@@ -263,6 +263,10 @@ final class Trainer {
         parts.rewind().ifPresent(r -> m.put("rewinds", (double) state.rewinds));
         safeguards.noise().ifPresent(n -> n.scale().ifPresent(scale -> m.put(n.name(), scale)));
         recipe.batchSizeWarmup().ifPresent(w -> m.put("train_batch_size", (double) last.sequences()));
+        if (recipe.loggingSteps() == 0 || state.step <= recipe.loggingSteps()) {
+            // They stay as they are, so the first line is enough.
+            parts.batches().tooLong().ifPresent(t -> m.putAll(t.metrics()));
+        }
         m.putAll(last.reports());
         parts.order().ifPresent(o -> m.putAll(o.report(state.step)));
         state.lossSum = 0;

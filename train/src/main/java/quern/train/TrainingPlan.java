@@ -10,6 +10,7 @@ import java.util.OptionalInt;
 import java.util.function.Consumer;
 import quern.data.Batch;
 import quern.data.DocumentReport;
+import quern.data.TooLong;
 import quern.optim.Schedule;
 import quern.recipe.BatchSizeWarmup;
 import quern.recipe.DynamicPrecision;
@@ -85,6 +86,7 @@ public record TrainingPlan(
      * @param trainTokens tokens to train on
      * @param validationTokens tokens held out
      * @param vocabularySize the tokenizer's
+     * @param tooLong what becomes of documents longer than a row, where rows hold whole documents
      * @param notices what else there is to know, such as rows cut short
      */
     public record Data(
@@ -95,6 +97,7 @@ public record TrainingPlan(
             long trainTokens,
             long validationTokens,
             int vocabularySize,
+            Optional<TooLong> tooLong,
             List<String> notices) {}
 
     /**
@@ -245,6 +248,7 @@ public record TrainingPlan(
                 preparation.store().train().size(),
                 preparation.store().validation().size(),
                 preparation.tokenizer().vocabularySize(),
+                preparation.batches().tooLong(),
                 preparation.notices());
     }
 

@@ -6,19 +6,14 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.function.LongConsumer;
-import quern.data.BatchSource;
-import quern.data.TokenStream;
 import quern.data.order.Weights;
 import quern.models.GenerationConfig;
 import quern.models.Generator;
 import quern.models.LanguageModel;
-import quern.models.ModelCard;
 import quern.models.SaveOptions;
 import quern.nn.GradientCheckpointing;
 import quern.nn.TransformerBlock;
@@ -402,7 +397,10 @@ public final class TrainingRun implements AutoCloseable {
                         schedule,
                         checkpoints,
                         s -> save(checkpoints, s),
-                        preparation.validation().map(text -> evaluation(text)),
+                        Optional.of(preparation.heldOut())
+                                .filter(heldOut -> !heldOut.isEmpty())
+                                .map(heldOut -> new RunEvaluation(
+                                        heldOut, model, trained.network(), optimizer, preparation, state)),
                         recipe.sampleSteps() > 0 ? Optional.of(this::sample) : Optional.empty(),
                         all),
                 state);
@@ -435,7 +433,7 @@ public final class TrainingRun implements AutoCloseable {
 
     /** Begins a checkpoint; the next update waits for its copies where any are made beside training. */
     private void save(Checkpoints checkpoints, TrainerState s) {
-        SaveOptions options = SaveOptions.DEFAULT.withCard(card(s));
+        SaveOptions options = SaveOptions.DEFAULT.withCard(RunCard.of(folder.path(), preparation, s, lastEvaluation));
         if (optimizer.hasEvalWeights()) {
             // The weights to save take the place of the training's own for a moment.
             checkpoints.save(
@@ -519,61 +517,6 @@ public final class TrainingRun implements AutoCloseable {
         }
     }
 
-    private Trainer.Evaluation evaluation(TokenStream text) {
-        int rows = recipe.perDeviceEvalBatchSize();
-        int length = preparation.data().maxLength();
-        Optional<BatchSource> own = preparation.evaluationBatches();
-        return new Trainer.Evaluation() {
-            @Override
-            public Map<String, Double> measure(LongConsumer batchesDone) {
-                long start = System.nanoTime();
-                ValidationLoss loss;
-                try (EvalWeights eval = optimizer.evalWeights()) {
-                    loss = own.isPresent()
-                            ? ValidationLoss.measure(
-                                    trained.network(),
-                                    model.device(),
-                                    own.get(),
-                                    own.get().batchesPerEpoch(),
-                                    batchesDone)
-                            : ValidationLoss.measure(model.network(), model.device(), text, length, rows, batchesDone);
-                }
-                if (!Double.isFinite(loss.loss())) {
-                    return notFinite(loss.loss());
-                }
-                Map<String, Double> m = loss.metrics();
-                m.put("eval_runtime", (System.nanoTime() - start) / 1e9);
-                return m;
-            }
-
-            @Override
-            public long batches() {
-                return own.map(BatchSource::batchesPerEpoch)
-                        .orElseGet(() -> ValidationLoss.batches(model.network(), text, length, rows));
-            }
-        };
-    }
-
-    /**
-     * No metrics, where fp16 may have been too narrow for the text and training goes on: the fp32 masters are sound, a
-     * dynamic precision may widen a segment yet, and a training that can't go on is ended by its own loss. The last
-     * evaluation is the run's result, so there it is an error, as it always is with weights of another precision, which
-     * have diverged.
-     */
-    private Map<String, Double> notFinite(double loss) {
-        if (!recipe.precision().scalesLoss()) {
-            throw QuernException.refused(
-                    "step %d: the validation loss is %s; the last checkpoint stands; train with a lower learning_rate, or with precision: fp32",
-                    state.step, loss);
-        }
-        if (state.step == preparation.maxSteps()) {
-            throw QuernException.refused(
-                    "step %d: the validation loss of the trained model is %s, beyond the range of fp16; the last checkpoint stands; train with precision: bf16, dynamic or fp32",
-                    state.step, loss);
-        }
-        return Map.of();
-    }
-
     private String sample(long step) {
         long seed = new RandomStreams(recipe.seed()).seed("sample", step);
         GenerationConfig config = model.generationConfig()
@@ -592,32 +535,6 @@ public final class TrainingRun implements AutoCloseable {
             ids[i] = (int) tokens[i];
         }
         return preparation.tokenizer().decode(ids);
-    }
-
-    private ModelCard card(TrainerState s) {
-        Map<String, String> facts = new LinkedHashMap<>();
-        facts.put("Steps", "%d of %d".formatted(s.step, preparation.maxSteps()));
-        facts.put("Tokens seen", "%,d".formatted(s.tokens));
-        facts.put("Precision", recipe.precision().name().toLowerCase(Locale.ROOT));
-        facts.put(
-                "Optimizer",
-                "%s, learning rate %s, %s schedule"
-                        .formatted(
-                                String.join(" and ", recipe.optimizers()),
-                                recipe.learningRate(),
-                                recipe.lrSchedulerType()));
-        facts.put(
-                "Training text",
-                "%,d tokens".formatted(preparation.store().train().size()));
-        lastEvaluation.forEach((name, value) -> {
-            if (name.startsWith("eval_") && !name.equals("eval_runtime")) {
-                facts.put(name, "%.4f".formatted(value));
-            }
-        });
-        String name = folder.path().getFileName() == null
-                ? "model"
-                : folder.path().getFileName().toString();
-        return new ModelCard(name, "", facts);
     }
 
     /** Closes all of them, whatever one of them throws. */

@@ -233,6 +233,15 @@ final class TrainingStep {
         noise.ifPresent(GradientNoise::begin);
         uncertainty.ifPresent(TaskUncertainty::begin);
         prepareGradients(accumulates);
+        // Losses that are weighed by task are each batch's own.
+        Optional<GradientCache> together =
+                accumulates && uncertainty.isEmpty() ? GradientCache.of(network) : Optional.empty();
+        if (together.isPresent()) {
+            try (GradientCache cache = together.get()) {
+                judgeTogether(cache, step, batches, 1.0 / result.counted, 1.0 / rows, result);
+            }
+            return result;
+        }
         try (MicroGradients apart = noise.isPresent() ? new MicroGradients(parameters) : null) {
             for (int i = 0; i < batches.size() && result.fault.isEmpty(); i++) {
                 Batch batch = batches.get(i);
@@ -261,6 +270,46 @@ final class TrainingStep {
             }
         }
         return result;
+    }
+
+    /** Forward and backward of a loss that tells the rows of all micro-batches from each other. */
+    private void judgeTogether(
+            GradientCache cache, long step, List<Batch> batches, double weight, double rowWeight, Gradients result) {
+        for (int micro = 0; micro < batches.size(); micro++) {
+            try (Scope scope = Scope.open()) {
+                cache.embed(flow(batches.get(micro), weight, rowWeight), pass(step, micro));
+            }
+        }
+        result.loss = cache.judge(pass(step, 0), safeguards.lossScale());
+        if (!Double.isFinite(result.loss)) {
+            result.fault = Optional.of(notFinite(
+                    result.loss,
+                    cache.firstNonFinite(
+                            micro -> flow(batches.get(micro), weight, rowWeight), micro -> pass(step, micro))));
+            return;
+        }
+        for (int micro = 0; micro < batches.size(); micro++) {
+            Map<String, Double> reports = new TreeMap<>();
+            try (Scope scope = Scope.open()) {
+                cache.backward(
+                        micro,
+                        flow(batches.get(micro), weight, rowWeight),
+                        pass(step, micro).withReports(reports));
+            }
+            result.add(reports);
+        }
+    }
+
+    private Pass pass(long step, int micro) {
+        return Pass.training(random.seed("dropout", step, micro))
+                .with(regularization)
+                .withLossScale(safeguards.lossScale());
+    }
+
+    private static Fault notFinite(double loss, Optional<Tape.NonFinite> first) {
+        String where =
+                first.map(w -> "first in " + w).orElse("every inner tensor is finite, the loss alone overflowed");
+        return new Fault("the loss is %s (%s)".formatted(loss, where), first.map(Tape.NonFinite::segment));
     }
 
     /** A micro-batch whose mean loss counts what its task does; the step's loss is the mean of all unweighed. */
@@ -309,22 +358,14 @@ final class TrainingStep {
     }
 
     private void forwardBackward(long step, int micro, Batch batch, double weight, double rowWeight, Gradients result) {
-        double lossScale = safeguards.lossScale();
         Map<String, Double> reports = new TreeMap<>();
-        Pass pass = Pass.training(random.seed("dropout", step, micro))
-                .with(regularization)
-                .withLossScale(lossScale)
-                .withReports(reports);
+        Pass pass = pass(step, micro).withReports(reports);
         try (Scope scope = Scope.open();
                 Tape tape = network.forward(flow(batch, weight, rowWeight), pass)) {
             double loss = tape.get("loss").item();
             result.loss += loss;
             if (!Double.isFinite(loss)) {
-                Optional<Tape.NonFinite> first = tape.firstNonFinite();
-                String where = first.map(w -> "first in " + w)
-                        .orElse("every inner tensor is finite, the loss alone overflowed");
-                result.fault = Optional.of(
-                        new Fault("the loss is %s (%s)".formatted(loss, where), first.map(Tape.NonFinite::segment)));
+                result.fault = Optional.of(notFinite(loss, tape.firstNonFinite()));
                 // What this pass would have handed on may not be finite, and what it was handed is a pass too old.
                 memories.ifPresent(CarriedMemories::close);
                 return;
@@ -332,7 +373,7 @@ final class TrainingStep {
             result.add(reports);
             rowLosses.ifPresent(r -> r.add(batch, tape.get("logprobs")));
             memories.ifPresent(m -> m.take(tape::get));
-            tape.backward(Map.of("loss", Tensor.full(lossScale, DType.FP32, device, 1)));
+            tape.backward(Map.of("loss", Tensor.full(safeguards.lossScale(), DType.FP32, device, 1)));
         }
     }
 

@@ -123,6 +123,19 @@ public record ValidationLoss(double loss, double perplexity, double bitsPerByte,
         return new ValidationLoss(loss, Math.exp(loss), Double.NaN, counted, 0);
     }
 
+    /** That of two texts together: the means over the tokens and bytes of both. */
+    ValidationLoss with(ValidationLoss other) {
+        long all = tokens + other.tokens;
+        double mean = (loss * tokens + other.loss * other.tokens) / all;
+        long text = bytes + other.bytes;
+        return new ValidationLoss(
+                mean,
+                Math.exp(mean),
+                (bitsPerByte * bytes + other.bitsPerByte * other.bytes) / Math.max(1, text),
+                all,
+                text);
+    }
+
     /** The figures under the names of training metrics. */
     Map<String, Double> metrics() {
         Map<String, Double> m = new LinkedHashMap<>();

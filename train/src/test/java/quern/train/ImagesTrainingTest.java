@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -25,6 +26,7 @@ import quern.data.DataConfig;
 import quern.data.Objective;
 import quern.data.TokenStream;
 import quern.data.Tokenizer;
+import quern.data.TooLong;
 import quern.data.VectorQuantizedImages;
 import quern.models.GenerationConfig;
 import quern.models.LanguageModel;
@@ -336,11 +338,7 @@ class ImagesTrainingTest {
                         vqRecipe("e", 8, "data={source: null, path: %s}".formatted(folder.resolve("text.txt")))),
                 "is no caption of a shape");
         refused(() -> Preparation.of(lmRecipe("f", 8, "data.max_length=9"), note -> {}), "no room for its caption");
-        refused(
-                () -> Preparation.of(lmRecipe("g", 8, "data.max_length=12"), note -> {})
-                        .batches()
-                        .batch(0),
-                "more than a row's 12");
+        refused(() -> Preparation.of(lmRecipe("g", 8, "data.max_length=12"), note -> {}), "more than the 12");
         refused(
                 () -> Preparation.of(lmRecipe("h", 8, "tokenizer.special_tokens=[\"<|endoftext|>\"]"), note -> {}),
                 "the tokenizer has no token <|startofimage|>");
@@ -348,6 +346,50 @@ class ImagesTrainingTest {
                 () -> Preparation.of(
                         lmRecipe("i", 8, "objective.image_tokenizer=" + folder.resolve("none")), note -> {}),
                 "no such folder");
+    }
+
+    /** A caption says what its image is, so a part of it won't do; where it is not read, its length is of no account. */
+    @Test
+    void captionsThatAreTooLongAreLeftOutOrNotRead() {
+        String[] drop = {"data.max_length=%d", "data.on_too_long=drop", "data.validation_share=0"};
+        Preparation all = Preparation.of(lmRecipe("all", 8, "data.validation_share=0"), note -> {});
+        assertEquals(0, all.batches().tooLong().orElseThrow().count());
+        int longest = longest(all);
+        drop[0] = drop[0].formatted(longest - 1);
+        Preparation some = Preparation.of(lmRecipe("some", 8, drop), note -> {});
+        TooLong told = some.batches().tooLong().orElseThrow();
+        assertTrue(told.dropped() > 0 && told.dropped() < 1000, told.toString());
+        assertEquals(1000, told.documents());
+        assertEquals(1000 - told.dropped(), rows(some));
+        assertEquals(longest - 1, longest(some));
+        assertTrue(some.notices().stream().anyMatch(n -> n.endsWith("are left out")), some.notices()::toString);
+        refused(
+                () -> Preparation.of(lmRecipe("cut", 8, "data.on_too_long=truncate"), note -> {}),
+                "choose one of error, drop");
+        refused(
+                () -> Preparation.of(vqRecipe("vqdrop", 8, "data.on_too_long=drop", "data.packing=false"), note -> {}),
+                "has no effect");
+        Preparation images = Preparation.of(vqRecipe("short", 8, "data.max_length=4"), note -> {});
+        assertEquals(4, longest(images));
+        assertArrayEquals(pixels(Preparation.of(vqRecipe("long", 8), note -> {})), pixels(images));
+    }
+
+    private static float[] pixels(Preparation p) {
+        return ((Batch.Values.Floats) p.batches().batch(3).others().get("pixel_values")).values();
+    }
+
+    private static long rows(Preparation p) {
+        return LongStream.range(0, p.batches().batchesPerEpoch())
+                .map(i -> p.batches().batch(i).rows())
+                .sum();
+    }
+
+    private static int longest(Preparation p) {
+        return LongStream.range(0, p.batches().batchesPerEpoch())
+                .mapToInt(
+                        i -> Arrays.stream(p.batches().batch(i).lengths()).max().orElse(0))
+                .max()
+                .orElse(0);
     }
 
     private static void refused(Executable run, String part) {

@@ -17,7 +17,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import quern.data.Batch;
+import quern.data.BatchSource;
+import quern.data.CausalLm;
 import quern.data.ChatMessages;
+import quern.data.Objective;
 import quern.data.TokenStream;
 import quern.data.Tokenizer;
 import quern.models.LanguageModel;
@@ -61,12 +64,15 @@ class InstructionTrainingTest {
         }
         try (LanguageModel model = p.model()) {
             ValidationLoss whole = ValidationLoss.measure(model.network(), model.device(), held, 256, 4, done -> {});
+            BatchSource batches = new CausalLm()
+                    .evaluation(new Objective.Input(held, p.tokenizer(), p.data(), 4, 0), new CausalLm.Config())
+                    .orElseThrow();
             ValidationLoss own = ValidationLoss.measure(
-                    model.network(),
-                    model.device(),
-                    p.evaluationBatches().orElseThrow(),
-                    p.evaluationBatches().orElseThrow().batchesPerEpoch(),
-                    done -> {});
+                    model.network(), model.device(), batches, batches.batchesPerEpoch(), done -> {});
+            assertEquals(
+                    own.loss(),
+                    p.heldOut().measure(model, model.network(), done -> {}).get("eval_loss"),
+                    SAME * own.loss());
             assertEquals(answers, whole.tokens());
             assertEquals(answers, own.tokens());
             assertEquals(own.loss(), whole.loss(), SAME * own.loss());

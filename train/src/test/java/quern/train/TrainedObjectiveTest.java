@@ -347,9 +347,6 @@ class TrainedObjectiveTest {
         String bert = BERT.formatted("0.1");
         refused(recipe(bert, "contrastive", "a"), "a text is told from others");
         refused(
-                recipe(bert, "contrastive", "b", "data.text_unit=line", "gradient_accumulation_steps=2"),
-                "raise per_device_train_batch_size instead");
-        refused(
                 recipe(bert, "contrastive", "c", "data.text_unit=line", "auto_find_batch_size=true"),
                 "divides batches, which objective contrastive can't bear");
         refused(recipe(bert, "{type: rtd, generator: {hidden_size: 16}}", "d"), "expected family: NAME");

@@ -13,6 +13,7 @@ import quern.cli.Terminal;
 import quern.cli.Verb;
 import quern.cli.internal.PreparationDisplay;
 import quern.cli.internal.SparkJob;
+import quern.cli.internal.StopSignals;
 import quern.data.corpus.CorpusPreparation;
 import quern.data.corpus.PrepareRecipe;
 import quern.data.corpus.PrepareReport;
@@ -80,7 +81,8 @@ public final class DataPrepare implements Verb {
         }
         Terminal terminal = json.wanted() ? Terminal.stderr() : Terminal.stdout();
         PrepareReport report;
-        try (PreparationDisplay display = new PreparationDisplay(terminal)) {
+        try (PreparationDisplay display = new PreparationDisplay(terminal);
+                StopSignals signals = StopSignals.first(() -> stop(display, bound.outputDir()))) {
             report = CorpusPreparation.run(bound, display);
         }
         if (json.wanted()) {
@@ -106,6 +108,12 @@ public final class DataPrepare implements Verb {
                                 : "  quern train RECIPE data.path=" + output);
         terminal.out().flush();
         return ExitCode.DONE;
+    }
+
+    /** What is whole lies in its place at any moment, so nothing has to be finished first. */
+    private static void stop(PreparationDisplay display, Path output) {
+        display.note("Stopped; what was done so far is kept in %s. The same command goes on.".formatted(output));
+        Runtime.getRuntime().exit(ExitCode.STOPPED.code());
     }
 
     /** The block {@code prepare} of the recipe that was named. */

@@ -136,18 +136,18 @@ public final class Generate implements Verb {
 
     @Override
     public ExitCode run() {
-        List<String> all = new ArrayList<>(prompts);
-        promptFiles.forEach(file -> all.add(read(file)));
+        List<String> plain = new ArrayList<>(prompts);
+        promptFiles.forEach(file -> plain.add(read(file)));
         if (!input.isEmpty() && instructions.isEmpty()) {
             throw QuernException.badInput("--input: belongs to an instruction; give --instruction TEXT too");
         }
         if (suffix.isPresent() && (!instructions.isEmpty() || !messages.isEmpty())) {
             throw QuernException.badInput("--suffix: belongs to a prompt; leave --instruction and --message out");
         }
-        if (all.isEmpty() && suffix.isPresent()) {
-            all.add("");
+        if (plain.isEmpty() && suffix.isPresent()) {
+            plain.add("");
         }
-        if (all.isEmpty() && instructions.isEmpty() && messages.isEmpty()) {
+        if (plain.isEmpty() && instructions.isEmpty() && messages.isEmpty()) {
             throw QuernException.badInput(
                     "no prompt: give --prompt TEXT, --instruction TEXT, --message TEXT, or --prompt-file FILE (- for standard input)");
         }
@@ -156,25 +156,19 @@ public final class Generate implements Verb {
             throw QuernException.badInput("--image-tokenizer: belongs to an image; give --image FILE too");
         }
         if (image.isPresent()) {
-            return image(all, notes);
+            return image(plain, notes);
         }
         List<Result> results = new ArrayList<>();
         try (ModelArguments.Opened opened = arguments.open(folder, notes.out())) {
-            Optional<ChatTemplate> template = asked(all, opened);
+            List<String> asked = new ArrayList<>();
+            Optional<ChatTemplate> template = asked(asked, opened);
             GenerationConfig config = generation.config(opened.model(), settings, Map.of());
-            Optional<String> end = template.flatMap(ChatTemplate::turnEnd);
-            if (end.isPresent()) {
-                List<String> stops = new ArrayList<>(config.stopStrings());
-                stops.add(end.get());
-                config = config.with(Block.empty(Position.of("generate")).with("stop_strings", stops));
-            }
             if (config.doSample()) {
                 notes.out().println("seed " + config.seed());
             }
-            TextGenerator generator = new TextGenerator(opened.model(), opened.tokenizer(), config);
-            for (String prompt : all) {
-                results.add(generate(generator, prompt, notes));
-            }
+            results.addAll(generate(opened, config, plain, notes));
+            // A turn of a conversation ends by the template's text for that, which ends no text that is none.
+            results.addAll(generate(opened, untilTurnEnd(config, template), asked, notes));
         }
         if (json.wanted()) {
             JsonOption.print(spec.commandLine().getOut(), results.size() == 1 ? results.getFirst() : results);
@@ -220,6 +214,24 @@ public final class Generate implements Verb {
             out.flush();
         }
         return ExitCode.DONE;
+    }
+
+    private List<Result> generate(
+            ModelArguments.Opened opened, GenerationConfig config, List<String> prompts, Terminal notes) {
+        TextGenerator generator = new TextGenerator(opened.model(), opened.tokenizer(), config);
+        return prompts.stream()
+                .map(prompt -> generate(generator, prompt, notes))
+                .toList();
+    }
+
+    private static GenerationConfig untilTurnEnd(GenerationConfig config, Optional<ChatTemplate> template) {
+        Optional<String> end = template.flatMap(ChatTemplate::turnEnd);
+        if (end.isEmpty()) {
+            return config;
+        }
+        List<String> stops = new ArrayList<>(config.stopStrings());
+        stops.add(end.get());
+        return config.with(Block.empty(Position.of("generate")).with("stop_strings", stops));
     }
 
     /** Adds the prompts that messages and instructions become; gives the template where one was used. */

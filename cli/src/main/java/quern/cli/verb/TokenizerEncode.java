@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -21,6 +22,7 @@ import quern.data.TextUnit;
 import quern.data.Tokenizer;
 import quern.recipe.ExitCode;
 import quern.recipe.QuernException;
+import tools.jackson.databind.SequenceWriter;
 
 /** {@code quern tokenizer encode}: the ids of texts. */
 @Command(
@@ -58,19 +60,30 @@ public final class TokenizerEncode implements Verb {
             throw QuernException.badInput("no text: give --text TEXT or files");
         }
         Tokenizer tokenizer = Tokenizer.load(folder);
-        List<Encoded> all = new ArrayList<>();
-        encode(tokenizer, texts, all);
-        if (!files.isEmpty()) {
-            encodeFiles(tokenizer, all);
-        }
+        PrintWriter out = spec.commandLine().getOut();
         if (json.wanted()) {
-            JsonOption.print(spec.commandLine().getOut(), all);
+            try (SequenceWriter list = JsonOption.list(out)) {
+                encode(tokenizer, list::write);
+            }
+            out.println();
+        } else {
+            encode(
+                    tokenizer,
+                    one -> out.println(
+                            Arrays.stream(one.ids()).mapToObj(Integer::toString).collect(Collectors.joining(" "))));
         }
-        spec.commandLine().getOut().flush();
+        out.flush();
         return ExitCode.DONE;
     }
 
-    private void encodeFiles(Tokenizer tokenizer, List<Encoded> all) {
+    private void encode(Tokenizer tokenizer, Consumer<Encoded> print) {
+        encode(tokenizer, texts, print);
+        if (!files.isEmpty()) {
+            encodeFiles(tokenizer, print);
+        }
+    }
+
+    private void encodeFiles(Tokenizer tokenizer, Consumer<Encoded> print) {
         DataConfig data = DataConfig.files(files.stream().map(Path::toString).toArray(String[]::new))
                 .withTextUnit(TextUnit.LINE);
         try (Documents.Cursor cursor = Documents.open(data).iterator()) {
@@ -81,12 +94,12 @@ public final class TokenizerEncode implements Verb {
                 batch.add(text);
                 size += text.length();
                 if (size > BATCH) {
-                    encode(tokenizer, batch, all);
+                    encode(tokenizer, batch, print);
                     batch = new ArrayList<>();
                     size = 0;
                 }
             }
-            encode(tokenizer, batch, all);
+            encode(tokenizer, batch, print);
             long replaced = cursor.report().replacedSequences();
             if (replaced > 0) {
                 Terminal.stderr().out().println("%,d invalid UTF-8 sequences became U+FFFD".formatted(replaced));
@@ -94,16 +107,10 @@ public final class TokenizerEncode implements Verb {
         }
     }
 
-    private void encode(Tokenizer tokenizer, List<String> batch, List<Encoded> all) {
-        PrintWriter out = spec.commandLine().getOut();
+    private static void encode(Tokenizer tokenizer, List<String> batch, Consumer<Encoded> print) {
         List<int[]> ids = tokenizer.encodeAll(batch);
         for (int i = 0; i < ids.size(); i++) {
-            if (json.wanted()) {
-                all.add(new Encoded(batch.get(i), ids.get(i)));
-            } else {
-                out.println(
-                        Arrays.stream(ids.get(i)).mapToObj(Integer::toString).collect(Collectors.joining(" ")));
-            }
+            print.accept(new Encoded(batch.get(i), ids.get(i)));
         }
     }
 }

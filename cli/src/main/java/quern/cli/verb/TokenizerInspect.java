@@ -58,8 +58,9 @@ public final class TokenizerInspect implements Verb {
      *
      * @param model {@code BPE}, {@code WordPiece}, {@code Unigram} or {@code WordLevel}
      * @param vocabSize one more than the largest id
+     * @param needsLibrary what of the file makes the native library encode; empty where Quern's own encoder does
      */
-    record Result(String model, int vocabSize, List<Token> specialTokens, List<Cut> texts) {}
+    record Result(String model, int vocabSize, String needsLibrary, List<Token> specialTokens, List<Cut> texts) {}
 
     @Override
     public ExitCode run() {
@@ -69,7 +70,8 @@ public final class TokenizerInspect implements Verb {
                 .mapToObj(id -> new Token(id, tokenizer.token(id)))
                 .toList();
         List<Cut> cuts = texts.stream().map(text -> cut(tokenizer, text)).toList();
-        Result result = new Result(tokenizer.modelType(), tokenizer.vocabularySize(), special, cuts);
+        Result result =
+                new Result(tokenizer.modelType(), tokenizer.vocabularySize(), tokenizer.needsLibrary(), special, cuts);
         PrintWriter out = spec.commandLine().getOut();
         if (json.wanted()) {
             JsonOption.print(out, result);
@@ -77,6 +79,10 @@ public final class TokenizerInspect implements Verb {
         }
         Terminal terminal = Terminal.stdout();
         out.println(String.format(Locale.ROOT, "%s, %,d tokens", result.model(), result.vocabSize()));
+        out.println(
+                result.needsLibrary().isEmpty()
+                        ? "encoded by Quern"
+                        : "encoded by the native tokenizers library: the file has " + result.needsLibrary());
         out.println("special:" + (special.isEmpty() ? " none" : ""));
         special.forEach(token -> out.println("  " + token.id() + " " + terminal.paint(RED, visible(token.token()))));
         for (Cut cut : cuts) {

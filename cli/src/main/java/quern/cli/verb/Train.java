@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -192,6 +193,7 @@ public final class Train implements Verb {
         Task task = ModelSpec.read(folder).task();
         Map<String, Double> e = outcome.evaluation();
         if (!e.isEmpty()) {
+            String ofSource = "eval_loss/";
             lines.add(
                     task == Task.IMAGE_TOKENS
                             ? "  validation loss   %.4f an image".formatted(e.get("eval_loss"))
@@ -200,6 +202,11 @@ public final class Train implements Verb {
             if (e.containsKey("eval_bits_per_byte")) {
                 lines.add("  bits per byte     %.4f".formatted(e.get("eval_bits_per_byte")));
             }
+            new TreeMap<>(e).forEach((name, value) -> {
+                if (name.startsWith(ofSource)) {
+                    lines.add("  of %-15s%.4f".formatted(name.substring(ofSource.length()), value));
+                }
+            });
         }
         outcome.bestStep().ifPresent(step -> lines.add("  best step         %,d".formatted(step)));
         lines.add("  model folder      " + folder);

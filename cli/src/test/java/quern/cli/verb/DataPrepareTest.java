@@ -7,12 +7,19 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import quern.cli.Main;
 import quern.data.Tales;
+import quern.testkit.ChildJvm;
+import quern.testkit.RepositoryFiles;
 
 class DataPrepareTest {
+    private static final Duration LONG = Duration.ofMinutes(2);
+
     @TempDir
     private Path folder;
 
@@ -41,6 +48,31 @@ class DataPrepareTest {
         Cli again = Cli.run("data", "prepare", recipe.toString(), "--json");
         assertTrue(again.json().path("stages").path(1).path("cached").asBoolean(false), again.out());
         assertFalse(again.json().has("tokens") && !again.json().path("tokens").isNull(), again.out());
+    }
+
+    @Test
+    void ctrlCSaysWhatIsKeptAndTheSameCommandGoesOn() throws IOException {
+        Path large = Files.writeString(folder.resolve("large.txt"), new Tales(2).text(20_000_000));
+        String[] command = {
+            "data", "prepare", recipe.toString(), "prepare.sources=[{path: '%s', unit: paragraph}]".formatted(large)
+        };
+        try (ChildJvm child = ChildJvm.of(Main.class, command)
+                .jvmArgs("-Dquern.home=" + RepositoryFiles.root())
+                .start()) {
+            child.awaitLine(line -> line.startsWith("read:"), LONG);
+            child.interrupt();
+            ChildJvm.Result result = child.awaitExit(LONG);
+            assertEquals(130, result.exitCode(), result.stderr());
+            assertTrue(
+                    result.stdout()
+                            .contains("Stopped; what was done so far is kept in %s. The same command goes on."
+                                    .formatted(folder.resolve("out"))),
+                    result.stdout());
+        }
+        Cli again =
+                Cli.run(Stream.concat(Stream.of(command), Stream.of("--json")).toArray(String[]::new));
+        assertEquals(0, again.code(), again.err());
+        assertTrue(again.json().path("stages").path(0).path("cached").asBoolean(false), again.out());
     }
 
     @Test

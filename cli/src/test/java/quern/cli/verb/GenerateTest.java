@@ -115,6 +115,23 @@ class GenerateTest {
     }
 
     @Test
+    void aTurnsEndStopsTurnsAndNoOtherTexts() throws IOException {
+        String text = json("--greedy").path("text").asString();
+        String end = text.substring(5, 6);
+        Path chats = Cli.model(folder.resolve("chats"));
+        Files.writeString(
+                chats.resolve("chat_template.jinja"),
+                "{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %}" + end
+                        + "{% endif %}{% endfor %}");
+        Cli cli = Cli.run("generate", chats.toString(), "--greedy", "--json", "--prompt", "once", "--message", "once");
+        assertEquals(text, cli.json().path(0).path("text").asString(), cli.err());
+        assertEquals("stop_string", cli.json().path(1).path("stop_reason").asString());
+        assertEquals(
+                text.substring(0, text.indexOf(end)),
+                cli.json().path(1).path("text").asString());
+    }
+
+    @Test
     void theFoldersOwnSettingsComeBeforeOurs() throws IOException {
         Path own = Cli.model(folder.resolve("own"));
         Files.writeString(own.resolve("generation_config.json"), "{\"do_sample\":false,\"max_new_tokens\":3}");

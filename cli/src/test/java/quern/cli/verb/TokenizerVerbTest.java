@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,6 +14,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
+import quern.cli.Quern;
 import quern.data.Tokenizer;
 
 /** {@code quern tokenizer}: train, encode, inspect. */
@@ -92,6 +96,49 @@ class TokenizerVerbTest {
         assertEquals(0, encoded.code(), encoded.err());
         assertEquals(2, encoded.out().lines().count());
         assertTrue(encoded.err().contains("1 invalid UTF-8 sequences became U+FFFD"), encoded.err());
+    }
+
+    @Test
+    void aListOfManyTextsIsPrintedAsTheyCome() throws IOException {
+        Path out = trained("bpe", 270);
+        String line = "the fox and the hen ".repeat(50) + "\n";
+        Path file = Files.writeString(folder.resolve("many.txt"), line.repeat(6_000));
+        long[] seen = {0, 0};
+        Cli encoded = Cli.run("tokenizer", "encode", "" + out, "--json", "--text", "a fox", "" + file);
+        assertEquals(0, encoded.code(), encoded.err());
+        assertEquals(6_001, encoded.json().size());
+        assertEquals("a fox", encoded.json().path(0).path("text").asString());
+        CommandLine command = Quern.commandLine();
+        command.setOut(new PrintWriter(new Writer() {
+            @Override
+            public void write(char[] text, int from, int length) {
+                seen[0] = Math.max(seen[0], length);
+                seen[1] += length;
+            }
+
+            @Override
+            public void flush() {}
+
+            @Override
+            public void close() {}
+        }));
+        assertEquals(0, command.execute("tokenizer", "encode", "" + out, "--json", "" + file));
+        assertTrue(seen[1] > 10_000_000 && seen[0] < 100_000, seen[0] + " of " + seen[1] + " characters at once");
+    }
+
+    @Test
+    void outputIsAFolder() throws IOException {
+        Cli made = Cli.run("tokenizer", "train", "--type=bpe", "--vocab-size=270", "--output=" + text(), "" + text());
+        assertEquals(2, made.code());
+        assertTrue(made.error().contains("is a file, expected a folder; name another one"), made.error());
+    }
+
+    @Test
+    void whoEncodesIsSaid() throws IOException {
+        Cli own = Cli.run("tokenizer", "inspect", "" + trained("bpe", 270));
+        assertTrue(own.out().contains("encoded by Quern"), own.out());
+        Cli library = Cli.run("tokenizer", "inspect", "" + trained("unigram", 30));
+        assertTrue(library.out().contains("library: the file has model Unigram"), library.out());
     }
 
     @Test

@@ -66,6 +66,22 @@ public final class AugmentedText {
      * @param where the recipe names the augmentations, for errors
      */
     public BatchSource batches(Objective.Input input, Function<Objective.Input, BatchSource> arrange, Position where) {
+        check(input, where);
+        return new AugmentedBatches(steps, input, arrange, false);
+    }
+
+    /**
+     * As above, and batch r of every epoch is the same documents: for rows that have an order.
+     *
+     * @param arrange makes as many batches of the changed text as of the plain one: those of one document each
+     */
+    public BatchSource keepingPlaces(
+            Objective.Input input, Function<Objective.Input, BatchSource> arrange, Position where) {
+        check(input, where);
+        return new AugmentedBatches(steps, input, arrange, true);
+    }
+
+    private void check(Objective.Input input, Position where) {
         if (input.tokens().hasPrompts()) {
             throw QuernException.badInput(
                     "%s: data.augment: changes texts, but these are instruction rows; leave it out, or change the rows by the stages of quern data prepare",
@@ -82,11 +98,7 @@ public final class AugmentedText {
                     "%s: data.augment: the texts of the built-in corpus %s must stay as they are to be read back; leave it out",
                     where, generated.get());
         }
-        if (input.tokens().size() > RemadeTokens.MOST) {
-            throw QuernException.badInput(
-                    "%s: data.augment: the text has %,d tokens, and at most %,d are changed while training, since an epoch of them is held in memory; change it once, by the stages of quern data prepare",
-                    where, input.tokens().size(), RemadeTokens.MOST);
-        }
+        checkSize(input.tokens().size(), where);
         for (String token : specialTokens()) {
             if (!input.tokenizer().has(token)) {
                 throw QuernException.badInput(
@@ -94,6 +106,18 @@ public final class AugmentedText {
                         where, token);
             }
         }
-        return new AugmentedBatches(steps, input, arrange);
+    }
+
+    /**
+     * Refuses texts that are too large to be changed while training.
+     *
+     * @param tokens of all texts that are
+     */
+    public void checkSize(long tokens, Position where) {
+        if (tokens > RemadeTokens.MOST) {
+            throw QuernException.badInput(
+                    "%s: data.augment: the text has %,d tokens, and at most %,d are changed while training, since an epoch of them is held in memory; change it once, by the stages of quern data prepare",
+                    where, tokens, RemadeTokens.MOST);
+        }
     }
 }

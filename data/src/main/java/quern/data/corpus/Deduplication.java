@@ -27,6 +27,15 @@ public interface Deduplication extends Technique {
     }
 
     /**
+     * Tells of the records of those {@link #files} that can't be used, for the stage's report.
+     *
+     * @param config this technique's own record
+     */
+    default void quarantined(Record config, Quarantine quarantine) {
+        // Most learn nothing from files.
+    }
+
+    /**
      * Reads the corpus and decides. The answer depends on the corpus and the configuration alone, not on the number of
      * threads or the memory.
      *

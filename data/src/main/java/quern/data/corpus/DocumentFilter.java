@@ -29,6 +29,15 @@ public interface DocumentFilter extends Technique {
     }
 
     /**
+     * Tells of the records of those {@link #files} that can't be used, for the stage's report.
+     *
+     * @param config this technique's own record
+     */
+    default void quarantined(Record config, Quarantine quarantine) {
+        // Most learn nothing from files.
+    }
+
+    /**
      * Refuses what can't work, before the first document is read.
      *
      * @param config this technique's own record

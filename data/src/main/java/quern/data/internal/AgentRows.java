@@ -2,12 +2,16 @@ package quern.data.internal;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import quern.data.Batch;
 import quern.data.BatchSource;
+import quern.data.FittingDocuments;
 import quern.data.Objective;
+import quern.data.OnTooLong;
 import quern.data.Permutation;
 import quern.data.TokenStream;
+import quern.data.TooLong;
 import quern.recipe.QuernException;
 
 /** Rows of an agent's episodes; what is not an image token is predicted. */
@@ -21,6 +25,7 @@ public final class AgentRows implements BatchSource {
     private final int[] actions;
     private final int separator;
     private final int end;
+    private final FittingDocuments documents;
 
     /** With tokens for an image's patches, by code, for actions, in their order, and between the two. */
     public AgentRows(Objective.Input input, int[] images, int[] actions, int separator) {
@@ -32,22 +37,37 @@ public final class AgentRows implements BatchSource {
         this.end = input.tokenizer().endOfText().orElseThrow();
         // A text that is no episode shows before a step is taken.
         episode(0);
+        OnTooLong answer = input.data().onTooLong() == OnTooLong.DROP ? OnTooLong.DROP : OnTooLong.ERROR;
+        // A row's last token is only a target.
+        this.documents = new FittingDocuments(
+                tokens, document -> size(episode(document)) - 1L, input.data().maxLength(), answer);
+    }
+
+    @Override
+    public List<String> notices() {
+        return documents.notices();
+    }
+
+    @Override
+    public Optional<TooLong> tooLong() {
+        return Optional.of(documents.tooLong());
     }
 
     @Override
     public long batchesPerEpoch() {
-        return (tokens.documents() + input.rowsPerBatch() - 1) / input.rowsPerBatch();
+        return (documents.count() + input.rowsPerBatch() - 1) / input.rowsPerBatch();
     }
 
     @Override
     public Batch batch(long globalBatchIndex) {
         long epoch = globalBatchIndex / batchesPerEpoch();
         long start = globalBatchIndex % batchesPerEpoch() * input.rowsPerBatch();
-        int count = (int) Math.min(input.rowsPerBatch(), tokens.documents() - start);
-        Permutation order = new Permutation(tokens.documents(), Mix.hash(input.seed(), 2 * epoch));
+        int count = (int) Math.min(input.rowsPerBatch(), documents.count() - start);
+        Permutation order = new Permutation(documents.count(), Mix.hash(input.seed(), 2 * epoch));
         int[][] rows = new int[count][];
         for (int row = 0; row < count; row++) {
-            rows[row] = sequence(episode(order.at(start + row)), Mix.hash(Mix.hash(input.seed(), ~epoch), start + row));
+            long document = documents.document(order.at(start + row));
+            rows[row] = sequence(episode(document), Mix.hash(Mix.hash(input.seed(), ~epoch), start + row));
         }
         int columns = Arrays.stream(rows).mapToInt(row -> row.length - 1).max().orElse(0);
         int[] ids = new int[count * columns];
@@ -80,13 +100,15 @@ public final class AgentRows implements BatchSource {
             all.add(actions[episode.actions().get(step).ordinal()]);
         }
         all.add(end);
-        int[] row = all.build().toArray();
-        if (row.length - 1 > input.data().maxLength()) {
-            throw QuernException.badInput(
-                    "max_length: an episode of %d actions has %d tokens, more than a row's %d; raise it",
-                    episode.actions().size(), row.length - 1, input.data().maxLength());
-        }
-        return row;
+        return all.build().toArray();
+    }
+
+    /** The tokens of {@link #sequence}. */
+    private int size(GridEpisode episode) {
+        int patches = GridEpisode.SIDE * GridEpisode.SIDE;
+        return input.tokenizer().encode(episode.instruction()).length
+                + episode.actions().size() * (patches + 2)
+                + 1;
     }
 
     private GridEpisode episode(long document) {

@@ -5,12 +5,14 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.BlankInfilling;
 import quern.data.Objective;
 import quern.data.Permutation;
 import quern.data.SpecialToken;
+import quern.data.TooLong;
 import quern.recipe.QuernException;
 
 /** Rows of a text with blanks and of what belongs in them; what is drawn for a row is a function of its key alone. */
@@ -56,6 +58,11 @@ public final class BlankedRows implements BatchSource {
     @Override
     public List<String> notices() {
         return rows.notices();
+    }
+
+    @Override
+    public Optional<TooLong> tooLong() {
+        return rows.tooLong();
     }
 
     @Override

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import quern.data.Batch;
 import quern.data.BatchSource;
@@ -11,9 +12,9 @@ import quern.data.CaptionedImages;
 import quern.data.Objective;
 import quern.data.Permutation;
 import quern.data.SpecialToken;
-import quern.recipe.QuernException;
+import quern.data.TooLong;
 
-/** Captions and their images. A row's label says which image is its own: that of the same row. */
+/** Captions, cut to a row, and their images. A row's label says which image is its own: that of the same row. */
 public final class CaptionedBatches implements BatchSource {
     private final CaptionedImages images;
     private final Objective.Input input;
@@ -36,6 +37,11 @@ public final class CaptionedBatches implements BatchSource {
     @Override
     public List<String> notices() {
         return images.notices();
+    }
+
+    @Override
+    public Optional<TooLong> tooLong() {
+        return images.tooLong();
     }
 
     @Override
@@ -69,12 +75,8 @@ public final class CaptionedBatches implements BatchSource {
     }
 
     private int[] caption(long number) {
-        int[] caption = RewrittenRows.joined(images.caption(number), end);
-        if (caption.length > input.data().maxLength()) {
-            throw QuernException.badInput(
-                    "max_length: a caption has %d tokens with its end, more than a row's %d; raise it",
-                    caption.length, input.data().maxLength());
-        }
-        return caption;
+        int[] caption = images.caption(number);
+        int room = Math.max(0, input.data().maxLength() - end.length);
+        return RewrittenRows.joined(Arrays.copyOf(caption, Math.min(room, caption.length)), end);
     }
 }

@@ -2,9 +2,11 @@ package quern.data.internal;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.Permutation;
+import quern.data.TooLong;
 
 /** A row a document, in another seeded order every epoch. */
 public final class DocumentRows implements BatchSource {
@@ -25,6 +27,11 @@ public final class DocumentRows implements BatchSource {
     @Override
     public List<String> notices() {
         return documents.notices();
+    }
+
+    @Override
+    public Optional<TooLong> tooLong() {
+        return Optional.of(documents.tooLong());
     }
 
     @Override

@@ -4,11 +4,13 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.Objective;
 import quern.data.SpecialToken;
+import quern.data.TooLong;
 import quern.recipe.QuernException;
 
 /**
@@ -21,7 +23,6 @@ public final class FramedRows implements BatchSource {
     private final OptionalInt last;
     private final int padding;
     private final TextRows rows;
-    private final List<String> notices;
 
     /** Measures the stream once. */
     public FramedRows(Objective.Input input, MaskedTokens masked) {
@@ -38,23 +39,16 @@ public final class FramedRows implements BatchSource {
                     input.data().maxLength());
         }
         this.rows = new TextRows(input, room);
-        TextRows.Cut cut = rows.cut();
-        long tokens = input.tokens().size();
-        this.notices = cut.documents() == 0
-                ? List.of()
-                : List.of("%,d of %,d documents are longer than a row's %,d tokens and lose %,d of %,d tokens (%.1f%%)"
-                        .formatted(
-                                cut.documents(),
-                                rows.count(),
-                                room,
-                                cut.tokens(),
-                                tokens,
-                                100.0 * cut.tokens() / tokens));
     }
 
     @Override
     public List<String> notices() {
-        return notices;
+        return rows.notices();
+    }
+
+    @Override
+    public Optional<TooLong> tooLong() {
+        return rows.tooLong();
     }
 
     @Override

@@ -5,11 +5,13 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.Permutation;
+import quern.data.TooLong;
 
 /**
  * Rows of whole documents, as many as fit, by best-fit decreasing (Johnson 1973; for training rows Krell et al. 2021,
@@ -64,6 +66,11 @@ public final class PackedDocuments implements BatchSource {
     @Override
     public List<String> notices() {
         return documents.notices();
+    }
+
+    @Override
+    public Optional<TooLong> tooLong() {
+        return Optional.of(documents.tooLong());
     }
 
     @Override

@@ -6,15 +6,15 @@ package quern.data.internal;
  * Unsupervised Multitask Learners").
  */
 final class PreTokens {
-    private static final int OTHER = 0;
-    private static final int SPACE = 1;
-    private static final int LETTER = 2;
-    private static final int NUMBER = 3;
-    private static final byte[] LATIN = new byte[256];
+    static final int OTHER = 0;
+    static final int SPACE = 1;
+    static final int LETTER = 2;
+    static final int NUMBER = 3;
+    private static final byte[] PLANE = new byte[1 << 16];
 
     static {
-        for (int c = 0; c < LATIN.length; c++) {
-            LATIN[c] = (byte) classify(c);
+        for (int c = 0; c < PLANE.length; c++) {
+            PLANE[c] = (byte) classify(c);
         }
     }
 
@@ -27,8 +27,12 @@ final class PreTokens {
 
     /** Calls the sink for each pre-token in order. */
     static void split(CharSequence text, Sink sink) {
-        int length = text.length();
-        int at = 0;
+        split(text, 0, text.length(), sink);
+    }
+
+    /** The same for a range of the text, as if nothing were around it. */
+    static void split(CharSequence text, int from, int length, Sink sink) {
+        int at = from;
         while (at < length) {
             int to = end(text, at, length);
             sink.accept(text, at, to);
@@ -74,7 +78,8 @@ final class PreTokens {
         return two ? 3 : 0;
     }
 
-    private static int run(CharSequence text, int from, int length, int kind) {
+    /** Where the characters of a kind end that begin at a place. */
+    static int run(CharSequence text, int from, int length, int kind) {
         int at = from;
         while (at < length && kindAt(text, at, length) == kind) {
             at += width(text, at, length);
@@ -82,7 +87,8 @@ final class PreTokens {
         return at;
     }
 
-    private static int width(CharSequence text, int at, int length) {
+    /** UTF-16 units of the character at a place. */
+    static int width(CharSequence text, int at, int length) {
         return Character.isHighSurrogate(text.charAt(at))
                         && at + 1 < length
                         && Character.isLowSurrogate(text.charAt(at + 1))
@@ -90,12 +96,10 @@ final class PreTokens {
                 : 1;
     }
 
-    private static int kindAt(CharSequence text, int at, int length) {
+    /** The kind of the character at a place. */
+    static int kindAt(CharSequence text, int at, int length) {
         char c = text.charAt(at);
-        if (c < LATIN.length) {
-            return LATIN[c];
-        }
-        return classify(width(text, at, length) == 2 ? Character.toCodePoint(c, text.charAt(at + 1)) : c);
+        return width(text, at, length) == 2 ? classify(Character.toCodePoint(c, text.charAt(at + 1))) : PLANE[c];
     }
 
     private static int classify(int codePoint) {

@@ -4,11 +4,13 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.Objective;
 import quern.data.PrefixLm;
 import quern.data.SpecialToken;
+import quern.data.TooLong;
 
 /**
  * Rows of text cut in two: {@code prefix_lengths} says where, and labels count behind it. A row has a prefix of one token at
@@ -34,6 +36,11 @@ public final class PrefixedRows implements BatchSource {
     @Override
     public List<String> notices() {
         return rows.notices();
+    }
+
+    @Override
+    public Optional<TooLong> tooLong() {
+        return rows.tooLong();
     }
 
     @Override

@@ -30,11 +30,21 @@ public record PreparedFiles(String key, String tokenizerKey, List<PrepareReport.
             return Optional.empty();
         }
         try {
-            return Optional.of(JsonMapper.shared().readValue(Files.readString(file), PreparedFiles.class));
+            return Optional.of(JsonMapper.shared().readValue(Files.readString(file), PreparedFiles.class))
+                    .filter(PreparedFiles::isSound);
         } catch (JacksonException | IOException e) {
             // Without it the folder is one of plain .jsonl files.
             return Optional.empty();
         }
+    }
+
+    /** Whether the shards are named as they are written, so that no name leads out of the folder. */
+    private boolean isSound() {
+        return shards != null
+                && shards.stream()
+                        .allMatch(shard -> shard != null
+                                && shard.name() != null
+                                && shard.name().matches(DOCUMENTS + "/[A-Za-z0-9._-]+"));
     }
 
     /** Whether every shard is there with its size. */

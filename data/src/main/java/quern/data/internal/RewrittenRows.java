@@ -2,11 +2,13 @@ package quern.data.internal;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.Objective;
 import quern.data.SpecialToken;
+import quern.data.TooLong;
 
 /** Batches for an encoder and a decoder: each row of text becomes a source to read and a target to write. */
 public final class RewrittenRows implements BatchSource {
@@ -44,6 +46,11 @@ public final class RewrittenRows implements BatchSource {
     @Override
     public List<String> notices() {
         return rows.notices();
+    }
+
+    @Override
+    public Optional<TooLong> tooLong() {
+        return rows.tooLong();
     }
 
     @Override

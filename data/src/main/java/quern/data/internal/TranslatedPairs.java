@@ -3,12 +3,15 @@ package quern.data.internal;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import quern.data.Batch;
 import quern.data.BatchSource;
+import quern.data.FittingDocuments;
 import quern.data.Objective;
 import quern.data.Permutation;
 import quern.data.SpecialToken;
 import quern.data.TokenStream;
+import quern.data.TooLong;
 import quern.recipe.QuernException;
 
 /** Rows of a text and its translation with hidden tokens. Where both are too long for a row, the longer one is cut first. */
@@ -25,6 +28,8 @@ public final class TranslatedPairs implements BatchSource {
     private final int padding;
     /** Tokens of text in a row. */
     private final int room;
+
+    private final FittingDocuments documents;
 
     /**
      * Document i of the input is translated by document i of {@code translations}.
@@ -49,6 +54,11 @@ public final class TranslatedPairs implements BatchSource {
                     "max_length: %d tokens leave no room for two texts between %d special tokens; raise it",
                     input.data().maxLength(), FRAME);
         }
+        this.documents = new FittingDocuments(
+                texts,
+                pair -> FittingDocuments.size(texts, pair) + FittingDocuments.size(translations, pair),
+                room,
+                input.data().onTooLong());
     }
 
     @Override
@@ -58,38 +68,32 @@ public final class TranslatedPairs implements BatchSource {
 
     @Override
     public long batchesPerEpoch() {
-        return (texts.documents() + input.rowsPerBatch() - 1) / input.rowsPerBatch();
+        return (documents.count() + input.rowsPerBatch() - 1) / input.rowsPerBatch();
     }
 
     @Override
     public List<String> notices() {
-        long cut = 0;
-        for (long i = 0; i < texts.documents(); i++) {
-            cut += size(texts, i) + size(translations, i) > room ? 1 : 0;
-        }
-        return cut == 0
-                ? List.of()
-                : List.of("%,d of %,d texts and translations are longer than a row's %,d tokens together and are cut"
-                        .formatted(cut, texts.documents(), room));
+        return documents.notices();
     }
 
-    private static long size(TokenStream stream, long document) {
-        return stream.documentStart(document + 1) - stream.documentStart(document);
+    @Override
+    public Optional<TooLong> tooLong() {
+        return Optional.of(documents.tooLong());
     }
 
     @Override
     public Batch batch(long globalBatchIndex) {
         long epoch = globalBatchIndex / batchesPerEpoch();
         long start = globalBatchIndex % batchesPerEpoch() * input.rowsPerBatch();
-        int count = (int) Math.min(input.rowsPerBatch(), texts.documents() - start);
-        Permutation order = new Permutation(texts.documents(), Mix.hash(input.seed(), 2 * epoch));
+        int count = (int) Math.min(input.rowsPerBatch(), documents.count() - start);
+        Permutation order = new Permutation(documents.count(), Mix.hash(input.seed(), 2 * epoch));
         int[][] rows = new int[count][];
         int[] seconds = new int[count];
         int[] lengths = new int[count];
         for (int row = 0; row < count; row++) {
-            long pair = order.at(start + row);
-            long size1 = size(texts, pair);
-            long size2 = size(translations, pair);
+            long pair = documents.document(order.at(start + row));
+            long size1 = FittingDocuments.size(texts, pair);
+            long size2 = FittingDocuments.size(translations, pair);
             int length1 = (int) Math.min(size1, Math.max(room - size2, (room + 1) / 2));
             int length2 = (int) Math.min(size2, room - length1);
             lengths[row] = length1 + length2 + FRAME;

@@ -6,6 +6,7 @@ import java.util.List;
 import quern.data.Batch;
 import quern.data.OnTooLong;
 import quern.data.TokenStream;
+import quern.data.TooLong;
 import quern.recipe.QuernException;
 
 /**
@@ -24,6 +25,7 @@ public final class WholeDocuments {
     private final int[] pieces;
 
     private final List<String> notices;
+    private final TooLong tooLong;
 
     /**
      * Measures every document once.
@@ -46,6 +48,7 @@ public final class WholeDocuments {
             boolean fits = inputs <= most;
             if (!fits) {
                 tooLong++;
+                lost += onTooLong == OnTooLong.DROP ? inputs + 1 : 0;
                 if (onTooLong == OnTooLong.ERROR) {
                     throw QuernException.badInput(
                             "%s: %,d tokens, more than max_length %,d has room for; raise max_length, or set data.on_too_long to drop, truncate or split",
@@ -63,6 +66,7 @@ public final class WholeDocuments {
                         made++;
                     } else {
                         unanswered++;
+                        lost += Math.min(most, inputs - (long) p * most);
                     }
                 }
                 continue;
@@ -70,11 +74,9 @@ public final class WholeDocuments {
             boolean learns = firstTarget(i) < Math.min(inputs, most);
             if (fits && !learns) {
                 nothing++;
-            } else if (!fits && learns) {
-                lost += inputs - most;
-            } else if (!fits) {
-                unanswered++;
-                lost += inputs + 1;
+            } else if (!fits && onTooLong == OnTooLong.TRUNCATE) {
+                unanswered += learns ? 0 : 1;
+                lost += learns ? inputs - most : inputs + 1;
             }
             if (learns && (fits || onTooLong == OnTooLong.TRUNCATE)) {
                 kept = grown(kept, usable);
@@ -94,6 +96,16 @@ public final class WholeDocuments {
         this.chosen = usable == tokens.documents() && made == 0 ? null : Arrays.copyOf(kept, (int) usable);
         this.pieces = made == 0 ? null : Arrays.copyOf(piece, (int) usable);
         this.notices = notices(onTooLong, tooLong, lost, unanswered, nothing, made);
+        boolean truncates = onTooLong == OnTooLong.TRUNCATE;
+        long dropped = truncates ? unanswered : onTooLong == OnTooLong.DROP ? tooLong : 0;
+        this.tooLong = new TooLong(
+                tokens.documents(),
+                dropped,
+                truncates ? tooLong - dropped : 0,
+                onTooLong == OnTooLong.SPLIT ? tooLong : 0,
+                made,
+                tokens.size(),
+                lost);
     }
 
     private static long[] grown(long[] kept, long used) {
@@ -176,6 +188,11 @@ public final class WholeDocuments {
 
     List<String> notices() {
         return notices;
+    }
+
+    /** What became of documents that are too long. */
+    TooLong tooLong() {
+        return tooLong;
     }
 
     /** Takes the targets from those places of the stream out of {@code labels} that are not within one of {@code learned}. */

@@ -12,11 +12,12 @@ import quern.recipe.Range;
 /**
  * Mixing learned by a small proxy model (DoReMi, Xie et al. 2023, arXiv:2305.10429): the share of a corpus grows with the
  * exponential of its excess loss, by how much each token's loss lies above that of a reference model, 0 where below, and is
- * then smoothed with the uniform mixture. The mean of all shares over the training is written to {@link Weights#FILE}; a larger
- * model is trained by them with {@code mixing: {type: fixed, weights_file: …}}.
+ * then smoothed with the uniform mixture. Rows are drawn from all corpora alike, and the shares (the paper's α) weigh their
+ * losses (algorithm 1). The mean of all shares over the training is written to {@link Weights#FILE}; a larger model draws its rows
+ * by them with {@code mixing: {type: fixed, weights_file: …}}. Reference, proxy and that model can be {@code stages} of one recipe.
  *
- * <p>The paper draws corpora uniformly and weights their losses; here the corpora are drawn by their shares, which has the
- * same gradient in expectation.
+ * <p>Deviation: a step's losses are weighed by the shares that are known two steps before, since its batches are made while
+ * the one before it is computed.
  */
 public final class DoremiMixing implements Mixing {
     /** Settings. */
@@ -72,6 +73,11 @@ public final class DoremiMixing implements Mixing {
 
         @Override
         public boolean learns() {
+            return true;
+        }
+
+        @Override
+        public boolean weighsLosses() {
             return true;
         }
 

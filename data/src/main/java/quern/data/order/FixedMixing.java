@@ -8,7 +8,7 @@ import quern.recipe.Doc;
 public final class FixedMixing implements Mixing {
     /** Settings. */
     public record Config(
-            @Doc("A file of weights by name instead of those of the sources, such as a run's mixing_weights.json.")
+            @Doc("A file of weights by name instead of those of the sources, or the folder of a run that learned some.")
             Optional<Path> weightsFile) {}
 
     @Override

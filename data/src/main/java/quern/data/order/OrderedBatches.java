@@ -5,15 +5,17 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import quern.data.Batch;
 import quern.data.BatchSource;
+import quern.data.TooLong;
 import quern.data.internal.JoinedRows;
 
 /**
  * Batches whose rows come from one corpus or several, in an order of their own. Of several, each row is of the corpus that is
  * furthest behind the sum of its {@link Shares} so far, so the rows of each are what the shares ask for, give or take less than
- * one row for each other corpus, in any stretch from the start. A step has the same rows however they are divided into batches.
+ * one row for each other corpus, in any stretch from the start; where shares weigh losses, all corpora have as many rows. A step has the same rows however they are divided into batches.
  *
  * <p>Without anything that learns, a batch is a function of its number alone. Shares and orders that learn from a step count
  * from the step after the next, so that the next one's batches can be made while a step is computed; {@link #state} before a
@@ -136,20 +138,41 @@ public final class OrderedBatches implements BatchSource {
     }
 
     @Override
+    public Optional<TooLong> tooLong() {
+        return corpora.stream()
+                .flatMap(corpus -> corpus.rows().tooLong().stream())
+                .reduce(TooLong::plus);
+    }
+
+    @Override
     public Batch batch(long globalBatchIndex) {
         List<Batch> rows = new ArrayList<>(rowsPerBatch);
+        List<long[]> places;
+        double[] now;
+        synchronized (this) {
+            places = rows(globalBatchIndex);
+            now = shares(steps.step(globalBatchIndex));
+        }
         // The rows are found under the lock and read outside it.
-        for (long[] row : rows(globalBatchIndex)) {
+        for (long[] row : places) {
             rows.add(corpora.get((int) row[0]).rows().batch(row[1]));
         }
-        return JoinedRows.of(rows, padding);
+        Batch joined = JoinedRows.of(rows, padding);
+        if (!shares.weighsLosses()) {
+            return joined;
+        }
+        float[] weights = new float[places.size()];
+        for (int i = 0; i < weights.length; i++) {
+            weights[i] = (float) (now[(int) places.get(i)[0]] * corpora.size());
+        }
+        return joined.withRowWeights(weights);
     }
 
     /** The corpus and the row in it of each row of a batch. */
     private synchronized List<long[]> rows(long batch) {
         Place place = place(batch);
         long step = steps.step(batch);
-        double[] now = shares(step);
+        double[] now = drawn(step);
         List<long[]> rows = new ArrayList<>(rowsPerBatch);
         for (int i = 0; i < rowsPerBatch; i++) {
             Row row = place.next(now);
@@ -165,6 +188,16 @@ public final class OrderedBatches implements BatchSource {
                 : shares.at(step);
     }
 
+    /** The shares by which rows are drawn. */
+    private double[] drawn(long step) {
+        if (!shares.weighsLosses()) {
+            return shares(step);
+        }
+        double[] alike = new double[corpora.size()];
+        Arrays.fill(alike, 1.0 / alike.length);
+        return alike;
+    }
+
     /** A copy of the place before a batch. */
     private Place place(long batch) {
         Map.Entry<Long, Place> from = places.floorEntry(batch);
@@ -173,7 +206,7 @@ public final class OrderedBatches implements BatchSource {
         }
         Place place = from.getValue().copy();
         for (long at = from.getKey(); at < batch; at++) {
-            double[] now = shares(steps.step(at));
+            double[] now = drawn(steps.step(at));
             for (int i = 0; i < rowsPerBatch; i++) {
                 place.next(now);
             }

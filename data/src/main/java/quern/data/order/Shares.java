@@ -14,6 +14,11 @@ public interface Shares {
         return false;
     }
 
+    /** Whether all corpora have as many rows in every step and the shares weigh the losses of these instead. */
+    default boolean weighsLosses() {
+        return false;
+    }
+
     /**
      * What a step saw of the corpora, in their order.
      *

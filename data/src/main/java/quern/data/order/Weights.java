@@ -56,7 +56,8 @@ public final class Weights {
     }
 
     /** Reads a file that {@link #write} wrote. */
-    static double[] read(Path file, List<String> names) {
+    static double[] read(Path named, List<String> names) {
+        Path file = Files.isDirectory(named) ? named.resolve(FILE) : named;
         if (!Files.isRegularFile(file)) {
             throw QuernException.badInput(
                     "data.mixing: weights_file: %s is no file; name the %s of a run that learned weights", file, FILE);

@@ -1,8 +1,10 @@
 package quern.data.template;
 
 import java.time.LocalDateTime;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Supplier;
 
 /**
@@ -77,6 +79,50 @@ public final class JinjaTemplate {
     }
 
     /**
+     * A rendered text that grows by the items of a list: that of the first k items is its beginning up to {@code starts[k]} and
+     * a tail.
+     *
+     * @param text of all items, its tail included, where the flag is not set
+     * @param starts where each item begins, and behind them where the last one ends
+     * @param flaggedTail the tail where the flag is set
+     */
+    public record Growing(String text, int[] starts, String flaggedTail) {
+        /** The tail where the flag is not set. */
+        public String tail() {
+            return text.substring(starts[starts.length - 1]);
+        }
+    }
+
+    /**
+     * Renders the template once for all beginnings of a list, where its tree shows that each is the beginning of the next; not of no
+     * item at all. Empty where it does not show that.
+     *
+     * @param list the name of the list among the variables
+     * @param flag the name of a variable that only the tail reads
+     * @throws TemplateException where the template refuses the whole list or the tail
+     */
+    public Optional<Growing> growing(
+            Map<String, ?> variables, String list, String flag, Supplier<LocalDateTime> clock) {
+        return GrowingText.of(statements, list, flag).map(found -> {
+            Map<String, Object> all = new LinkedHashMap<>(variables);
+            all.put(flag, false);
+            Renderer renderer = new Renderer(found.loop());
+            String text = renderer.render(statements, scope(all, clock));
+            all.put(flag, true);
+            String tail = new Renderer().render(found.tail(), scope(all, clock));
+            return new Growing(text, renderer.starts(), tail);
+        });
+    }
+
+    private static Scope scope(Map<String, ?> variables, Supplier<LocalDateTime> clock) {
+        Scope globals = new Scope(null);
+        Globals.into(globals, clock);
+        Scope context = new Scope(globals);
+        variables.forEach((name, value) -> context.set(name, Values.of(value)));
+        return context;
+    }
+
+    /**
      * Renders the template.
      *
      * @param variables null, booleans, numbers, texts, collections and maps of these
@@ -92,12 +138,8 @@ public final class JinjaTemplate {
      * @param clock what {@code strftime_now} reads
      */
     public Rendered render(Map<String, ?> variables, Supplier<LocalDateTime> clock) {
-        Scope globals = new Scope(null);
-        Globals.into(globals, clock);
-        Scope context = new Scope(globals);
-        variables.forEach((name, value) -> context.set(name, Values.of(value)));
         Renderer renderer = new Renderer();
-        String text = renderer.render(statements, context);
+        String text = renderer.render(statements, scope(variables, clock));
         return new Rendered(text, renderer.spans());
     }
 }

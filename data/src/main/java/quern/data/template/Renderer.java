@@ -20,6 +20,23 @@ final class Renderer {
     private final Evaluator evaluator = new Evaluator(budget);
     private final StringBuilder root = new StringBuilder();
     private final List<JinjaTemplate.Span> spans = new ArrayList<>();
+    private final Statement.For watched;
+    private final List<Integer> starts = new ArrayList<>();
+
+    /** Runs templates. */
+    Renderer() {
+        this(null);
+    }
+
+    /** Notes where the items of a loop begin; it stands outside all blocks. */
+    Renderer(Statement.For watched) {
+        this.watched = watched;
+    }
+
+    /** Where each item of the watched loop begins in the text, and where the last one ends. */
+    int[] starts() {
+        return starts.stream().mapToInt(Integer::intValue).toArray();
+    }
 
     /** Runs a template to its end; gives the text. */
     String render(List<Statement> statements, Scope scope) {
@@ -149,12 +166,19 @@ final class Renderer {
         for (int i = 0; i < items.size(); i++) {
             budget.step();
             state.moveTo(i);
+            if (loop == watched) {
+                starts.add(out.length());
+            }
             Scope inner = new Scope(scope);
             inner.set("loop", state);
             assign(loop.target(), items.get(i), inner);
             if (run(loop.body(), inner, out) == Flow.BREAK) {
                 break;
             }
+        }
+        // Items behind a break write nothing.
+        while (loop == watched && starts.size() <= items.size()) {
+            starts.add(out.length());
         }
         if (items.isEmpty()) {
             run(loop.otherwise(), new Scope(scope), out);

@@ -7,8 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
+import java.time.LocalDateTime;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -54,6 +56,68 @@ class JinjaTemplateTest {
         TemplateException hidden =
                 failure("{% macro m() %}{% generation %}x{% endgeneration %}{% endmacro %}\n{{ m() }}");
         assertTrue(hidden.getMessage().contains("the place of its text is not known"), hidden.getMessage());
+    }
+
+    private static final List<Map<String, String>> MESSAGES = List.of(
+            Map.of("role", "user", "content", "a"),
+            Map.of("role", "assistant", "content", "b"),
+            Map.of("role", "user", "content", "c"),
+            Map.of("role", "tool", "content", "d"),
+            Map.of("role", "assistant", "content", "e"));
+
+    private static Optional<JinjaTemplate.Growing> growing(String template) {
+        return JinjaTemplate.parse(template)
+                .growing(Map.of("messages", MESSAGES, "eos", "</s>"), "messages", "ask", LocalDateTime::now);
+    }
+
+    /** One rendering tells what each beginning of the list would give. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{% for m in messages %}<{{ m.role }}>{{ m.content }}{{ eos }}{% endfor %}{% if ask %}<assistant>{% endif %}",
+                "{% set all = messages %}{% for m in all %}{{ '>' if loop.first else loop.index0 }}{{ m.content }}{% endfor %}",
+                "{% if messages[0].role == 'user' %}!{% endif %}{% for m in messages %}{{ m.content }}{% if m.role == 'tool' %}"
+                        + "{% break %}{% endif %}{% endfor %}.{{ '?' if ask }}",
+                "{% set n = namespace(k=0) %}{% for m in messages %}{% set n.k = n.k + 1 %}{{ n.k }}{{ messages[0].content }}"
+                        + "{% endfor %}",
+                "{% macro w(m) %}[{{ m.content }}]{% endmacro %}{% for m in messages %}{% if m.role != 'tool' %}{{ w(m) }}"
+                        + "{% else %}{% for c in m.content %}{{ c }}{% endfor %}{% endif %}{% endfor %}{{ eos }}{{ ask }}"
+            })
+    void aTextThatGrowsIsRenderedOnce(String template) {
+        JinjaTemplate.Growing all = growing(template).orElseThrow();
+        assertEquals(MESSAGES.size() + 1, all.starts().length);
+        for (int count = 1; count <= MESSAGES.size(); count++) {
+            String beginning = all.text().substring(0, all.starts()[count]);
+            for (boolean ask : new boolean[] {false, true}) {
+                assertEquals(
+                        render(template, Map.of("messages", MESSAGES.subList(0, count), "eos", "</s>", "ask", ask)),
+                        beginning + (ask ? all.flaggedTail() : all.tail()));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{% for m in messages %}{{ m.content }}{% if loop.last %}{{ eos }}{% endif %}{% endfor %}",
+                "{% for m in messages %}{{ m.content }}{% if loop.last and ask %}<assistant>{% endif %}{% endfor %}",
+                "{% for m in messages %}{{ loop.length }}{% endfor %}",
+                "{% for m in messages %}{{ loop }}{% endfor %}",
+                "{% for m in messages %}{{ m.content }}{% if ask %}!{% endif %}{% endfor %}",
+                "{% for m in messages %}{{ m.content if m == messages[-1] }}{% endfor %}",
+                "{{ messages|length }}{% for m in messages %}{{ m.content }}{% endfor %}",
+                "{% for m in messages %}{{ m.content }}{% endfor %}{{ messages[0].content }}{{ messages|length }}",
+                "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}",
+                "{% for m in messages[1:] %}{{ m.content }}{% endfor %}",
+                "{% if true %}{% for m in messages %}{{ m.content }}{% endfor %}{% endif %}",
+                "{% for m in messages %}{{ m.content }}{% else %}none{% endfor %}",
+                "{% set n = namespace(k=0) %}{% for m in messages %}{% set n.k = n.k + 1 %}{% endfor %}{{ n.k }}",
+                "{% set all = messages %}{% set all = all[1:] %}{% for m in all %}{{ m.content }}{% endfor %}",
+                "{% set f = 'ask' %}{% for m in messages %}{{ m.content }}{% endfor %}",
+                "{{ eos }}"
+            })
+    void aTextThatMayChangeWithWhatFollowsIsNot(String template) {
+        assertTrue(growing(template).isEmpty());
     }
 
     @ParameterizedTest

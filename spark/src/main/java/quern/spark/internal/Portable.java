@@ -9,6 +9,7 @@ import quern.data.corpus.CorpusReader;
 import quern.data.corpus.DocumentFilter;
 import quern.data.corpus.PreparePlan;
 import quern.data.corpus.PrepareRecipe;
+import quern.data.corpus.Quarantine;
 import quern.recipe.Block;
 import quern.recipe.Position;
 import quern.recipe.RecipeFile;
@@ -41,6 +42,12 @@ final class Portable {
         DocumentFilter.Judge open() {
             DocumentFilter filter = find(DocumentFilter.class, "filter", id);
             return filter.open(Portable.settings(filter, settings));
+        }
+
+        /** Tells of what the filter can't use of the files that it learns from. */
+        void quarantined(Quarantine quarantine) {
+            DocumentFilter filter = find(DocumentFilter.class, "filter", id);
+            filter.quarantined(Portable.settings(filter, settings), quarantine);
         }
     }
 
@@ -80,7 +87,7 @@ final class Portable {
             return new CorpusFile(Path.of(path), origin, maxDocumentBytes);
         }
 
-        CorpusReader.Records open(quern.data.corpus.Quarantine quarantine) {
+        CorpusReader.Records open(Quarantine quarantine) {
             CorpusReader found = find(CorpusReader.class, "source", reader);
             return found.open(file(), Portable.settings(found, settings), quarantine);
         }

@@ -46,9 +46,16 @@ record Rows(JavaPairRDD<Long, String> all, FileOrder order) {
     }
 
     /** The counts of these steps over the whole corpus; makes the rows where they are not made yet. */
-    List<StageReport> reports(List<String> types, int examples) {
+    List<StageReport> reports(String first, List<Portable.Filter> filters, int examples) {
         List<StageCounter> totals = new ArrayList<>();
-        types.forEach(type -> totals.add(new StageCounter(examples)));
+        List<String> types = new ArrayList<>(List.of(first));
+        totals.add(new StageCounter(examples));
+        for (Portable.Filter filter : filters) {
+            StageCounter total = new StageCounter(examples);
+            filter.quarantined(total.quarantine());
+            types.add(filter.id());
+            totals.add(total);
+        }
         // In the order of partitions, which is that of the corpus.
         for (Tuple2<Long, String> row : all.filter(row -> row._1() < 0).collect()) {
             totals.get((int) (-1 - row._1())).add(JsonMapper.shared().readValue(row._2(), StageReport.class));

@@ -133,9 +133,7 @@ public final class SparkRun {
 
     private void report(String first, List<Portable.Filter> filters, List<Marks> marks, Consumer<StageReport> done) {
         long start = System.nanoTime();
-        List<String> types = new ArrayList<>(List.of(first));
-        filters.forEach(filter -> types.add(filter.id()));
-        List<StageReport> reports = rows.reports(types, examples);
+        List<StageReport> reports = rows.reports(first, filters, examples);
         double seconds = (System.nanoTime() - start) / 1e9;
         for (int i = 0; i < reports.size(); i++) {
             boolean search = i == 0 && !marks.isEmpty();

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import quern.data.corpus.CorpusDocument;
 import quern.data.corpus.DocumentFilter;
+import quern.data.corpus.Quarantine;
 import quern.data.corpus.Verdict;
 import quern.data.corpus.internal.ExampleTexts;
 import quern.data.corpus.internal.LinearClassifier;
@@ -109,6 +110,13 @@ public final class QualityClassifierFilter implements DocumentFilter {
         List<Path> files = new ArrayList<>(own.good());
         files.addAll(own.bad());
         return files;
+    }
+
+    @Override
+    public void quarantined(Record config, Quarantine quarantine) {
+        Config own = (Config) config;
+        ExampleTexts.quarantined(own.good(), quarantine);
+        ExampleTexts.quarantined(own.bad(), quarantine);
     }
 
     @Override

@@ -3,9 +3,11 @@ package quern.data.corpus.internal;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import quern.data.corpus.CorpusDocument;
 import quern.data.corpus.CorpusFile;
 import quern.data.corpus.CorpusReader;
+import quern.data.corpus.Quarantine;
 import quern.recipe.Block;
 import quern.recipe.Position;
 import quern.recipe.QuernException;
@@ -26,24 +28,32 @@ public final class ExampleTexts {
     /** The texts, in order. */
     public static List<String> read(List<Path> files) {
         List<String> texts = new ArrayList<>();
+        read(files, new StageTally(0), texts::add);
+        return texts;
+    }
+
+    /** Tells what of the files is not among the texts. */
+    public static void quarantined(List<Path> files, Quarantine quarantine) {
+        read(files, quarantine, text -> {});
+    }
+
+    private static void read(List<Path> files, Quarantine quarantine, Consumer<String> texts) {
         for (Path file : files) {
             CorpusReader reader = reader(file);
-            StageTally tally = new StageTally(0);
             Block settings = Block.empty(Position.of(file.toString()));
             if (reader.id().equals("text")) {
                 settings = settings.with("unit", "line");
             }
             CorpusFile source = new CorpusFile(file, file.toString(), MOST_BYTES);
-            try (CorpusReader.Records records = reader.open(source, settings.bind(reader.config()), tally)) {
+            try (CorpusReader.Records records = reader.open(source, settings.bind(reader.config()), quarantine)) {
                 CorpusReader.Raw raw;
                 while ((raw = records.next()) != null) {
-                    raw.documents(tally).stream()
+                    raw.documents(quarantine).stream()
                             .map(CorpusDocument::text)
                             .filter(text -> !text.isBlank())
-                            .forEach(texts::add);
+                            .forEach(texts);
                 }
             }
         }
-        return texts;
     }
 }

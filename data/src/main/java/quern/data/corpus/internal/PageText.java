@@ -74,14 +74,17 @@ public final class PageText {
     private PageText() {}
 
     /**
-     * The text of a page, a block a line, an empty line between paragraphs; empty where nothing is left.
+     * The text of a page, a block a line, an empty line between paragraphs; the empty text where nothing is left, and none of
+     * what is no page but binary data, which is quarantined.
      *
+     * @param place of the page, for the quarantine
      * @param declared the character set of the HTTP header
      * @param readable whether boilerplate is left out
      */
-    public static String of(byte[] page, Optional<String> declared, boolean readable, Quarantine quarantine) {
+    public static Optional<String> of(
+            String place, byte[] page, Optional<String> declared, boolean readable, Quarantine quarantine) {
         String html = TextDecoder.decode(page, declared.or(() -> inPage(page)), quarantine);
-        return of(html, readable);
+        return TextDecoder.isBinary(place, html, quarantine) ? Optional.empty() : Optional.of(of(html, readable));
     }
 
     static String of(String html, boolean readable) {

@@ -79,7 +79,10 @@ public final class SourceInput implements AutoCloseable {
         quarantine.add(
                 file.origin(),
                 reason,
-                "the file is left out from plain byte %,d on: %s".formatted(produced, e.getMessage()));
+                "the file is left out from plain byte %,d on: %s"
+                        .formatted(
+                                produced,
+                                e.getMessage() == null ? "the compressed data ends too early" : e.getMessage()));
     }
 
     @Override

@@ -250,6 +250,7 @@ public final class StageRun implements AutoCloseable {
         DocumentFilter filter = (DocumentFilter) stage.technique();
         StageTally total = new StageTally(examples);
         List<Path> inputs = parts(step - 1);
+        filter.quarantined(stage.config(), total);
         try (DocumentFilter.Judge judge = filter.open(stage.config())) {
             for (int unit = 0; unit < inputs.size(); unit++) {
                 int number = unit;
@@ -364,6 +365,7 @@ public final class StageRun implements AutoCloseable {
                 new PartCorpus(inputs, folder(step - 1).report().orElseThrow());
         Deduplication.Context context = new Deduplication.Context(
                 scratch, Runtime.getRuntime().maxMemory() / 3, plan.recipe().threadCount(), watcher::note);
+        dedup.quarantined(stage.config(), total);
         StageReport report;
         try (Deduplication.Decisions decisions = dedup.decide(corpus, stage.config(), context)) {
             long[] index = {0};

@@ -24,7 +24,25 @@ public final class TextDecoder {
     private static final Charset WINDOWS_1252 = Charset.forName("windows-1252");
     private static final int DETECTED_BYTES = 1 << 16;
 
+    /** Random bytes have one in nine in most character sets; pages have a stray one at most. */
+    private static final int CHARACTERS_A_CONTROL = 100;
+
     private TextDecoder() {}
+
+    /** Whether a decoded text holds so many control characters that it was none; then it is quarantined. */
+    public static boolean isBinary(String place, String text, Quarantine quarantine) {
+        long controls = text.chars()
+                .filter(c -> Character.isISOControl(c) && !Character.isWhitespace(c))
+                .count();
+        if (controls * CHARACTERS_A_CONTROL <= text.length()) {
+            return false;
+        }
+        quarantine.add(
+                place,
+                "binary",
+                "%,d of %,d characters are control characters; expected text".formatted(controls, text.length()));
+        return true;
+    }
 
     /**
      * The text.

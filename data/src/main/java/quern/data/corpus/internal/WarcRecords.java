@@ -20,6 +20,8 @@ public final class WarcRecords implements CorpusReader.Records {
     private final SourceInput input;
     private WarcReader reader;
     private long number;
+    /** Behind a damaged record there may be bytes left that are none. */
+    private boolean ended;
 
     /** Makes what is handed on of a record's content. */
     public interface Maker {
@@ -44,6 +46,15 @@ public final class WarcRecords implements CorpusReader.Records {
 
     @Override
     public CorpusReader.Raw next() {
+        if (ended) {
+            return null;
+        }
+        CorpusReader.Raw record = read();
+        ended = record == null;
+        return record;
+    }
+
+    private CorpusReader.Raw read() {
         while (true) {
             try {
                 if (reader == null) {
@@ -63,6 +74,9 @@ public final class WarcRecords implements CorpusReader.Records {
                 }
                 String place = file.origin() + "#" + number;
                 long size = record.body().size();
+                if (size < 0) {
+                    throw new IOException("a record of %,d bytes".formatted(size));
+                }
                 if (size > file.maxDocumentBytes()) {
                     quarantine.add(
                             place,

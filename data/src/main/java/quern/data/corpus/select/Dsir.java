@@ -5,6 +5,7 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import quern.data.corpus.CorpusDocument;
+import quern.data.corpus.Quarantine;
 import quern.data.corpus.internal.ExampleTexts;
 import quern.data.internal.Mix;
 import quern.recipe.Default;
@@ -69,6 +70,11 @@ public final class Dsir implements CoreSet {
     @Override
     public List<Path> files(Record config) {
         return ((Config) config).target();
+    }
+
+    @Override
+    public void quarantined(Record config, Quarantine quarantine) {
+        ExampleTexts.quarantined(((Config) config).target(), quarantine);
     }
 
     @Override

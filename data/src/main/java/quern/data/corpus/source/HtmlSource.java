@@ -39,6 +39,11 @@ public final class HtmlSource implements CorpusReader {
     }
 
     @Override
+    public int edition() {
+        return 2;
+    }
+
+    @Override
     public Records open(CorpusFile file, Record config, Quarantine quarantine) {
         boolean readable = ((Config) config).extract() == Extract.READABLE;
         return new Records() {
@@ -68,8 +73,9 @@ public final class HtmlSource implements CorpusReader {
 
         @Override
         public List<CorpusDocument> documents(Quarantine quarantine) {
-            return List.of(
-                    new CorpusDocument(origin, origin, PageText.of(content, Optional.empty(), readable, quarantine)));
+            return PageText.of(origin, content, Optional.empty(), readable, quarantine).stream()
+                    .map(text -> new CorpusDocument(origin, origin, text))
+                    .toList();
         }
     }
 }

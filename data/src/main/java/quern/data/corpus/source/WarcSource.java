@@ -55,6 +55,11 @@ public final class WarcSource implements CorpusReader {
     }
 
     @Override
+    public int edition() {
+        return 2;
+    }
+
+    @Override
     public Records open(CorpusFile file, Record config, Quarantine quarantine) {
         boolean readable = ((Config) config).extract() == Extract.READABLE;
         return new WarcRecords(
@@ -93,14 +98,21 @@ public final class WarcSource implements CorpusReader {
                     return List.of();
                 }
                 Optional<String> charset = Optional.ofNullable(type.parameters().get("charset"));
-                String text = html
-                        ? PageText.of(body, charset, readable, quarantine)
-                        : TextDecoder.decode(body, charset, quarantine);
-                return List.of(new CorpusDocument(id, origin, url, text, Map.of()));
+                return text(html, body, charset, quarantine).stream()
+                        .map(text -> new CorpusDocument(id, origin, url, text, Map.of()))
+                        .toList();
             } catch (IOException | IllegalArgumentException e) {
                 quarantine.add(id, "invalid_http", String.valueOf(e.getMessage()));
                 return List.of();
             }
+        }
+
+        private Optional<String> text(boolean html, byte[] body, Optional<String> charset, Quarantine quarantine) {
+            if (html) {
+                return PageText.of(id, body, charset, readable, quarantine);
+            }
+            String text = TextDecoder.decode(body, charset, quarantine);
+            return TextDecoder.isBinary(id, text, quarantine) ? Optional.empty() : Optional.of(text);
         }
     }
 }

@@ -18,7 +18,10 @@ import org.junit.jupiter.api.io.TempDir;
 import quern.data.Tales;
 import quern.data.corpus.Corpora;
 import quern.data.corpus.CorpusDocument;
+import quern.data.corpus.CorpusPreparation;
 import quern.data.corpus.DocumentFilter;
+import quern.data.corpus.PrepareReport;
+import quern.data.corpus.StageReport;
 import quern.data.corpus.Verdict;
 import quern.recipe.ExitCode;
 import quern.recipe.Position;
@@ -104,6 +107,38 @@ class QualityClassifierFilterTest {
         QuernException damaged = assertThrows(QuernException.class, () -> Corpora.judge(filter, "x", "model", model));
         assertTrue(damaged.getMessage().contains("damaged"), damaged.getMessage());
         assertThrows(QuernException.class, () -> Corpora.judge(filter, "x", "model", model, "good", List.of("a.txt")));
+    }
+
+    @Test
+    void examplesThatCanNotBeReadAreCountedInTheReport() throws IOException {
+        Path some = Files.writeString(
+                folder.resolve("some.jsonl"),
+                "{\"text\": \"one good text\"}\n{broken\n{\"text\": \"another\"}\n{\"txt\": \"no text\"}\n");
+        Path raw = Files.write(folder.resolve("raw.txt"), good.subList(0, 3));
+        for (String output : List.of("trained", "read")) {
+            PrepareReport report = CorpusPreparation.run(
+                    Corpora.recipe("""
+                    sources: [{path: '%s', unit: line}]
+                    stages: [{type: quality_classifier, model: '%s', good: ['%s'], bad: ['%s'], bits: 8, threshold: 0}]
+                    output_dir: '%s'
+                    """.formatted(
+                            raw, folder.resolve("some.bin"), some, folder.resolve("bad.txt"), folder.resolve(output))),
+                    line -> {});
+            StageReport stage = report.stages().get(1);
+            assertEquals(
+                    2,
+                    stage.quarantined().values().stream()
+                            .mapToLong(Long::longValue)
+                            .sum(),
+                    stage.quarantined()::toString);
+            assertEquals(
+                    List.of(some + ":2", some + ":4"),
+                    stage.quarantine().values().stream()
+                            .flatMap(List::stream)
+                            .map(StageReport.Example::place)
+                            .sorted()
+                            .toList());
+        }
     }
 
     @Test

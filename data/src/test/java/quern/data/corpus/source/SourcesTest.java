@@ -3,6 +3,7 @@ package quern.data.corpus.source;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.github.luben.zstd.Zstd;
@@ -16,6 +17,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -23,6 +25,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import quern.data.corpus.Corpora;
 import quern.data.corpus.CorpusDocument;
+import quern.data.corpus.CorpusFile;
+import quern.data.corpus.CorpusReader;
+import quern.data.corpus.StageReport;
+import quern.data.corpus.internal.StageTally;
 
 class SourcesTest {
     private static final Map<String, Long> NONE = Map.of();
@@ -256,6 +262,31 @@ class SourcesTest {
     }
 
     @Test
+    void binaryDataIsNoPage() throws IOException {
+        byte[] noise = new byte[50_000];
+        new Random(3).nextBytes(noise);
+        Corpora.Read page = Corpora.read(new HtmlSource(), file("noise.html", noise));
+        assertEquals(Map.of("binary", 1L), page.report().quarantined());
+        assertEquals(List.of(), page.documents());
+        for (String type : List.of("text/html", "text/plain")) {
+            byte[] warc = record("response", "http://a/", http(200, type, new String(noise, ISO_8859_1)), ISO_8859_1);
+            Corpora.Read record = Corpora.read(new WarcSource(), file("noise.warc", warc));
+            assertEquals(Map.of("binary", 1L), record.report().quarantined());
+        }
+        // A stray one is none of a page's business.
+        Corpora.Read stray = Corpora.read(new HtmlSource(), file("a.html", (PAGE + "\u0000").getBytes(ISO_8859_1)));
+        assertEquals(1, stray.documents().size());
+    }
+
+    @Test
+    void aFileOfItsFirstBytesAloneIsSaidToEndEarly() throws IOException {
+        Corpora.Read read = Corpora.read(new JsonLinesSource(), file("a.jsonl.gz", new byte[] {0x1f, (byte) 0x8b}));
+        assertEquals(
+                "the file is left out from plain byte 0 on: the compressed data ends too early",
+                read.report().quarantine().get("truncated_file").getFirst().detail());
+    }
+
+    @Test
     void deeplyNestedPagesAreRead() throws IOException {
         String page = "<div>".repeat(100_000) + "<p>" + "deep words ".repeat(20) + "</p>";
         String text =
@@ -312,6 +343,36 @@ class SourcesTest {
                 Map.of("other_status", 1L, "other_media_type", 1L, "decoded_iso-8859-2", 1L),
                 read.report().changed());
         assertEquals(Map.of("invalid_http", 1L), read.report().quarantined());
+    }
+
+    @Test
+    void behindADamagedRecordAWarcIsLeftOutAndCountedOnce() throws IOException {
+        byte[] good = record("response", "http://a/", http(200, "text/html; charset=utf-8", PAGE), UTF_8);
+        String text = new String(good, ISO_8859_1);
+        String noise = "\u0000\u00ff no header\r\n\r\n".repeat(50);
+        String negative = text.replace("Content-Length: ", "Content-Length: -");
+        String endless = text.replace("Content-Length: ", "Content-Length: 99999999999");
+        for (String damaged : List.of(noise, negative, endless)) {
+            Path file = file("damaged.warc", (text + damaged + text.repeat(3)).getBytes(ISO_8859_1));
+            StageTally tally = new StageTally(5);
+            int found = 0;
+            CorpusFile source = new CorpusFile(file, "damaged.warc", 1_000_000);
+            try (CorpusReader.Records records =
+                    new WarcSource().open(source, Corpora.config(new WarcSource()), tally)) {
+                while (records.next() != null) {
+                    found++;
+                }
+                assertNull(records.next());
+                assertNull(records.next());
+            }
+            assertEquals(1, found);
+            StageReport report = tally.report("read");
+            long endings = report.quarantine().values().stream()
+                    .flatMap(List::stream)
+                    .filter(example -> example.detail().startsWith("the file is left out from here on: "))
+                    .count();
+            assertEquals(1, endings, report.quarantine()::toString);
+        }
     }
 
     @Test
