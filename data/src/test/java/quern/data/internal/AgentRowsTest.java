@@ -138,7 +138,7 @@ class AgentRowsTest {
     @Test
     void whatDoesNotFitIsRefused() {
         refused(() -> source(List.of("the miller sang"), 256), "is no episode of a grid world");
-        refused(() -> source(episodes(), 30).batch(0), "more than a row's 30; raise it");
+        refused(() -> source(episodes(), 30), "more than the 30 that a row has room for; raise max_length");
         Tokenizer bare = new BpeTrainer()
                 .train(List.of("go to"), new BpeTrainer.Config(260, 2, List.of("<|endoftext|>")))
                 .tokenizer();
