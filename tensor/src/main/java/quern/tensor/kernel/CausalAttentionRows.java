@@ -67,9 +67,12 @@ final class CausalAttentionRows {
         valueGradient = new float[Gemm.padRows(most) * paddedWidth];
     }
 
-    /** The floats an array of {@code length} rows of {@code stride} needs, read-ahead of the products included. */
+    /**
+     * The floats an array of {@code length} rows of {@code stride} needs, read-ahead of the products included. A sequence may begin
+     * at any of the rows, so what the last one is padded to may lie beyond what all rows together are.
+     */
     static int room(int length, int stride) {
-        return Gemm.padRows(length) * stride + Gemm.padColumns(1);
+        return (length + Gemm.padRows(1) - 1) * stride + Gemm.padColumns(1);
     }
 
     private void begin(int tokens) {

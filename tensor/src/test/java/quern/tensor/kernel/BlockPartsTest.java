@@ -258,6 +258,28 @@ class BlockPartsTest {
         }
     }
 
+    /** A sequence that ends with the rows, wherever it begins, is read within their room. */
+    @Test
+    void theLastSequenceOfATileHasRoom() {
+        int length = 32;
+        CausalAttentionRows rows = new CausalAttentionRows(2, 1, 16, length, 0.25);
+        for (int tokens = 1; tokens <= length; tokens++) {
+            int first = length - tokens;
+            float[] in = new float[CausalAttentionRows.room(length, rows.stride)];
+            float[] dIn = new float[in.length];
+            float[] results = new float[CausalAttentionRows.room(length, rows.outputStride)];
+            Arrays.fill(in, 0, length * rows.stride, 0.5f);
+            rows.forward(in, first * rows.stride, results, first * rows.outputStride, tokens);
+            // Alike values have themselves as their mean.
+            for (int i = 0; i < results.length; i++) {
+                boolean inside = i >= first * rows.outputStride && i < length * rows.outputStride;
+                assertEquals(inside ? 0.5f : 0, results[i], 1e-6f, tokens + " tokens, place " + i);
+            }
+            rows.backward(
+                    in, first * rows.stride, results, first * rows.outputStride, dIn, first * rows.stride, tokens);
+        }
+    }
+
     /** The values behind {@code count} others. */
     private static float[] behind(int count, float[] values) {
         float[] all = new float[count + values.length];
