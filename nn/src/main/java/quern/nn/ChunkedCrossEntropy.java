@@ -9,7 +9,9 @@ import quern.tensor.Parameter;
 import quern.tensor.Products;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
+import quern.tensor.kernel.ElementType;
 import quern.tensor.kernel.Kernels;
+import quern.tensor.kernel.LinearCrossEntropyKernel;
 import quern.tensor.kernel.SmallProducts;
 
 /**
@@ -36,6 +38,9 @@ final class ChunkedCrossEntropy implements HandWritten {
 
     /** What the logits of a chunk may take. */
     private static final long CHUNK_BYTES = 64 << 20;
+
+    /** The share of the Java heap that the kernel's arrays may take. */
+    private static final double HEAP_SHARE = 0.25;
 
     private final DenseLinear output;
     private final LogitTransform transform;
@@ -84,7 +89,7 @@ final class ChunkedCrossEntropy implements HandWritten {
             if (now) {
                 gradient.allocate();
             }
-            gradient.chunks(now ? scaled(weights, pass.lossScale()) : null, null, logprobs_N, losses_N);
+            gradient.make(now ? scaled(weights, pass.lossScale()) : null, null, logprobs_N, losses_N);
             done = true;
         } finally {
             if (!done) {
@@ -180,7 +185,7 @@ final class ChunkedCrossEntropy implements HandWritten {
             Parameter weight = output.weight();
             dx_ND = Tensor.empty(x_ND.dtype(), x_ND.device(), x_ND.shape()).keep();
             if (weight.isTrainable()) {
-                dWeight_VD = weight.gradBuffer().zero_();
+                dWeight_VD = weight.gradBuffer();
             }
             if (output.bias() != null && output.bias().isTrainable()) {
                 dBias_V = Tensor.zeros(
@@ -190,14 +195,85 @@ final class ChunkedCrossEntropy implements HandWritten {
         }
 
         /**
-         * Log-probabilities of every chunk, and with {@code weights} the gradients too, and under a penalty the losses.
+         * Log-probabilities of every row, and with {@code weights} the gradients too, and under a penalty the losses.
          *
          * @param plain under a penalty, weights of log-probabilities that are without it; {@code null} for none
          */
-        void chunks(Tensor weights, Tensor plain, Tensor logprobs_N, Tensor losses_N) {
+        void make(Tensor weights, Tensor plain, Tensor logprobs_N, Tensor losses_N) {
+            if (fitsKernel(weights != null && penalty != null)) {
+                byKernel(weights, logprobs_N);
+            } else {
+                chunks(weights, plain, logprobs_N, losses_N);
+            }
+        }
+
+        /** Whether one kernel can make the logits, the loss and the gradients, and does it faster than libtorch's products. */
+        private boolean fitsKernel(boolean penalized) {
+            Tensor w_VD = output.weight().value();
+            long rows = Math.min(x_ND.size(0), rows(w_VD.size(0), DType.FP32, x_ND.device()));
+            return rows > 0
+                    && !penalized
+                    && output.bias() == null
+                    && transform.equals(LogitTransform.NONE)
+                    && !x_ND.device().isCuda()
+                    && Products.dtype(x_ND.dtype(), x_ND.device()) == DType.FP32
+                    && isStored(x_ND)
+                    && isStored(w_VD)
+                    && w_VD.numel() > SMALL
+                    && Kernels.available()
+                    && LinearCrossEntropyKernel.heapBytes((int) rows, (int) w_VD.size(0), (int) w_VD.size(1))
+                            <= HEAP_SHARE * Runtime.getRuntime().maxMemory();
+        }
+
+        private static boolean isStored(Tensor t) {
+            return t.isContiguous() && (t.dtype() == DType.FP32 || t.dtype() == DType.BF16);
+        }
+
+        private static ElementType type(Tensor t) {
+            return t.dtype() == DType.FP32 ? ElementType.FP32 : ElementType.BF16;
+        }
+
+        private void byKernel(Tensor weights, Tensor logprobs_N) {
+            Tensor w_VD = output.weight().value();
+            int vocabulary = (int) w_VD.size(0);
+            LinearCrossEntropyKernel.Head head = new LinearCrossEntropyKernel.Head(
+                    w_VD.memory(), type(w_VD), vocabulary, (int) w_VD.size(1));
+            long rows = x_ND.size(0);
+            long chunks = Math.ceilDiv(rows, rows(vocabulary, DType.FP32, x_ND.device()));
+            long most = Math.ceilDiv(rows, chunks);
+            for (long from = 0; from < rows; from += most) {
+                long n = Math.min(most, rows - from);
+                try (Scope scope = Scope.open()) {
+                    LinearCrossEntropyKernel.Rows chunk = new LinearCrossEntropyKernel.Rows(
+                            x_ND.narrow(0, from, n).memory(),
+                            type(x_ND),
+                            targets_N.narrow(0, from, n).memory(),
+                            (int) n,
+                            logprobs_N.narrow(0, from, n).memory());
+                    if (weights == null) {
+                        LinearCrossEntropyKernel.logProbabilities(head, chunk);
+                    } else {
+                        LinearCrossEntropyKernel.logProbabilitiesAndGradients(
+                                head,
+                                chunk,
+                                new LinearCrossEntropyKernel.Gradients(
+                                        weights.narrow(0, from, n).memory(),
+                                        dx_ND.narrow(0, from, n).memory(),
+                                        dWeight_VD == null ? null : dWeight_VD.memory(),
+                                        from > 0));
+                    }
+                }
+            }
+        }
+
+        /** As {@link #make}, by libtorch's products. */
+        private void chunks(Tensor weights, Tensor plain, Tensor logprobs_N, Tensor losses_N) {
             Device device = x_ND.device();
             DType dtype = Products.dtype(x_ND.dtype(), device);
             long rows = x_ND.size(0);
+            if (weights != null && dWeight_VD != null) {
+                dWeight_VD.zero_();
+            }
             try (Scope outer = Scope.open();
                     Autograd.Mode mode = Autograd.noGrad()) {
                 Tensor w_VD = output.weight().value().to(dtype);
@@ -320,7 +396,7 @@ final class ChunkedCrossEntropy implements HandWritten {
                 dBias_V = null;
                 allocate();
                 Tensor logprobs_N = Tensor.empty(DType.FP32, x_ND.device(), x_ND.size(0));
-                chunks(weights, penalty == null ? null : plain, logprobs_N, penalty == null ? null : logprobs_N.copy());
+                make(weights, penalty == null ? null : plain, logprobs_N, penalty == null ? null : logprobs_N.copy());
             } else if (factor != madeFor) {
                 double ratio = factor / madeFor;
                 dx_ND.mul_(ratio);

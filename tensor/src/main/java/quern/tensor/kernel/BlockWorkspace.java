@@ -24,6 +24,9 @@ final class BlockWorkspace implements AutoCloseable {
 
     private final Key key;
     private final Shape s;
+    /** Tokens that go through a part together. */
+    private final int tile;
+
     private final HeapMap inputs;
     private final HeapMap output;
     private final HeapMap ups;
@@ -52,19 +55,20 @@ final class BlockWorkspace implements AutoCloseable {
         int held = -1;
 
         private float[] tile(int stride) {
-            return new float[CausalAttentionRows.room(DecoderBlockKernel.TILE, stride)];
+            return new float[CausalAttentionRows.room(tile, stride)];
         }
     }
 
     private BlockWorkspace(Key key) {
         this.key = key;
         this.s = key.shape;
+        this.tile = s.tile();
         int d = s.width();
         int n = key.lanes;
-        inputs = new HeapMap(d, s.mapped(), key.biased.get(0), n);
-        output = new HeapMap(s.queries(), d, key.biased.get(1), n);
-        ups = new HeapMap(d, s.up(), key.biased.get(2), n);
-        down = new HeapMap(s.inner(), d, key.biased.get(3), n);
+        inputs = new HeapMap(d, s.mapped(), key.biased.get(0), n, tile);
+        output = new HeapMap(s.queries(), d, key.biased.get(1), n, tile);
+        ups = new HeapMap(d, s.up(), key.biased.get(2), n, tile);
+        down = new HeapMap(s.inner(), d, key.biased.get(3), n, tile);
         attention = new BlockAttention(s, n);
         lanes = new Lane[n];
         for (int i = 0; i < n; i++) {
@@ -99,11 +103,11 @@ final class BlockWorkspace implements AutoCloseable {
                 for (int from = own[lane]; from < own[lane + 1]; from = to) {
                     int first = a.starts()[from];
                     to = from + 1;
-                    while (to < own[lane + 1] && a.starts()[to + 1] - first <= DecoderBlockKernel.TILE) {
+                    while (to < own[lane + 1] && a.starts()[to + 1] - first <= tile) {
                         to++;
                     }
                     int rows = a.starts()[to] - first;
-                    lanes[lane].held = holds && rows <= DecoderBlockKernel.TILE ? first : -1;
+                    lanes[lane].held = holds && rows <= tile ? first : -1;
                     tiles(lane, first, rows, before);
                     for (int sequence = from; sequence < to; sequence++) {
                         middle.run(lane, sequence);
@@ -113,10 +117,10 @@ final class BlockWorkspace implements AutoCloseable {
             });
             return;
         }
-        int tiles = Math.ceilDiv(a.tokens(), DecoderBlockKernel.TILE);
-        shares(tiles, (lane, tile) -> tile(lane, tile, a.tokens(), before));
+        int tiles = Math.ceilDiv(a.tokens(), tile);
+        shares(tiles, (lane, number) -> tile(lane, number, a.tokens(), before));
         attention.run(a, middle);
-        shares(tiles, (lane, tile) -> tile(lane, tile, a.tokens(), after));
+        shares(tiles, (lane, number) -> tile(lane, number, a.tokens(), after));
     }
 
     /** Where each lane's own sequences start, if they can be shared without much waiting; else null. */
@@ -132,15 +136,15 @@ final class BlockWorkspace implements AutoCloseable {
         return most * lanes.length <= MOST_UNEVEN * a.tokens() ? own : null;
     }
 
-    private static void tiles(int lane, int first, int rows, KernelThreads.TileTask task) {
-        for (int row = 0; row < rows; row += DecoderBlockKernel.TILE) {
-            task.run(lane, first + row, Math.min(DecoderBlockKernel.TILE, rows - row));
+    private void tiles(int lane, int first, int rows, KernelThreads.TileTask task) {
+        for (int row = 0; row < rows; row += tile) {
+            task.run(lane, first + row, Math.min(tile, rows - row));
         }
     }
 
-    private static void tile(int lane, int tile, int total, KernelThreads.TileTask task) {
-        int first = tile * DecoderBlockKernel.TILE;
-        task.run(lane, first, Math.min(DecoderBlockKernel.TILE, total - first));
+    private void tile(int lane, int number, int total, KernelThreads.TileTask task) {
+        int first = number * tile;
+        task.run(lane, first, Math.min(tile, total - first));
     }
 
     /** Items in equal shares of neighbours a lane. */

@@ -19,6 +19,12 @@ public final class DecoderBlockKernel {
     /** Tokens that go through a part together. */
     static final int TILE = 128;
 
+    /** As {@link #TILE} for wide blocks, whose weights and gradients come from memory once a tile. */
+    static final int WIDE_TILE = 512;
+
+    /** Weights from which on a block is wide. */
+    private static final long WIDE = 4_000_000;
+
     private DecoderBlockKernel() {}
 
     /**
@@ -55,6 +61,12 @@ public final class DecoderBlockKernel {
 
         int up() {
             return gated ? 2 * inner : inner;
+        }
+
+        /** Tokens of this block that go through a part together. */
+        int tile() {
+            long weights = (long) width * (mapped() + up()) + (long) (queries() + inner) * width;
+            return weights < WIDE ? TILE : WIDE_TILE;
         }
     }
 

@@ -18,6 +18,7 @@ final class HeapMap {
 
     final int outStride;
     private final int paddedRows;
+    private final int tile;
     /** The weight as it is stored. */
     private final float[] rows;
 
@@ -36,14 +37,15 @@ final class HeapMap {
 
     private final PartClock.Part part;
 
-    /** Maps of {@code in} features to {@code out} in all, in a block. */
-    HeapMap(int in, int out, boolean biased, int lanes) {
-        this(in, out, biased, lanes, PartClock.Part.GEMM);
+    /** Maps of {@code in} features to {@code out} in all, in a block, for up to {@code tile} rows a call. */
+    HeapMap(int in, int out, boolean biased, int lanes, int tile) {
+        this(in, out, biased, lanes, tile, PartClock.Part.GEMM);
     }
 
     /** As above; {@code part} is what its products are part of. */
-    HeapMap(int in, int out, boolean biased, int lanes, PartClock.Part part) {
+    HeapMap(int in, int out, boolean biased, int lanes, int tile, PartClock.Part part) {
         this.part = part;
+        this.tile = tile;
         this.in = in;
         this.out = out;
         this.inStride = Gemm.padColumns(in);
@@ -154,8 +156,8 @@ final class HeapMap {
         if (dyEights[lane] == null) {
             weightSums[lane] = new float[paddedRows * inStride];
             biasSums[lane] = new float[outStride];
-            dyEights[lane] = new float[Gemm.eightsLength(DecoderBlockKernel.TILE, out)];
-            xPanels[lane] = new float[Gemm.panelsLength(DecoderBlockKernel.TILE, in)];
+            dyEights[lane] = new float[Gemm.eightsLength(tile, out)];
+            xPanels[lane] = new float[Gemm.panelsLength(tile, in)];
         }
         Gemm.eights(new Gemm.Rows(dy, 0, outStride), count, out, dyEights[lane]);
         Gemm.panels(new Gemm.Rows(x, 0, inStride), count, in, xPanels[lane]);

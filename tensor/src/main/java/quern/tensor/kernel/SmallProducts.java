@@ -36,7 +36,7 @@ public final class SmallProducts {
     }
 
     private SmallProducts(Key key) {
-        map = new HeapMap(key.in, key.out, false, key.lanes, PartClock.Part.HEAD);
+        map = new HeapMap(key.in, key.out, false, key.lanes, DecoderBlockKernel.TILE, PartClock.Part.HEAD);
         lanes = new Lane[key.lanes];
         for (int i = 0; i < lanes.length; i++) {
             lanes[i] = new Lane(map);

@@ -1,0 +1,110 @@
+package quern.tensor.kernel;
+
+/**
+ * The arrays of a {@link LinearCrossEntropyKernel} call. Calls of the same size use them one after another; they are kept for the
+ * next call unless memory is short.
+ */
+final class HeadWorkspace {
+    /** Words that are computed together. */
+    static final int BLOCK = 128;
+
+    /** Rows of x whose gradients are added up together. */
+    static final int ROWS_TOGETHER = 32;
+
+    /** What there is room for. */
+    record Key(int rows, int vocabulary, int width, int lanes) {
+        /** Rows up to the next panel's start, whatever the width of vectors. */
+        int tokens() {
+            return Gemm.padColumns(rows);
+        }
+
+        /** An odd number of lines of the cache, so that rows of logits don't share places there. */
+        int tokenStride() {
+            return tokens() + Gemm.padColumns(1) / 2;
+        }
+
+        int blocks() {
+            return Math.ceilDiv(vocabulary, BLOCK);
+        }
+    }
+
+    private static final SoftPool<Key, HeadWorkspace> FREE = new SoftPool<>();
+
+    private final Key key;
+    /** Tokens there is room for in panels, the distance of rows of logits, and that of rows of x and of W. */
+    final int tokens;
+
+    final int tokenStride;
+    final int stride;
+    final int blocks;
+    /** Rows [N, D], their transpose in panels, and they themselves in panels. */
+    final float[] x;
+
+    final float[] xTransposedPanels;
+    final float[] xPanels;
+    /** Blocks one behind another: logits [V, N], then what is made of them. */
+    final float[] logits;
+    /** Each block's largest logit a token, and its sum of exponentials: [blocks, tokens]. */
+    final float[] maxima;
+
+    final float[] sums;
+    final Lane[] lanes;
+
+    /** A thread's own arrays. */
+    final class Lane {
+        /** A block's rows of W, and these in panels. */
+        final float[] words = new float[BLOCK * stride];
+
+        final float[] wordPanels = new float[Gemm.panelsLength(BLOCK, stride)];
+        /** A block's rows of the gradient of W. */
+        final float[][] dWords = {new float[Gemm.START + BLOCK * stride]};
+
+        final float[] dzEights = new float[Gemm.eightsLength(BLOCK, tokens)];
+        /** The lane's share of the gradient of x. */
+        final float[] dx = new float[Gemm.START + tokens * stride];
+
+        /** Whether this call put something there. */
+        boolean used;
+
+        final float[] scales = new float[tokens];
+    }
+
+    private HeadWorkspace(Key key) {
+        this.key = key;
+        tokens = key.tokens();
+        tokenStride = key.tokenStride();
+        stride = Gemm.padColumns(key.width);
+        blocks = key.blocks();
+        x = new float[tokens * stride];
+        xTransposedPanels = new float[Gemm.panelsLength(stride, tokens)];
+        xPanels = new float[Gemm.panelsLength(tokens, stride)];
+        logits = new float[Gemm.START + blocks * BLOCK * tokenStride];
+        maxima = new float[blocks * tokens];
+        sums = new float[blocks * tokens];
+        lanes = new Lane[key.lanes];
+        for (int i = 0; i < lanes.length; i++) {
+            lanes[i] = new Lane();
+        }
+    }
+
+    static HeadWorkspace take(int rows, int vocabulary, int width) {
+        return FREE.take(new Key(Gemm.padColumns(rows), vocabulary, width, KernelThreads.count()), HeadWorkspace::new);
+    }
+
+    static void give(HeadWorkspace workspace) {
+        FREE.give(workspace.key, workspace);
+    }
+
+    /** The floats of a workspace, about. */
+    static long floats(Key key) {
+        long stride = Gemm.padColumns(key.width);
+        long shared =
+                3L * key.tokens() * stride + (long) key.blocks() * (BLOCK * key.tokenStride() + 2L * key.tokens());
+        return shared + key.lanes * (3L * BLOCK * stride + (long) key.tokens() * (BLOCK + stride));
+    }
+
+    /** Where a block's logits begin. */
+    int logitsAt(int block) {
+        return Gemm.START + block * BLOCK * tokenStride;
+    }
+}
