@@ -225,6 +225,11 @@ final class ChunkedCrossEntropy implements HandWritten {
                             <= HEAP_SHARE * Runtime.getRuntime().maxMemory();
         }
 
+        /** As many rows or a few less, so that none of those that are computed together is empty. */
+        private static long wholePanels(long rows) {
+            return rows / LinearCrossEntropyKernel.ROWS_TOGETHER * LinearCrossEntropyKernel.ROWS_TOGETHER;
+        }
+
         private static boolean isStored(Tensor t) {
             return t.isContiguous() && (t.dtype() == DType.FP32 || t.dtype() == DType.BF16);
         }
@@ -236,11 +241,10 @@ final class ChunkedCrossEntropy implements HandWritten {
         private void byKernel(Tensor weights, Tensor logprobs_N) {
             Tensor w_VD = output.weight().value();
             int vocabulary = (int) w_VD.size(0);
-            LinearCrossEntropyKernel.Head head = new LinearCrossEntropyKernel.Head(
-                    w_VD.memory(), type(w_VD), vocabulary, (int) w_VD.size(1));
+            LinearCrossEntropyKernel.Head head =
+                    new LinearCrossEntropyKernel.Head(w_VD.memory(), type(w_VD), vocabulary, (int) w_VD.size(1));
             long rows = x_ND.size(0);
-            long chunks = Math.ceilDiv(rows, rows(vocabulary, DType.FP32, x_ND.device()));
-            long most = Math.ceilDiv(rows, chunks);
+            long most = wholePanels(rows(vocabulary, DType.FP32, x_ND.device()));
             for (long from = 0; from < rows; from += most) {
                 long n = Math.min(most, rows - from);
                 try (Scope scope = Scope.open()) {

@@ -8,9 +8,6 @@ final class HeadWorkspace {
     /** Words that are computed together. */
     static final int BLOCK = 128;
 
-    /** Rows of x whose gradients are added up together. */
-    static final int ROWS_TOGETHER = 32;
-
     /** What there is room for. */
     record Key(int rows, int vocabulary, int width, int lanes) {
         /** Rows up to the next panel's start, whatever the width of vectors. */

@@ -26,6 +26,9 @@ import quern.recipe.QuernException;
  * <p>A row with a NaN, a positive infinity or nothing but negative infinities gets NaN, as in libtorch.
  */
 public final class LinearCrossEntropyKernel {
+    /** Rows of a call are best a multiple of these. */
+    public static final int ROWS_TOGETHER = 32;
+
     private LinearCrossEntropyKernel() {}
 
     /**
@@ -167,8 +170,8 @@ public final class LinearCrossEntropyKernel {
                     gradients(w.lanes[lane], block, block == from);
                 }
             });
-            int parts = Math.ceilDiv(rows.count, HeadWorkspace.ROWS_TOGETHER);
-            KernelThreads.run(parts, part -> storeDx(part * HeadWorkspace.ROWS_TOGETHER));
+            int parts = Math.ceilDiv(rows.count, ROWS_TOGETHER);
+            KernelThreads.run(parts, part -> storeDx(part * ROWS_TOGETHER));
         }
 
         private void layRows() {
@@ -332,7 +335,7 @@ public final class LinearCrossEntropyKernel {
 
         /** Adds up what the lanes have of some rows of dx, and writes it. */
         private void storeDx(int from) {
-            int count = Math.min(HeadWorkspace.ROWS_TOGETHER, rows.count - from);
+            int count = Math.min(ROWS_TOGETHER, rows.count - from);
             int begin = Gemm.START + from * w.stride;
             int end = begin + count * w.stride;
             float[] sum = null;
