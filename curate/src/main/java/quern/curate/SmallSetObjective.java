@@ -1,9 +1,7 @@
 package quern.curate;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -12,6 +10,7 @@ import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.CausalLm;
 import quern.data.DataConfig;
+import quern.data.EpochOrder;
 import quern.data.OnTooLong;
 import quern.data.TooLong;
 import quern.nn.LanguageModelHead;
@@ -149,8 +148,7 @@ public final class SmallSetObjective implements TrainedObjective {
         private final Optional<SmallSet.Learnt> learnt;
         private final List<String> notices;
         private final Optional<TooLong> tooLong;
-        private final int rowsPerBatch;
-        private final RandomStreams random;
+        private final EpochOrder order;
 
         /** @param text that the rows were drawn from now */
         Epochs(TokenRows rows, Optional<SmallSet.Learnt> learnt, Optional<TextRows> text, Input input) {
@@ -158,13 +156,14 @@ public final class SmallSetObjective implements TrainedObjective {
             this.tooLong = text.flatMap(TextRows::tooLong);
             this.rows = rows;
             this.learnt = learnt;
-            this.rowsPerBatch = Math.min(rows.rows(), input.rowsPerBatch());
-            this.random = new RandomStreams(input.seed());
+            RandomStreams random = new RandomStreams(input.seed());
+            this.order = new EpochOrder(
+                    rows.rows(), Math.min(rows.rows(), input.rowsPerBatch()), epoch -> random.seed("small_set", epoch));
         }
 
         @Override
         public long batchesPerEpoch() {
-            return Math.ceilDiv(rows.rows(), rowsPerBatch);
+            return order.batchesPerEpoch();
         }
 
         @Override
@@ -179,16 +178,7 @@ public final class SmallSetObjective implements TrainedObjective {
 
         @Override
         public Batch batch(long globalBatchIndex) {
-            long epoch = globalBatchIndex / batchesPerEpoch();
-            int first = Math.toIntExact(globalBatchIndex % batchesPerEpoch()) * rowsPerBatch;
-            List<Integer> order = new ArrayList<>();
-            for (int r = 0; r < rows.rows(); r++) {
-                order.add(r);
-            }
-            order.sort(Comparator.comparingLong(r -> random.seed("small_set", epoch, r)));
-            int[] chosen = order.subList(first, Math.min(rows.rows(), first + rowsPerBatch)).stream()
-                    .mapToInt(Integer::intValue)
-                    .toArray();
+            int[] chosen = order.batch(globalBatchIndex);
             TokenRows some = rows.pick(chosen);
             int columns = rows.columns();
             int[] lengths = new int[chosen.length];

@@ -110,6 +110,19 @@ public record Batch(
         return new Batch(lengths.length, longest, inputIds, labels, lengths, documents, Map.of());
     }
 
+    /** A new map, with an {@code attention_mask} where some row is padded. */
+    public static Map<String, Values> maskWherePadded(int[] lengths, int columns) {
+        Map<String, Values> others = new HashMap<>();
+        if (Arrays.stream(lengths).anyMatch(length -> length < columns)) {
+            int[] mask = new int[lengths.length * columns];
+            for (int row = 0; row < lengths.length; row++) {
+                Arrays.fill(mask, row * columns, row * columns + lengths[row], 1);
+            }
+            others.put("attention_mask", new Values.Ints(mask, lengths.length, columns));
+        }
+        return others;
+    }
+
     /** The same with a weight for the loss of each row. */
     public Batch withRowWeights(float... weights) {
         Map<String, Values> all = new HashMap<>(others);

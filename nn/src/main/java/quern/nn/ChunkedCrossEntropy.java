@@ -213,7 +213,7 @@ final class ChunkedCrossEntropy implements HandWritten {
             long rows = Math.min(x_ND.size(0), rows(w_VD.size(0), DType.FP32, x_ND.device()));
             return rows > 0
                     && !penalized
-                    && output.bias() == null
+                    && (output.bias() == null || output.bias().value().dtype() == w_VD.dtype())
                     && transform.equals(LogitTransform.NONE)
                     && !x_ND.device().isCuda()
                     && Products.dtype(x_ND.dtype(), x_ND.device()) == DType.FP32
@@ -241,8 +241,12 @@ final class ChunkedCrossEntropy implements HandWritten {
         private void byKernel(Tensor weights, Tensor logprobs_N) {
             Tensor w_VD = output.weight().value();
             int vocabulary = (int) w_VD.size(0);
-            LinearCrossEntropyKernel.Head head =
-                    new LinearCrossEntropyKernel.Head(w_VD.memory(), type(w_VD), vocabulary, (int) w_VD.size(1));
+            LinearCrossEntropyKernel.Head head = new LinearCrossEntropyKernel.Head(
+                    w_VD.memory(),
+                    output.bias() == null ? null : output.bias().value().memory(),
+                    type(w_VD),
+                    vocabulary,
+                    (int) w_VD.size(1));
             long rows = x_ND.size(0);
             long most = wholePanels(rows(vocabulary, DType.FP32, x_ND.device()));
             for (long from = 0; from < rows; from += most) {
@@ -264,6 +268,7 @@ final class ChunkedCrossEntropy implements HandWritten {
                                         weights.narrow(0, from, n).memory(),
                                         dx_ND.narrow(0, from, n).memory(),
                                         dWeight_VD == null ? null : dWeight_VD.memory(),
+                                        dBias_V == null ? null : dBias_V.memory(),
                                         from > 0));
                     }
                 }

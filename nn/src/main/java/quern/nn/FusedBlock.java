@@ -24,8 +24,8 @@ import quern.tensor.kernel.Kernels;
  */
 final class FusedBlock implements HandWritten {
     /**
-     * The share of the Java heap that the arrays of a block may take: its weights twice, each thread's gradients, and each
-     * thread's queries, keys and values of a sequence.
+     * The share of the Java heap that the arrays of a block may take: its weights twice, each thread's gradients, each thread's
+     * rows of a tile, and its queries, keys and values of a sequence.
      */
     private static final double HEAP_SHARE = 0.125;
 
@@ -109,7 +109,8 @@ final class FusedBlock implements HandWritten {
         long mapped =
                 parts.inputs().stream().mapToLong(DenseLinear::outFeatures).sum();
         long threads = KernelThreads.count();
-        return Float.BYTES * (weights * (2 + threads) + threads * length * mapped * SEQUENCE_ARRAYS);
+        long ofThread = parts.shape().tileFloats() + length * mapped * SEQUENCE_ARRAYS;
+        return Float.BYTES * (weights * (2 + threads) + threads * ofThread);
     }
 
     private static boolean isFusible(Tensor x) {

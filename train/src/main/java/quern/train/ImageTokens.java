@@ -2,9 +2,7 @@ package quern.train;
 
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -13,9 +11,9 @@ import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.CaptionedImages;
 import quern.data.DataConfig;
+import quern.data.EpochOrder;
 import quern.data.Objective;
 import quern.data.OnTooLong;
-import quern.data.Permutation;
 import quern.data.SpecialToken;
 import quern.data.Tokenizer;
 import quern.data.TooLong;
@@ -205,25 +203,27 @@ public final class ImageTokens implements TrainedObjective {
 
     /** Rows of captions and codes, in another order every epoch. */
     private static final class Rows implements BatchSource {
-        private final Input input;
         private final CaptionedImages images;
         private final int[] codes;
         private final int each;
         private final int start;
         private final int padding;
+        private final EpochOrder order;
 
         Rows(Input input, CaptionedImages images, int[] codes, int each) {
-            this.input = input;
             this.images = images;
             this.codes = codes;
             this.each = each;
             this.start = input.tokenizer().id(START);
             this.padding = input.tokenizer().special(SpecialToken.PAD_TOKEN).orElse(0);
+            RandomStreams random = new RandomStreams(input.seed());
+            this.order =
+                    new EpochOrder(images.count(), input.rowsPerBatch(), epoch -> random.seed("image_tokens", epoch));
         }
 
         @Override
         public long batchesPerEpoch() {
-            return (images.count() + input.rowsPerBatch() - 1) / input.rowsPerBatch();
+            return order.batchesPerEpoch();
         }
 
         @Override
@@ -238,20 +238,14 @@ public final class ImageTokens implements TrainedObjective {
 
         @Override
         public Batch batch(long globalBatchIndex) {
-            long epoch = globalBatchIndex / batchesPerEpoch();
-            long first = globalBatchIndex % batchesPerEpoch() * input.rowsPerBatch();
-            int count = (int) Math.min(input.rowsPerBatch(), images.count() - first);
-            Permutation order =
-                    new Permutation(images.count(), new RandomStreams(input.seed()).seed("image_tokens", epoch));
-            int[][] rows = new int[count][];
-            for (int row = 0; row < count; row++) {
-                rows[row] = row(Math.toIntExact(order.at(first + row)));
-            }
+            int[][] rows = Arrays.stream(order.batch(globalBatchIndex))
+                    .mapToObj(this::row)
+                    .toArray(int[][]::new);
+            int count = rows.length;
             int columns =
                     Arrays.stream(rows).mapToInt(row -> row.length - 1).max().orElse(0);
             int[] ids = new int[count * columns];
             int[] labels = new int[ids.length];
-            int[] mask = new int[ids.length];
             int[] lengths = new int[count];
             Arrays.fill(ids, padding);
             Arrays.fill(labels, Batch.NOT_COUNTED);
@@ -259,13 +253,8 @@ public final class ImageTokens implements TrainedObjective {
                 lengths[row] = rows[row].length - 1;
                 System.arraycopy(rows[row], 0, ids, row * columns, lengths[row]);
                 System.arraycopy(rows[row], 1, labels, row * columns, lengths[row]);
-                Arrays.fill(mask, row * columns, row * columns + lengths[row], 1);
             }
-            Map<String, Batch.Values> others = new HashMap<>();
-            if (Arrays.stream(lengths).anyMatch(length -> length < columns)) {
-                others.put("attention_mask", new Batch.Values.Ints(mask, count, columns));
-            }
-            return new Batch(count, columns, ids, labels, lengths, others);
+            return new Batch(count, columns, ids, labels, lengths, Batch.maskWherePadded(lengths, columns));
         }
 
         /** The whole row of an image, its last code included. */

@@ -194,11 +194,7 @@ public final class Train implements Verb {
         Map<String, Double> e = outcome.evaluation();
         if (!e.isEmpty()) {
             String ofSource = "eval_loss/";
-            lines.add(
-                    task == Task.IMAGE_TOKENS
-                            ? "  validation loss   %.4f an image".formatted(e.get("eval_loss"))
-                            : "  validation loss   %.4f nats a token   (perplexity %.2f)"
-                                    .formatted(e.get("eval_loss"), e.get("eval_perplexity")));
+            lines.add("  validation loss   " + validationLoss(task, e));
             if (e.containsKey("eval_bits_per_byte")) {
                 lines.add("  bits per byte     %.4f".formatted(e.get("eval_bits_per_byte")));
             }
@@ -225,5 +221,16 @@ public final class Train implements Verb {
                     "  quern train --resume %s max_steps=%d     (train longer)".formatted(folder, outcome.steps() * 2));
         }
         return lines;
+    }
+
+    /** The loss by what it is a mean of. */
+    private static String validationLoss(Task task, Map<String, Double> evaluation) {
+        double loss = evaluation.get("eval_loss");
+        return switch (task) {
+            case IMAGE_TOKENS -> "%.4f an image".formatted(loss);
+            case CONTRASTIVE, NEXT_SENTENCE, SEQUENCE_CLASSIFICATION, QUESTION_ANSWERING, REWARD ->
+                "%.4f a row".formatted(loss);
+            default -> "%.4f nats a token   (perplexity %.2f)".formatted(loss, evaluation.get("eval_perplexity"));
+        };
     }
 }

@@ -84,7 +84,7 @@ public final class AgentRows implements BatchSource {
                 }
             }
         }
-        return new Batch(count, columns, ids, labels, lengths, FramedRows.maskWherePadded(lengths, columns));
+        return new Batch(count, columns, ids, labels, lengths, Batch.maskWherePadded(lengths, columns));
     }
 
     /** The whole row of an episode, its last token included; {@code key} is the seed of the paint. */

@@ -88,7 +88,7 @@ public final class BlankedRows implements BatchSource {
             System.arraycopy(row.positions, 0, positions, at, lengths[i]);
             System.arraycopy(row.blocks, 0, blocks, at, lengths[i]);
         }
-        Map<String, Batch.Values> others = new HashMap<>(FramedRows.maskWherePadded(lengths, columns));
+        Map<String, Batch.Values> others = new HashMap<>(Batch.maskWherePadded(lengths, columns));
         others.put("prefix_lengths", new Batch.Values.Ints(prefixes, prefixes.length));
         others.put("text_positions", new Batch.Values.Ints(positions, lengths.length, columns));
         others.put("block_positions", new Batch.Values.Ints(blocks, lengths.length, columns));

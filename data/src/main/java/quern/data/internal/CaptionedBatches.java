@@ -9,8 +9,8 @@ import java.util.OptionalInt;
 import quern.data.Batch;
 import quern.data.BatchSource;
 import quern.data.CaptionedImages;
+import quern.data.EpochOrder;
 import quern.data.Objective;
-import quern.data.Permutation;
 import quern.data.SpecialToken;
 import quern.data.TooLong;
 
@@ -20,6 +20,7 @@ public final class CaptionedBatches implements BatchSource {
     private final Objective.Input input;
     private final int[] end;
     private final int padding;
+    private final EpochOrder order;
 
     /** With captions that end with {@code end}. */
     public CaptionedBatches(CaptionedImages images, Objective.Input input, OptionalInt end) {
@@ -27,11 +28,12 @@ public final class CaptionedBatches implements BatchSource {
         this.input = input;
         this.end = end.stream().toArray();
         this.padding = input.tokenizer().special(SpecialToken.PAD_TOKEN).orElse(0);
+        this.order = new EpochOrder(images.count(), input.rowsPerBatch(), epoch -> Mix.hash(input.seed(), 2 * epoch));
     }
 
     @Override
     public long batchesPerEpoch() {
-        return (images.count() + input.rowsPerBatch() - 1) / input.rowsPerBatch();
+        return order.batchesPerEpoch();
     }
 
     @Override
@@ -46,19 +48,18 @@ public final class CaptionedBatches implements BatchSource {
 
     @Override
     public Batch batch(long globalBatchIndex) {
-        long epoch = globalBatchIndex / batchesPerEpoch();
-        long start = globalBatchIndex % batchesPerEpoch() * input.rowsPerBatch();
-        int rows = (int) Math.min(input.rowsPerBatch(), images.count() - start);
-        Permutation order = new Permutation(images.count(), Mix.hash(input.seed(), 2 * epoch));
+        long epochKey = Mix.hash(input.seed(), ~order.epoch(globalBatchIndex));
+        long start = order.first(globalBatchIndex);
+        int[] numbers = order.batch(globalBatchIndex);
+        int rows = numbers.length;
         int side = images.side();
         int[][] captions = new int[rows][];
         float[] pixels = new float[rows * images.values()];
         int columns = 0;
         for (int row = 0; row < rows; row++) {
-            long number = order.at(start + row);
-            captions[row] = caption(number);
+            captions[row] = caption(numbers[row]);
             columns = Math.max(columns, captions[row].length);
-            images.paint(number, Mix.hash(Mix.hash(input.seed(), ~epoch), start + row), pixels, row * images.values());
+            images.paint(numbers[row], Mix.hash(epochKey, start + row), pixels, row * images.values());
         }
         int[] ids = new int[rows * columns];
         int[] lengths = new int[rows];
@@ -69,7 +70,7 @@ public final class CaptionedBatches implements BatchSource {
             labels[row] = row;
             System.arraycopy(captions[row], 0, ids, row * columns, lengths[row]);
         }
-        Map<String, Batch.Values> others = new HashMap<>(FramedRows.maskWherePadded(lengths, columns));
+        Map<String, Batch.Values> others = new HashMap<>(Batch.maskWherePadded(lengths, columns));
         others.put("pixel_values", new Batch.Values.Floats(pixels, rows, CaptionedImages.CHANNELS, side, side));
         return new Batch(rows, columns, ids, labels, lengths, others);
     }

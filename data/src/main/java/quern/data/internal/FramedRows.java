@@ -1,9 +1,7 @@
 package quern.data.internal;
 
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import quern.data.Batch;
@@ -79,19 +77,6 @@ public final class FramedRows implements BatchSource {
             System.arraycopy(text, 0, ids, at, text.length);
             masked.hide(ids, labels, at, text.length, texts.get(row).key());
         }
-        return new Batch(count, columns, ids, labels, lengths, maskWherePadded(lengths, columns));
-    }
-
-    /** An {@code attention_mask} where some row is padded. */
-    static Map<String, Batch.Values> maskWherePadded(int[] lengths, int columns) {
-        Map<String, Batch.Values> others = new HashMap<>();
-        if (Arrays.stream(lengths).anyMatch(length -> length < columns)) {
-            int[] mask = new int[lengths.length * columns];
-            for (int row = 0; row < lengths.length; row++) {
-                Arrays.fill(mask, row * columns, row * columns + lengths[row], 1);
-            }
-            others.put("attention_mask", new Batch.Values.Ints(mask, lengths.length, columns));
-        }
-        return others;
+        return new Batch(count, columns, ids, labels, lengths, Batch.maskWherePadded(lengths, columns));
     }
 }

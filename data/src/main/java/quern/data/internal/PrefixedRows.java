@@ -64,7 +64,7 @@ public final class PrefixedRows implements BatchSource {
                 labels[start + i] = text[i + 1];
             }
         }
-        Map<String, Batch.Values> others = new HashMap<>(FramedRows.maskWherePadded(lengths, columns));
+        Map<String, Batch.Values> others = new HashMap<>(Batch.maskWherePadded(lengths, columns));
         others.put("prefix_lengths", new Batch.Values.Ints(prefixes, prefixes.length));
         return new Batch(lengths.length, columns, ids, labels, lengths, others);
     }

@@ -71,7 +71,7 @@ public final class RewrittenRows implements BatchSource {
             System.arraycopy(pair.source, 0, ids, row * columns, pair.source.length);
             System.arraycopy(pair.target, 0, labels, row * labelColumns, pair.target.length);
         }
-        return new Batch(lengths.length, columns, ids, labels, lengths, FramedRows.maskWherePadded(lengths, columns));
+        return new Batch(lengths.length, columns, ids, labels, lengths, Batch.maskWherePadded(lengths, columns));
     }
 
     /** {@code text} without the token {@code last} at its end, where it stands there. */

@@ -153,7 +153,7 @@ public final class SentencePairs implements BatchSource {
             lengths[row] = length1 + length2 + FRAME;
             masked.hide(ids, labels, at + 1, lengths[row] - 1, key);
         }
-        Map<String, Batch.Values> others = FramedRows.maskWherePadded(lengths, columns);
+        Map<String, Batch.Values> others = Batch.maskWherePadded(lengths, columns);
         others.put("token_type_ids", new Batch.Values.Ints(types, count, columns));
         others.put("next_sentence_label", new Batch.Values.Ints(next, count));
         return new Batch(count, columns, ids, labels, lengths, others);

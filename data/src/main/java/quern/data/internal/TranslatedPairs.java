@@ -121,7 +121,7 @@ public final class TranslatedPairs implements BatchSource {
             long key = Mix.hash(Mix.hash(input.seed(), ~epoch), start + row);
             masked.hide(ids, labels, at + 1, lengths[row] - 1, key);
         }
-        Map<String, Batch.Values> others = FramedRows.maskWherePadded(lengths, columns);
+        Map<String, Batch.Values> others = Batch.maskWherePadded(lengths, columns);
         others.put("token_type_ids", new Batch.Values.Ints(types, count, columns));
         others.put("text_positions", new Batch.Values.Ints(positions, count, columns));
         return new Batch(count, columns, ids, labels, lengths, others);

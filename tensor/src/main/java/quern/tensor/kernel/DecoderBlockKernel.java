@@ -68,6 +68,12 @@ public final class DecoderBlockKernel {
             long weights = (long) width * (mapped() + up()) + (long) (queries() + inner) * width;
             return weights < WIDE ? TILE : WIDE_TILE;
         }
+
+        /** Floats of a thread's arrays for a tile of rows, about. */
+        public long tileFloats() {
+            int widest = Math.max(Math.max(width, mapped()), Math.max(up(), inner));
+            return (long) tile() * (3 * width + mapped() + queries() + up() + inner + 2 * widest);
+        }
     }
 
     /**

@@ -64,6 +64,10 @@ final class HeadWorkspace {
         boolean used;
 
         final float[] scales = new float[tokens];
+        /** A block's biases, or their gradients. */
+        final float[] biases = new float[BLOCK];
+
+        final float[] scratch = new float[Lanes.COUNT];
     }
 
     private HeadWorkspace(Key key) {

@@ -9,8 +9,8 @@ import jdk.incubator.vector.VectorOperators;
 import quern.recipe.QuernException;
 
 /**
- * A language model's head together with its cross-entropy: logits {@code z = x·Wᵀ}, each row's {@code ln softmax(z)[target]},
- * and the gradients of {@code -Σ weight · logprob} with respect to x and W. N rows, D width, V vocabulary; arithmetic in fp32
+ * A language model's head together with its cross-entropy: logits {@code z = x·Wᵀ + b}, each row's {@code ln softmax(z)[target]},
+ * and the gradients of {@code -Σ weight · logprob} with respect to x, W and b. N rows, D width, V vocabulary; arithmetic in fp32
  * whatever the storage. {@link CrossEntropyKernel} does the middle part alone, for logits that somebody else made.
  *
  * <p>The vocabulary is taken in blocks of rows of W, and logits stand transposed, a row for each word: so W is read as it is
@@ -32,11 +32,12 @@ public final class LinearCrossEntropyKernel {
     private LinearCrossEntropyKernel() {}
 
     /**
-     * The head's weight.
+     * The head's parameters, of one type.
      *
      * @param weight [V, D]
+     * @param bias [V], or null
      */
-    public record Head(MemorySegment weight, ElementType type, int vocabulary, int width) {
+    public record Head(MemorySegment weight, MemorySegment bias, ElementType type, int vocabulary, int width) {
         /** Checks the sizes. */
         public Head {
             if (vocabulary < 1 || width < 1) {
@@ -44,6 +45,9 @@ public final class LinearCrossEntropyKernel {
                         "a head of %d words and width %d: expected at least 1 and 1".formatted(vocabulary, width));
             }
             Kernels.checkHolds("the head's weight", weight, (long) vocabulary * width, type.bytes());
+            if (bias != null) {
+                Kernels.checkHolds("the head's bias", bias, vocabulary, type.bytes());
+            }
         }
     }
 
@@ -63,9 +67,11 @@ public final class LinearCrossEntropyKernel {
      * @param weights [N] fp32, each row's share of the loss
      * @param dx [N, D] in the type of x, overwritten
      * @param dWeight [V, D] fp32; null when it is not wanted
-     * @param added whether {@code dWeight} is added to; otherwise it is overwritten
+     * @param dBias [V] fp32; null when it is not wanted
+     * @param added whether {@code dWeight} and {@code dBias} are added to; otherwise they are overwritten
      */
-    public record Gradients(MemorySegment weights, MemorySegment dx, MemorySegment dWeight, boolean added) {}
+    public record Gradients(
+            MemorySegment weights, MemorySegment dx, MemorySegment dWeight, MemorySegment dBias, boolean added) {}
 
     /** The bytes of Java heap that a call takes, for rows with gradients. */
     public static long heapBytes(int rows, int vocabulary, int width) {
@@ -89,6 +95,9 @@ public final class LinearCrossEntropyKernel {
         Kernels.checkWritable("dx", gradients.dx, (long) rows.count * head.width, rows.type.bytes());
         if (gradients.dWeight != null) {
             Kernels.checkWritable("dWeight", gradients.dWeight, (long) head.vocabulary * head.width, Float.BYTES);
+        }
+        if (gradients.dBias != null) {
+            Kernels.checkWritable("dBias", gradients.dBias, head.vocabulary, Float.BYTES);
         }
         run(head, rows, gradients);
     }
@@ -197,16 +206,31 @@ public final class LinearCrossEntropyKernel {
             HeapRows.load(head.weight, head.type, first, lane.words, wordsOf(block), width, w.stride);
         }
 
+        /** Adds the bias to a block's logits of a panel of tokens, from element {@code at} on. */
+        private void addBias(HeadWorkspace.Lane lane, int at, int words) {
+            for (int word = 0, i = at; word < words; word++, i += w.tokenStride) {
+                FloatVector b = Lanes.all(lane.biases[word]);
+                Lanes.load(w.logits, i).add(b).intoArray(w.logits, i);
+                Lanes.load(w.logits, i + Lanes.COUNT).add(b).intoArray(w.logits, i + Lanes.COUNT);
+            }
+        }
+
         /** A block's logits, and what becomes of them. */
         private void exponentials(HeadWorkspace.Lane lane, int block) {
             loadWords(lane, block);
             int words = wordsOf(block);
+            if (head.bias != null) {
+                HeapRows.load(head.bias, head.type, (long) block * HeadWorkspace.BLOCK, lane.biases, 0, words);
+            }
             Gemm.Rows a = new Gemm.Rows(lane.words, 0, w.stride);
             int at = w.logitsAt(block);
             for (int token = 0; token < tokens; token += Gemm.PANEL) {
                 Gemm.Rows z = new Gemm.Rows(w.logits, at + token, w.tokenStride);
                 int panel = Gemm.START + token * width;
                 Gemm.multiplyPanel(a, w.xTransposedPanels, panel, z, Gemm.padRows(words), width, false);
+                if (head.bias != null) {
+                    addBias(lane, at + token, words);
+                }
                 keepTargets(block, words, token, Math.min(rows.count, token + Gemm.PANEL));
                 PartClock.Part before = PartClock.enter(PartClock.Part.LOSS);
                 exponentials(at + token, words, block * w.tokens + token);
@@ -288,6 +312,9 @@ public final class LinearCrossEntropyKernel {
             int at = w.logitsAt(block);
             PartClock.Part before = PartClock.enter(PartClock.Part.LOSS);
             dLogits(lane, block, words);
+            if (gradients.dBias != null) {
+                addDBias(lane, block, words);
+            }
             PartClock.leave(before);
             Gemm.Rows dz = new Gemm.Rows(w.logits, at, w.tokenStride);
             if (gradients.dWeight != null) {
@@ -331,6 +358,18 @@ public final class LinearCrossEntropyKernel {
                             (float) (weight(token) * Math.expm1(logProbabilities[token]));
                 }
             }
+        }
+
+        private void addDBias(HeadWorkspace.Lane lane, int block, int words) {
+            for (int word = 0, row = w.logitsAt(block); word < words; word++, row += w.tokenStride) {
+                FloatVector sum = FloatVector.zero(Lanes.FLOATS);
+                for (int token = 0; token < tokens; token += Lanes.COUNT) {
+                    sum = sum.add(Lanes.load(w.logits, row + token));
+                }
+                lane.biases[word] = Lanes.sum(sum, lane.scratch);
+            }
+            long target = (long) block * HeadWorkspace.BLOCK;
+            HeapRows.storeSums(new float[][] {lane.biases}, 0, gradients.dBias, target, words, gradients.added);
         }
 
         /** Adds up what the lanes have of some rows of dx, and writes it. */

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -53,13 +54,21 @@ class LinearCrossEntropyKernelTest {
     private static final class Case {
         final Tensor x;
         final Tensor w;
+        /** Or null. */
+        final Tensor b;
+
         final Tensor targets;
         final Tensor weights;
         final Tensor logprobs;
         final Tensor dx;
         final Tensor dw;
+        final Tensor db;
 
         Case(int rows, int width, int vocabulary, DType dtype) {
+            this(rows, width, vocabulary, dtype, false);
+        }
+
+        Case(int rows, int width, int vocabulary, DType dtype, boolean biased) {
             RandomStream random = new RandomStream(7);
             x = Tensor.randn(random, rows, width).to(dtype);
             w = Tensor.randn(random, vocabulary, width).to(dtype);
@@ -72,10 +81,16 @@ class LinearCrossEntropyKernelTest {
             logprobs = Tensor.full(Double.NaN, DType.FP32, x.device(), rows);
             dx = Tensor.full(Double.NaN, dtype, x.device(), rows, width);
             dw = Tensor.full(3, DType.FP32, x.device(), vocabulary, width);
+            b = biased ? Tensor.randn(random, vocabulary).to(dtype) : null;
+            db = biased ? Tensor.full(3, DType.FP32, x.device(), vocabulary) : null;
+        }
+
+        private static MemorySegment memory(Tensor t) {
+            return t == null ? null : t.memory();
         }
 
         private LinearCrossEntropyKernel.Head head() {
-            return new LinearCrossEntropyKernel.Head(w.memory(), type(), (int) w.size(0), (int) w.size(1));
+            return new LinearCrossEntropyKernel.Head(w.memory(), memory(b), type(), (int) w.size(0), (int) w.size(1));
         }
 
         private LinearCrossEntropyKernel.Rows rows() {
@@ -92,7 +107,11 @@ class LinearCrossEntropyKernelTest {
                     head(),
                     rows(),
                     new LinearCrossEntropyKernel.Gradients(
-                            weights.memory(), dx.memory(), wanted ? dw.memory() : null, added));
+                            weights.memory(),
+                            dx.memory(),
+                            wanted ? dw.memory() : null,
+                            wanted ? memory(db) : null,
+                            added));
         }
     }
 
@@ -112,23 +131,27 @@ class LinearCrossEntropyKernelTest {
 
     @ParameterizedTest
     @CsvSource({
-        "FP32, 70, 48, 1000, 2",
-        "FP32, 1, 1, 1, 2",
-        "FP32, 33, 7, 129, 3",
-        "FP32, 5, 100, 127, 2",
-        "FP32, 300, 33, 2500, 1",
-        "BF16, 70, 48, 1000, 2",
-        "BF16, 9, 65, 641, 5"
+        "FP32, 70, 48, 1000, 2, false",
+        "FP32, 1, 1, 1, 2, true",
+        "FP32, 33, 7, 129, 3, true",
+        "FP32, 5, 100, 127, 2, false",
+        "FP32, 300, 33, 2500, 1, true",
+        "BF16, 70, 48, 1000, 2, true",
+        "BF16, 9, 65, 641, 5, false"
     })
-    void equalsLibtorch(DType dtype, int rows, int width, int vocabulary, int count) {
+    void equalsLibtorch(DType dtype, int rows, int width, int vocabulary, int count, boolean biased) {
         KernelThreads.setCount(count);
-        Case c = new Case(rows, width, vocabulary, dtype);
+        Case c = new Case(rows, width, vocabulary, dtype, biased);
         Tensor x = c.x.to(DType.FP32);
         Tensor w = c.w.to(DType.FP32);
         Tensor dz = x.matmul(w.t());
+        if (biased) {
+            dz.add_(c.b.to(DType.FP32));
+        }
         Tensor logprobs = Tensor.empty(DType.FP32, x.device(), rows);
         CrossEntropy.plain(dz, c.targets, c.weights, logprobs);
         Tensor dw = dz.t().matmul(x);
+        Tensor db = dz.sum(false, 0);
         double rounded = dtype == DType.FP32 ? TOLERANCE : BF16;
         LinearCrossEntropyKernel.logProbabilities(c.head(), c.rows());
         assertNear(logprobs, c.logprobs, TOLERANCE, "logprobs alone");
@@ -138,9 +161,15 @@ class LinearCrossEntropyKernelTest {
             assertNear(logprobs, c.logprobs, TOLERANCE, "logprobs");
             assertNear(dz.matmul(w), c.dx, rounded, "dx");
             assertNear(dw, c.dw, TOLERANCE, "dw");
+            if (biased) {
+                assertNear(db, c.db, TOLERANCE, "db");
+            }
         }
         c.gradients(true, true);
         assertNear(dw.mul(2), c.dw, TOLERANCE, "dw added");
+        if (biased) {
+            assertNear(db.mul(2), c.db, TOLERANCE, "db added");
+        }
         Tensor before = c.dw.copy();
         c.gradients(false, true);
         assertNear(dz.matmul(w), c.dx, rounded, "dx alone");
@@ -232,6 +261,6 @@ class LinearCrossEntropyKernelTest {
                 IllegalArgumentException.class, () -> LinearCrossEntropyKernel.logProbabilities(c.head(), tooMany));
         assertThrows(
                 IllegalArgumentException.class,
-                () -> new LinearCrossEntropyKernel.Head(c.w.memory(), ElementType.FP32, 701, 32));
+                () -> new LinearCrossEntropyKernel.Head(c.w.memory(), null, ElementType.FP32, 701, 32));
     }
 }
