@@ -1,29 +1,14 @@
 package quern.tensor.kernel;
 
 /**
- * The arrays of a {@link LinearCrossEntropyKernel} call. Calls of the same size use them one after another; they are kept for the
- * next call unless memory is short.
+ * The arrays of a {@link LinearCrossEntropyKernel} call. Calls for one head use them one after another; they are kept for the next
+ * call unless memory is short.
  */
 final class HeadWorkspace {
     /** Words that are computed together. */
     static final int BLOCK = 128;
 
-    /** What there is room for. */
-    record Key(int rows, int vocabulary, int width, int lanes) {
-        /** Rows up to the next panel's start, whatever the width of vectors. */
-        int tokens() {
-            return Gemm.padColumns(rows);
-        }
-
-        /** An odd number of lines of the cache, so that rows of logits don't share places there. */
-        int tokenStride() {
-            return tokens() + Gemm.padColumns(1) / 2;
-        }
-
-        int blocks() {
-            return Math.ceilDiv(vocabulary, BLOCK);
-        }
-    }
+    private record Key(int vocabulary, int width, int lanes) {}
 
     private static final SoftPool<Key, HeadWorkspace> FREE = new SoftPool<>();
 
@@ -70,12 +55,13 @@ final class HeadWorkspace {
         final float[] scratch = new float[Lanes.COUNT];
     }
 
-    private HeadWorkspace(Key key) {
+    private HeadWorkspace(Key key, int rows) {
         this.key = key;
-        tokens = key.tokens();
-        tokenStride = key.tokenStride();
+        // Whatever the width of vectors.
+        tokens = Gemm.padColumns(rows);
+        tokenStride = tokenStride(tokens);
         stride = Gemm.padColumns(key.width);
-        blocks = key.blocks();
+        blocks = blocks(key.vocabulary);
         x = new float[tokens * stride];
         xTransposedPanels = new float[Gemm.panelsLength(stride, tokens)];
         xPanels = new float[Gemm.panelsLength(tokens, stride)];
@@ -88,8 +74,20 @@ final class HeadWorkspace {
         }
     }
 
+    /** An odd number of lines of the cache, so that rows of logits don't share places there. */
+    private static int tokenStride(int tokens) {
+        return tokens + Gemm.padColumns(1) / 2;
+    }
+
+    private static int blocks(int vocabulary) {
+        return Math.ceilDiv(vocabulary, BLOCK);
+    }
+
+    /** One with room for so many rows at least. A head has one, which grows: calls come with any number of rows. */
     static HeadWorkspace take(int rows, int vocabulary, int width) {
-        return FREE.take(new Key(Gemm.padColumns(rows), vocabulary, width, KernelThreads.count()), HeadWorkspace::new);
+        Key key = new Key(vocabulary, width, KernelThreads.count());
+        HeadWorkspace kept = FREE.take(key, k -> new HeadWorkspace(k, rows));
+        return kept.tokens >= rows ? kept : new HeadWorkspace(key, rows);
     }
 
     static void give(HeadWorkspace workspace) {
@@ -97,11 +95,11 @@ final class HeadWorkspace {
     }
 
     /** The floats of a workspace, about. */
-    static long floats(Key key) {
-        long stride = Gemm.padColumns(key.width);
-        long shared =
-                3L * key.tokens() * stride + (long) key.blocks() * (BLOCK * key.tokenStride() + 2L * key.tokens());
-        return shared + key.lanes * (3L * BLOCK * stride + (long) key.tokens() * (BLOCK + stride));
+    static long floats(int rows, int vocabulary, int width) {
+        int tokens = Gemm.padColumns(rows);
+        long stride = Gemm.padColumns(width);
+        long shared = 3L * tokens * stride + (long) blocks(vocabulary) * (BLOCK * tokenStride(tokens) + 2L * tokens);
+        return shared + KernelThreads.count() * (3L * BLOCK * stride + (long) tokens * (BLOCK + stride));
     }
 
     /** Where a block's logits begin. */

@@ -200,6 +200,19 @@ class LinearCrossEntropyKernelTest {
         assertArrayEquals(a.dw.toFloats(), b.dw.toFloats());
     }
 
+    /** A head's arrays grow, and a call with fewer rows leaves the rest alone. */
+    @Test
+    void anyNumberOfRowsAfterAnyOther() {
+        Case few = new Case(5, 48, 900, DType.FP32);
+        few.gradients(true, false);
+        float[] dw = few.dw.toFloats();
+        float[] dx = few.dx.toFloats();
+        new Case(200, 48, 900, DType.FP32).gradients(true, false);
+        few.gradients(true, false);
+        assertArrayEquals(dw, few.dw.toFloats());
+        assertArrayEquals(dx, few.dx.toFloats());
+    }
+
     /** Logits of up to 10,000: far ones underflow, and a target that is nearly certain keeps its digits. */
     @Test
     void largeLogits() {
