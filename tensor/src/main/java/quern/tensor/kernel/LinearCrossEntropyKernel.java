@@ -75,8 +75,7 @@ public final class LinearCrossEntropyKernel {
 
     /** The bytes of Java heap that a call takes, for rows with gradients. */
     public static long heapBytes(int rows, int vocabulary, int width) {
-        return HeadWorkspace.floats(new HeadWorkspace.Key(rows, vocabulary, width, KernelThreads.count()))
-                * Float.BYTES;
+        return HeadWorkspace.floats(rows, vocabulary, width) * Float.BYTES;
     }
 
     /**
