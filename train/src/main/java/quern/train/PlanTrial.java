@@ -109,6 +109,7 @@ final class PlanTrial {
                 recipe.seed(),
                 safeguards,
                 recipe.optimizerInBackward());
+        PrefixSharing.set(preparation, network, step);
         step.carry(memories);
         if (recipe.autoFindBatchSize()) {
             microBatch = Optional.of(new MicroBatchSize());
