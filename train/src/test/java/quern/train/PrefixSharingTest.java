@@ -9,7 +9,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -30,7 +29,6 @@ import quern.tensor.Parameter;
 import quern.tensor.Scope;
 
 /** What rows begin with, computed once: the same losses and gradients, and who refuses. */
-@Tag("each-path")
 class PrefixSharingTest {
     /** fp32 sums in another order; the worst measured is 3.0e-7 of the gradients' norm. */
     private static final double SAME = 1e-6;
