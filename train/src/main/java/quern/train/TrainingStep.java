@@ -48,6 +48,8 @@ final class TrainingStep {
     private Optional<RowLosses> rowLosses = Optional.empty();
     private Optional<TaskUncertainty> uncertainty = Optional.empty();
     private boolean sharesPrefixes;
+    private long readTokens;
+    private long computedTokens;
 
     TrainingStep(
             Network network,
@@ -99,6 +101,11 @@ final class TrainingStep {
     /** Lets what documents of a pass begin with be computed once; the network must be able to. */
     void sharePrefixes() {
         sharesPrefixes = true;
+    }
+
+    /** The share of the tokens of all passes so far that went through the model; less than 1 where prefixes are shared. */
+    double computedShare() {
+        return readTokens == 0 ? 1 : (double) computedTokens / readTokens;
     }
 
     /** Weighs micro-batches by their tasks. */
@@ -389,6 +396,8 @@ final class TrainingStep {
         // The losses of rows are read token by token.
         Optional<SharedPrefixes> shared =
                 sharesPrefixes && rowLosses.isEmpty() ? SharedPrefixes.of(batch) : Optional.empty();
+        readTokens += batch.realTokens();
+        computedTokens += shared.map(s -> (long) s.tokens().length).orElse(batch.realTokens());
         Flow flow = TokenTensors.flow(batch, shared, weight, rowWeight, device);
         memories.ifPresent(m -> m.put(flow, batch));
         PartClock.leave(before);

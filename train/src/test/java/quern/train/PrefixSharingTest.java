@@ -62,7 +62,7 @@ class PrefixSharingTest {
         return RecipeFile.load("tiny.yaml", text.replace(own, "model: " + model), List.of(overrides));
     }
 
-    private record Taken(double loss, long tokens, List<float[]> gradients) {}
+    private record Taken(double loss, long tokens, double computed, List<float[]> gradients) {}
 
     private static Taken step(Preparation p, List<Batch> batches, boolean shared) {
         try (LanguageModel model = p.model();
@@ -81,7 +81,7 @@ class PrefixSharingTest {
                     gradients.add(parameter.grad().toFloats());
                 }
             }
-            return new Taken(result.loss(), result.tokens(), gradients);
+            return new Taken(result.loss(), result.tokens(), step.computedShare(), gradients);
         }
     }
 
@@ -108,6 +108,8 @@ class PrefixSharingTest {
             assertTrue(shared.tokens().length < 0.9 * batches.getFirst().inputIds().length, "too little is shared");
             Taken apart = step(p, batches, false);
             Taken together = step(p, batches, true);
+            assertEquals(1, apart.computed);
+            assertTrue(together.computed < 0.9, together.computed + " of all tokens");
             assertEquals(apart.loss, together.loss, SAME * apart.loss);
             assertEquals(apart.tokens, together.tokens);
             double distance = distance(apart.gradients, together.gradients);
