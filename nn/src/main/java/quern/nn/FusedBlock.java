@@ -25,7 +25,7 @@ import quern.tensor.kernel.Sequences;
  */
 final class FusedBlock implements HandWritten {
     /**
-     * The share of the Java heap that the arrays of a block may take: its weights twice, each thread's gradients, each thread's
+     * The share of the Java heap that the arrays of a block may take: its weights, each thread's gradients, each thread's
      * rows of a tile, and its queries, keys and values of a sequence.
      */
     private static final double HEAP_SHARE = 0.125;
@@ -113,7 +113,7 @@ final class FusedBlock implements HandWritten {
                 parts.inputs().stream().mapToLong(DenseLinear::outFeatures).sum();
         long threads = KernelThreads.count();
         long ofThread = parts.shape().tileFloats() + length * mapped * SEQUENCE_ARRAYS;
-        return Float.BYTES * (weights * (2 + threads) + threads * ofThread);
+        return Float.BYTES * (weights * (1 + threads) + threads * ofThread);
     }
 
     private static boolean isFusible(Tensor x) {

@@ -11,6 +11,9 @@ import quern.tensor.kernel.DecoderBlockKernel.Slot;
  * anew for every call, in arrays that stay.
  */
 final class HeapMap {
+    /** Inputs that are transposed together. */
+    private static final int STRIP = 64;
+
     final int in;
     final int out;
     /** Distance of rows of the weight, and columns that its products write. */
@@ -19,9 +22,6 @@ final class HeapMap {
     final int outStride;
     private final int paddedRows;
     private final int tile;
-    /** The weight as it is stored. */
-    private final float[] rows;
-
     /** The weight in panels: transposed for the forward, as it is for the backward. */
     private final float[] panels;
 
@@ -31,6 +31,7 @@ final class HeapMap {
     private final float[][] biasSums;
     private final float[][] dyEights;
     private final float[][] xPanels;
+    private final float[][] strips;
     private boolean wanted;
     /** Whether a lane's sums hold nothing of this backward yet. */
     private final boolean[] empty;
@@ -55,45 +56,79 @@ final class HeapMap {
         this.biased = biased;
         this.weightSums = new float[lanes][];
         this.biasSums = new float[lanes][];
-        this.rows = new float[paddedRows * inStride];
         this.panels = new float[Math.max(Gemm.panelsLength(in, out), Gemm.panelsLength(out, in))];
         this.dyEights = new float[lanes][];
         this.xPanels = new float[lanes][];
+        this.strips = new float[lanes][Gemm.PANEL * STRIP];
         this.empty = new boolean[lanes];
     }
 
     /** Takes the slots' values for {@link #forward}; part {@code part} of {@code parts} of the work. */
     void loadForward(List<Slot> slots, ElementType type, int part, int parts) {
         int panelCount = Math.ceilDiv(out, Gemm.PANEL);
-        int fromPanel = panelCount * part / parts;
         int toPanel = panelCount * (part + 1) / parts;
-        int from = Math.min(out, fromPanel * Gemm.PANEL);
-        int to = Math.min(out, toPanel * Gemm.PANEL);
+        float[] strip = strips[part];
+        for (int panel = panelCount * part / parts; panel < toPanel; panel++) {
+            loadPanel(slots, type, panel, strip);
+        }
         int first = 0;
         for (Slot slot : slots) {
-            for (int row = Math.max(from, first); row < Math.min(to, first + slot.out()); row++) {
-                HeapRows.load(slot.weight(), type, (long) (row - first) * in, rows, row * inStride, in);
-            }
             if (biased && part == 0) {
                 HeapRows.load(slot.bias(), type, 0, bias, first, slot.out());
             }
             first += slot.out();
         }
-        Gemm.panelsTransposed(new Gemm.Rows(rows, 0, inStride), out, in, fromPanel, toPanel, panels);
     }
 
-    /** Takes the slots' values for {@link #backwardInput}; part {@code part} of {@code parts} of the work. */
+    /** A panel's outputs, transposed some inputs at a time by way of an array that stays in the first cache. */
+    private void loadPanel(List<Slot> slots, ElementType type, int panel, float[] strip) {
+        int from = panel * Gemm.PANEL;
+        int to = Math.min(out, from + Gemm.PANEL);
+        for (int start = 0; start < in; start += STRIP) {
+            int count = Math.min(STRIP, in - start);
+            int first = 0;
+            for (Slot slot : slots) {
+                for (int row = Math.max(from, first); row < Math.min(to, first + slot.out()); row++) {
+                    HeapRows.load(
+                            slot.weight(), type, (long) (row - first) * in + start, strip, (row - from) * STRIP, count);
+                }
+                first += slot.out();
+            }
+            transpose(strip, count, to - from, Gemm.START + from * in + start * Gemm.PANEL);
+        }
+    }
+
+    private void transpose(float[] strip, int inputs, int outputs, int target) {
+        int at = target;
+        for (int i = 0; i < inputs; i++, at += Gemm.PANEL) {
+            int source = i;
+            for (int o = 0; o < outputs; o++, source += STRIP) {
+                panels[at + o] = strip[source];
+            }
+            for (int o = outputs; o < Gemm.PANEL; o++) {
+                panels[at + o] = 0;
+            }
+        }
+    }
+
+    /**
+     * Takes the slots' values for {@link #backwardInput}; part {@code part} of {@code parts} of the work. Rows are read as they
+     * lie, each into all of its panels.
+     */
     void loadBackward(List<Slot> slots, ElementType type, int part, int parts) {
         int panelCount = Math.ceilDiv(in, Gemm.PANEL);
-        int toPanel = panelCount * (part + 1) / parts;
-        for (int panel = panelCount * part / parts; panel < toPanel; panel++) {
-            int column = panel * Gemm.PANEL;
-            int columns = Math.min(Gemm.PANEL, in - column);
-            int target = Gemm.START + column * out;
-            for (Slot slot : slots) {
-                for (int row = 0; row < slot.out(); row++, target += Gemm.PANEL) {
-                    HeapRows.load(slot.weight(), type, (long) row * in + column, panels, target, columns);
-                    Arrays.fill(panels, target + columns, target + Gemm.PANEL, 0);
+        int from = panelCount * part / parts * Gemm.PANEL;
+        int to = Math.min(in, panelCount * (part + 1) / parts * Gemm.PANEL);
+        int row = 0;
+        for (Slot slot : slots) {
+            for (int o = 0; o < slot.out(); o++, row++) {
+                int target = Gemm.START + from * out + row * Gemm.PANEL;
+                for (int column = from; column < to; column += Gemm.PANEL, target += Gemm.PANEL * out) {
+                    int columns = Math.min(Gemm.PANEL, to - column);
+                    HeapRows.load(slot.weight(), type, (long) o * in + column, panels, target, columns);
+                    if (columns < Gemm.PANEL) {
+                        Arrays.fill(panels, target + columns, target + Gemm.PANEL, 0);
+                    }
                 }
             }
         }
