@@ -72,11 +72,15 @@ public final class DecodingKernel {
             }
         }
 
-        /** y [B, out] of x [B, in]. */
-        void run(float[] x, int rows, float[] y) {
+        /** y [B, out] of x [B, in]; {@code eights} has room for x as {@link FewRows#eights}. */
+        void run(float[] x, int rows, float[] y, float[] eights) {
+            if (rows > 1) {
+                FewRows.eights(x, rows, in, eights);
+            }
+            float[] laid = rows > 1 ? eights : x;
             KernelThreads.run(shares.size(), i -> {
                 Share share = shares.get(i);
-                FewRows.multiply(x, rows, share.matrix, share.from, share.to, new FewRows.Results(y, share.at, out));
+                FewRows.multiply(laid, rows, share.matrix, share.from, share.to, new FewRows.Results(y, share.at, out));
                 if (bias != null) {
                     for (int row = 0; row < rows; row++) {
                         int first = row * out;
@@ -125,6 +129,7 @@ public final class DecodingKernel {
     private final float[] hidden;
     private final float[] added;
     private final float[] logits;
+    private final float[] eights;
     private final float[] normScratch = new float[Lanes.COUNT];
     private float[][] scores = {};
 
@@ -145,15 +150,17 @@ public final class DecodingKernel {
         layers = blocks.stream().map(b -> new Layer(type, b)).toList();
         headNorm = RowNorm.of(head.norm, type, head.centred, width, head.eps);
         this.head = new Product(type, width, List.of(head.slot));
-        int room = FewRows.padRows(rows);
         x = new float[rows * width];
-        normed = new float[room * width];
+        normed = new float[rows * width];
         added = new float[rows * width];
         qkv = new float[rows * most(DecoderBlockKernel.Shape::mapped)];
-        attended = new float[room * most(DecoderBlockKernel.Shape::queries)];
+        attended = new float[rows * most(DecoderBlockKernel.Shape::queries)];
         inner = new float[rows * most(DecoderBlockKernel.Shape::up)];
-        hidden = new float[room * most(DecoderBlockKernel.Shape::inner)];
+        hidden = new float[rows * most(DecoderBlockKernel.Shape::inner)];
         logits = new float[rows * this.head.out];
+        int widest = Math.max(
+                width, Math.max(most(DecoderBlockKernel.Shape::queries), most(DecoderBlockKernel.Shape::inner)));
+        eights = rows > 1 ? new float[FewRows.eightsLength(rows, widest)] : null;
     }
 
     private int most(ToIntFunction<DecoderBlockKernel.Shape> size) {
@@ -205,14 +212,14 @@ public final class DecodingKernel {
             block(layers.get(i), caches.get(i), firsts, cos, sin);
         }
         headNorm.forward(x, normed, rows, width, normScratch);
-        head.run(normed, rows, logits);
+        head.run(normed, rows, logits, eights);
         return logits;
     }
 
     private void block(Layer l, Cache cache, int[] firsts, float[] cos, float[] sin) {
         DecoderBlockKernel.Shape shape = l.shape;
         l.attentionNorm.forward(x, normed, rows, width, normScratch);
-        l.inputs.run(normed, rows, qkv);
+        l.inputs.run(normed, rows, qkv, eights);
         int items = rows * shape.keyValueHeads();
         int length = cache.held + 1;
         if (scores.length < items || scores[0].length < length) {
@@ -222,10 +229,10 @@ public final class DecodingKernel {
             int row = item / shape.keyValueHeads();
             attend(shape, cache, row, item % shape.keyValueHeads(), firsts[row], cos, sin, scores[item]);
         });
-        l.output.run(attended, rows, added);
+        l.output.run(attended, rows, added, eights);
         HeapRows.add(x, added, x.length);
         l.feedForwardNorm.forward(x, normed, rows, width, normScratch);
-        l.ups.run(normed, rows, inner);
+        l.ups.run(normed, rows, inner, eights);
         int f = shape.inner();
         for (int row = 0; row < rows; row++) {
             if (shape.gated()) {
@@ -235,7 +242,7 @@ public final class DecodingKernel {
                 shape.activation().forward(inner, row * f, hidden, row * f, f);
             }
         }
-        l.down.run(hidden, rows, added);
+        l.down.run(hidden, rows, added, eights);
         HeapRows.add(x, added, x.length);
     }
 

@@ -2,7 +2,9 @@ package quern.tensor.kernel;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -19,17 +21,48 @@ final class FewRows {
     /** Rows that are computed together where there are several. */
     static final int ROWS = 8;
 
+    /** Where rows in eights begin, so that each vector lies on one line of the cache: see {@link Gemm#START}. */
+    static final int START = Gemm.START;
+
     /** Outputs of one row that are computed together, and the fewest that a matrix may have. */
     static final int OUTPUTS = 4;
 
     private static final VectorSpecies<Float> QUARTER = VectorSpecies.of(float.class, VectorShape.S_128_BIT);
     private static final VectorSpecies<Float> HALF = VectorSpecies.of(float.class, VectorShape.S_256_BIT);
 
+    /** Lanes whose number has that bit, and lanes with those that many away in each other's place. */
+    private static final VectorMask<Float> BIT_0 = Lanes.lanesWith(1);
+
+    private static final VectorMask<Float> BIT_1 = Lanes.lanesWith(2);
+    private static final VectorMask<Float> BIT_2 = Lanes.lanesWith(4);
+    private static final VectorMask<Float> BIT_3 = Lanes.lanesWith(8);
+    private static final VectorShuffle<Float> SWAP_1 = Lanes.swapping(1);
+    private static final VectorShuffle<Float> SWAP_2 = Lanes.swapping(2);
+    private static final VectorShuffle<Float> SWAP_4 = Lanes.swapping(4);
+    private static final VectorShuffle<Float> SWAP_8 = Lanes.swapping(8);
+
+    /** Sums that are computed together where there are several rows: of each of eight for two outputs. */
+    private static final int SUMS = 2 * ROWS;
+
     private FewRows() {}
 
-    /** The rows that arrays of x must have room for; those beyond the real ones are computed and left out. */
-    static int padRows(int rows) {
-        return rows == 1 ? 1 : Math.ceilDiv(rows, ROWS) * ROWS;
+    /** The floats of {@code rows} rows in eights. */
+    static int eightsLength(int rows, int in) {
+        return START + Math.ceilDiv(rows, ROWS) * ROWS * in;
+    }
+
+    /**
+     * Lays rows of {@code in} floats in eights, as {@link #multiply} reads them: a vector of each of eight rows, then the next
+     * of each, from {@link #START} on. Rows that are missing from the last eight are zero, and computed and left out.
+     */
+    static void eights(float[] x, int rows, int in, float[] eights) {
+        FloatVector zero = FloatVector.zero(Lanes.FLOATS);
+        for (int row = 0; row < Math.ceilDiv(rows, ROWS) * ROWS; row++) {
+            int to = START + row / ROWS * ROWS * in + row % ROWS * Lanes.COUNT;
+            for (int i = 0; i < in; i += Lanes.COUNT) {
+                (row < rows ? Lanes.load(x, row * in + i) : zero).intoArray(eights, to + ROWS * i);
+            }
+        }
     }
 
     /** A weight matrix [out, in] in memory. */
@@ -41,10 +74,10 @@ final class FewRows {
     /**
      * Outputs {@code from} to before {@code to} of all rows; both must be multiples of four, or {@code to} the last.
      *
-     * @param x rows of {@code in} floats, one after another, {@link #padRows} of them
+     * @param x the row, or {@link #eights} of several
      */
     static void multiply(float[] x, int rows, Matrix w, int from, int to, Results y) {
-        float[] sums = new float[2 * ROWS * 4];
+        float[] sums = new float[START + SUMS * Lanes.COUNT];
         int together = rows == 1 ? OUTPUTS : 2;
         int apart = (to - from) / together;
         for (int o = from; o < from + apart; o++) {
@@ -77,16 +110,17 @@ final class FewRows {
         }
         for (int row = 0; row < rows; row += ROWS) {
             if (w.type == ElementType.BF16) {
-                eightBf16(x, row * w.in, w.memory, first, apart, w.in, sums);
+                eightBf16(x, START + row * w.in, w.memory, first, apart, w.in, sums);
             } else {
-                eightFp32(x, row * w.in, w.memory, first, apart, w.in, sums);
+                eightFp32(x, START + row * w.in, w.memory, first, apart, w.in, sums);
             }
+            foldAll(sums);
             int at = y.at + row * y.stride + first;
             for (int r = 0; r < Math.min(ROWS, rows - row); r++, at += y.stride) {
                 if (skipped == 0) {
-                    y.data[at] = sum(sums, 4 * r);
+                    y.data[at] = sums[START + r];
                 }
-                y.data[at + apart] = sum(sums, 4 * (ROWS + r));
+                y.data[at + apart] = sums[START + ROWS + r];
             }
         }
     }
@@ -122,6 +156,30 @@ final class FewRows {
             w = ((FloatVector) w.reinterpretShape(QUARTER, 0)).add((FloatVector) w.reinterpretShape(QUARTER, 1));
         }
         w.intoArray(sums, at);
+    }
+
+    /**
+     * The sums of the lanes of {@link #SUMS} vectors, from {@link #START} on, in place of the first of them. Each is that of
+     * pairs of halves, of their halves and so on, for as many vectors at once as there are lanes. A method of its own: the
+     * compiler gives up on inlining where one has many operations on vectors.
+     */
+    private static void foldAll(float[] v) {
+        for (int first = 0; first < SUMS; first += Lanes.COUNT) {
+            int at = START + first * Lanes.COUNT;
+            for (int i = at; Lanes.COUNT > 4 && i < at + 4 * Lanes.COUNT; i += Lanes.COUNT) {
+                FloatVector a = Lanes.load(v, i);
+                FloatVector b = Lanes.load(v, i + 4 * Lanes.COUNT);
+                if (Lanes.COUNT > 8) {
+                    a = Lanes.joinHalves(a, Lanes.load(v, i + 8 * Lanes.COUNT), BIT_3, SWAP_8);
+                    b = Lanes.joinHalves(b, Lanes.load(v, i + 12 * Lanes.COUNT), BIT_3, SWAP_8);
+                }
+                Lanes.joinHalves(a, b, BIT_2, SWAP_4).intoArray(v, i);
+            }
+            FloatVector a = Lanes.joinHalves(Lanes.load(v, at), Lanes.load(v, at + 2 * Lanes.COUNT), BIT_1, SWAP_2);
+            FloatVector b = Lanes.joinHalves(
+                    Lanes.load(v, at + Lanes.COUNT), Lanes.load(v, at + 3 * Lanes.COUNT), BIT_1, SWAP_2);
+            Lanes.joinHalves(a, b, BIT_0, SWAP_1).intoArray(v, START + first);
+        }
     }
 
     private static float sum(float[] sums, int at) {
@@ -177,13 +235,6 @@ final class FewRows {
     private static void eightBf16(float[] x, int at, MemorySegment w, int first, int apart, int in, float[] sums) {
         long w0 = 2L * first * in;
         long w1 = w0 + 2L * in * apart;
-        int x1 = at + in;
-        int x2 = x1 + in;
-        int x3 = x2 + in;
-        int x4 = x3 + in;
-        int x5 = x4 + in;
-        int x6 = x5 + in;
-        int x7 = x6 + in;
         FloatVector a0 = FloatVector.zero(Lanes.FLOATS);
         FloatVector a1 = a0;
         FloatVector a2 = a0;
@@ -203,59 +254,53 @@ final class FewRows {
         for (int i = 0; i < in; i += Lanes.COUNT) {
             FloatVector u = Lanes.loadBf16(w, w0 + 2L * i);
             FloatVector v = Lanes.loadBf16(w, w1 + 2L * i);
-            FloatVector t = Lanes.load(x, at + i);
+            int xi = at + ROWS * i;
+            FloatVector t = Lanes.load(x, xi);
             a0 = u.fma(t, a0);
             b0 = v.fma(t, b0);
-            t = Lanes.load(x, x1 + i);
+            t = Lanes.load(x, xi + Lanes.COUNT);
             a1 = u.fma(t, a1);
             b1 = v.fma(t, b1);
-            t = Lanes.load(x, x2 + i);
+            t = Lanes.load(x, xi + 2 * Lanes.COUNT);
             a2 = u.fma(t, a2);
             b2 = v.fma(t, b2);
-            t = Lanes.load(x, x3 + i);
+            t = Lanes.load(x, xi + 3 * Lanes.COUNT);
             a3 = u.fma(t, a3);
             b3 = v.fma(t, b3);
-            t = Lanes.load(x, x4 + i);
+            t = Lanes.load(x, xi + 4 * Lanes.COUNT);
             a4 = u.fma(t, a4);
             b4 = v.fma(t, b4);
-            t = Lanes.load(x, x5 + i);
+            t = Lanes.load(x, xi + 5 * Lanes.COUNT);
             a5 = u.fma(t, a5);
             b5 = v.fma(t, b5);
-            t = Lanes.load(x, x6 + i);
+            t = Lanes.load(x, xi + 6 * Lanes.COUNT);
             a6 = u.fma(t, a6);
             b6 = v.fma(t, b6);
-            t = Lanes.load(x, x7 + i);
+            t = Lanes.load(x, xi + 7 * Lanes.COUNT);
             a7 = u.fma(t, a7);
             b7 = v.fma(t, b7);
         }
-        fold(a0, sums, 0);
-        fold(a1, sums, 4);
-        fold(a2, sums, 8);
-        fold(a3, sums, 12);
-        fold(a4, sums, 16);
-        fold(a5, sums, 20);
-        fold(a6, sums, 24);
-        fold(a7, sums, 28);
-        fold(b0, sums, 32);
-        fold(b1, sums, 36);
-        fold(b2, sums, 40);
-        fold(b3, sums, 44);
-        fold(b4, sums, 48);
-        fold(b5, sums, 52);
-        fold(b6, sums, 56);
-        fold(b7, sums, 60);
+        a0.intoArray(sums, START);
+        a1.intoArray(sums, START + Lanes.COUNT);
+        a2.intoArray(sums, START + 2 * Lanes.COUNT);
+        a3.intoArray(sums, START + 3 * Lanes.COUNT);
+        a4.intoArray(sums, START + 4 * Lanes.COUNT);
+        a5.intoArray(sums, START + 5 * Lanes.COUNT);
+        a6.intoArray(sums, START + 6 * Lanes.COUNT);
+        a7.intoArray(sums, START + 7 * Lanes.COUNT);
+        b0.intoArray(sums, START + 8 * Lanes.COUNT);
+        b1.intoArray(sums, START + 9 * Lanes.COUNT);
+        b2.intoArray(sums, START + 10 * Lanes.COUNT);
+        b3.intoArray(sums, START + 11 * Lanes.COUNT);
+        b4.intoArray(sums, START + 12 * Lanes.COUNT);
+        b5.intoArray(sums, START + 13 * Lanes.COUNT);
+        b6.intoArray(sums, START + 14 * Lanes.COUNT);
+        b7.intoArray(sums, START + 15 * Lanes.COUNT);
     }
 
     private static void eightFp32(float[] x, int at, MemorySegment w, int first, int apart, int in, float[] sums) {
         long w0 = 4L * first * in;
         long w1 = w0 + 4L * in * apart;
-        int x1 = at + in;
-        int x2 = x1 + in;
-        int x3 = x2 + in;
-        int x4 = x3 + in;
-        int x5 = x4 + in;
-        int x6 = x5 + in;
-        int x7 = x6 + in;
         FloatVector a0 = FloatVector.zero(Lanes.FLOATS);
         FloatVector a1 = a0;
         FloatVector a2 = a0;
@@ -275,46 +320,47 @@ final class FewRows {
         for (int i = 0; i < in; i += Lanes.COUNT) {
             FloatVector u = Lanes.loadFloats(w, w0 + 4L * i);
             FloatVector v = Lanes.loadFloats(w, w1 + 4L * i);
-            FloatVector t = Lanes.load(x, at + i);
+            int xi = at + ROWS * i;
+            FloatVector t = Lanes.load(x, xi);
             a0 = u.fma(t, a0);
             b0 = v.fma(t, b0);
-            t = Lanes.load(x, x1 + i);
+            t = Lanes.load(x, xi + Lanes.COUNT);
             a1 = u.fma(t, a1);
             b1 = v.fma(t, b1);
-            t = Lanes.load(x, x2 + i);
+            t = Lanes.load(x, xi + 2 * Lanes.COUNT);
             a2 = u.fma(t, a2);
             b2 = v.fma(t, b2);
-            t = Lanes.load(x, x3 + i);
+            t = Lanes.load(x, xi + 3 * Lanes.COUNT);
             a3 = u.fma(t, a3);
             b3 = v.fma(t, b3);
-            t = Lanes.load(x, x4 + i);
+            t = Lanes.load(x, xi + 4 * Lanes.COUNT);
             a4 = u.fma(t, a4);
             b4 = v.fma(t, b4);
-            t = Lanes.load(x, x5 + i);
+            t = Lanes.load(x, xi + 5 * Lanes.COUNT);
             a5 = u.fma(t, a5);
             b5 = v.fma(t, b5);
-            t = Lanes.load(x, x6 + i);
+            t = Lanes.load(x, xi + 6 * Lanes.COUNT);
             a6 = u.fma(t, a6);
             b6 = v.fma(t, b6);
-            t = Lanes.load(x, x7 + i);
+            t = Lanes.load(x, xi + 7 * Lanes.COUNT);
             a7 = u.fma(t, a7);
             b7 = v.fma(t, b7);
         }
-        fold(a0, sums, 0);
-        fold(a1, sums, 4);
-        fold(a2, sums, 8);
-        fold(a3, sums, 12);
-        fold(a4, sums, 16);
-        fold(a5, sums, 20);
-        fold(a6, sums, 24);
-        fold(a7, sums, 28);
-        fold(b0, sums, 32);
-        fold(b1, sums, 36);
-        fold(b2, sums, 40);
-        fold(b3, sums, 44);
-        fold(b4, sums, 48);
-        fold(b5, sums, 52);
-        fold(b6, sums, 56);
-        fold(b7, sums, 60);
+        a0.intoArray(sums, START);
+        a1.intoArray(sums, START + Lanes.COUNT);
+        a2.intoArray(sums, START + 2 * Lanes.COUNT);
+        a3.intoArray(sums, START + 3 * Lanes.COUNT);
+        a4.intoArray(sums, START + 4 * Lanes.COUNT);
+        a5.intoArray(sums, START + 5 * Lanes.COUNT);
+        a6.intoArray(sums, START + 6 * Lanes.COUNT);
+        a7.intoArray(sums, START + 7 * Lanes.COUNT);
+        b0.intoArray(sums, START + 8 * Lanes.COUNT);
+        b1.intoArray(sums, START + 9 * Lanes.COUNT);
+        b2.intoArray(sums, START + 10 * Lanes.COUNT);
+        b3.intoArray(sums, START + 11 * Lanes.COUNT);
+        b4.intoArray(sums, START + 12 * Lanes.COUNT);
+        b5.intoArray(sums, START + 13 * Lanes.COUNT);
+        b6.intoArray(sums, START + 14 * Lanes.COUNT);
+        b7.intoArray(sums, START + 15 * Lanes.COUNT);
     }
 }
