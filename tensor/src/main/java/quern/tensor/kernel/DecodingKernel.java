@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.ToIntFunction;
-import jdk.incubator.vector.FloatVector;
 
 /**
  * One step of generation through a whole decoder: a token of each row goes through all pre-norm blocks, the last norm and the
@@ -268,16 +267,23 @@ public final class DecodingKernel {
         HeapRows.store(qkv, value, cache.values, type, (memory + cache.held) * n, n);
         int group = shape.heads() / shape.keyValueHeads();
         int count = cache.held + 1 - first;
-        float[] scratch = new float[Lanes.COUNT];
+        float[] scratch = new float[FewRows.scratchLength()];
         for (int h = kv * group; h < (kv + 1) * group; h++) {
             int query = at + h * n;
             if (shape.rotary()) {
                 turn(qkv, query, cos, sin, row);
             }
-            for (int s = 0; s < count; s++) {
-                weights[s] = (float) shape.scale()
-                        * FewRows.dot(qkv, query, cache.keys, type, (memory + first + s) * n, n, scratch);
-            }
+            FewRows.dots(
+                    qkv,
+                    query,
+                    cache.keys,
+                    type,
+                    (memory + first) * n,
+                    n,
+                    count,
+                    (float) shape.scale(),
+                    weights,
+                    scratch);
             softmax(weights, count);
             mix(weights, count, cache.values, (memory + first) * n, n, row * shape.queries() + h * n);
         }
@@ -302,9 +308,7 @@ public final class DecodingKernel {
         }
         int end = Math.ceilDiv(count, Lanes.COUNT) * Lanes.COUNT;
         Arrays.fill(weights, count, end, Float.NEGATIVE_INFINITY);
-        for (int s = 0; s < end; s += Lanes.COUNT) {
-            Lanes.exp(Lanes.load(weights, s).sub(max)).intoArray(weights, s);
-        }
+        FewRowsLoops.exponentials(weights, end, max);
         double sum = 0;
         for (int s = 0; s < count; s++) {
             sum += weights[s];
@@ -318,21 +322,18 @@ public final class DecodingKernel {
     /** The mean of values [count, n] by weights. */
     private void mix(float[] weights, int count, MemorySegment values, long index, int n, int target) {
         int vectors = n - n % Lanes.COUNT;
-        for (int i = 0; i < vectors; i += Lanes.COUNT) {
-            FloatVector sums = FloatVector.zero(Lanes.FLOATS);
-            long from = index + i;
+        int i = 0;
+        for (; i + 4 * Lanes.COUNT <= vectors; i += 4 * Lanes.COUNT) {
             if (type == ElementType.BF16) {
-                for (int s = 0; s < count; s++) {
-                    sums = Lanes.loadBf16(values, 2 * (from + (long) s * n)).fma(Lanes.all(weights[s]), sums);
-                }
+                FewRowsLoops.mixFourBf16(weights, count, values, index + i, n, attended, target + i);
             } else {
-                for (int s = 0; s < count; s++) {
-                    sums = Lanes.loadFloats(values, 4 * (from + (long) s * n)).fma(Lanes.all(weights[s]), sums);
-                }
+                FewRowsLoops.mixFourFp32(weights, count, values, index + i, n, attended, target + i);
             }
-            sums.intoArray(attended, target + i);
         }
-        for (int i = vectors; i < n; i++) {
+        for (; i < vectors; i += Lanes.COUNT) {
+            FewRowsLoops.mixOne(weights, count, values, type, index + i, n, attended, target + i);
+        }
+        for (; i < n; i++) {
             float sum = 0;
             for (int s = 0; s < count; s++) {
                 sum = Math.fma(weights[s], Lanes.get(values, type, index + (long) s * n + i), sum);

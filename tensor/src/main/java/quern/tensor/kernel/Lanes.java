@@ -26,6 +26,9 @@ final class Lanes {
     /** Half as many doubles as there are floats. */
     static final VectorSpecies<Double> DOUBLES = VectorSpecies.of(double.class, FLOATS.vectorShape());
 
+    private static final VectorSpecies<Float> QUARTER = VectorSpecies.of(float.class, VectorShape.S_128_BIT);
+    private static final VectorSpecies<Float> HALF = VectorSpecies.of(float.class, VectorShape.S_256_BIT);
+
     static final int COUNT = FLOATS.length();
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
@@ -148,6 +151,18 @@ final class Lanes {
 
     private static float sumOfEight(float[] x, int i) {
         return ((x[i] + x[i + 4]) + (x[i + 2] + x[i + 6])) + ((x[i + 1] + x[i + 5]) + (x[i + 3] + x[i + 7]));
+    }
+
+    /** Four sums whose sum is that of the lanes; always in the same order, which a reduction of the Vector API is not. */
+    static void foldToFour(FloatVector v, float[] sums, int at) {
+        FloatVector w = v;
+        if (COUNT > 8) {
+            w = ((FloatVector) w.reinterpretShape(HALF, 0)).add((FloatVector) w.reinterpretShape(HALF, 1));
+        }
+        if (COUNT > 4) {
+            w = ((FloatVector) w.reinterpretShape(QUARTER, 0)).add((FloatVector) w.reinterpretShape(QUARTER, 1));
+        }
+        w.intoArray(sums, at);
     }
 
     /** The lanes whose number has that bit. */
