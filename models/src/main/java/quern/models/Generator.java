@@ -21,6 +21,7 @@ import quern.tensor.RandomStream;
 import quern.tensor.RandomStreams;
 import quern.tensor.Scope;
 import quern.tensor.Tensor;
+import quern.tensor.kernel.Largest;
 
 /**
  * Adds tokens to prompts. Prompts of several lengths are padded on the left and hidden there, so a row gets the tokens it
@@ -255,15 +256,7 @@ public final class Generator {
             int width = logits_BV.length / rows;
             long[] best = new long[rows];
             for (int row = 0; row < rows; row++) {
-                int at = row * width;
-                int most = at;
-                for (int i = at + 1; i < at + width; i++) {
-                    // As libtorch has it, NaN is larger than any number.
-                    if (logits_BV[i] > logits_BV[most] || Float.isNaN(logits_BV[i]) && !Float.isNaN(logits_BV[most])) {
-                        most = i;
-                    }
-                }
-                best[row] = most - at;
+                best[row] = Largest.first(logits_BV, row * width, width);
             }
             return best;
         }

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import quern.nn.Flow;
 import quern.nn.FusedDecoder;
 import quern.nn.KeyValueCache;
@@ -66,7 +67,11 @@ class FusedDecoderTest {
             new Shape(
                     "llama, wide heads, one key-value head",
                     "llama",
-                    Map.of("hidden_size", 80, "num_attention_heads", 4, "num_key_value_heads", 1)));
+                    Map.of("hidden_size", 80, "num_attention_heads", 4, "num_key_value_heads", 1)),
+            new Shape(
+                    "llama, heads of several vectors",
+                    "llama",
+                    Map.of("hidden_size", 160, "num_attention_heads", 2, "num_key_value_heads", 1)));
 
     static Stream<Arguments> cases() {
         List<Arguments> all = new ArrayList<>();
@@ -214,10 +219,11 @@ class FusedDecoderTest {
         }
     }
 
-    @Test
-    void theCountOfThreadsChangesNoBit() {
+    @ParameterizedTest
+    @ValueSource(ints = {2, 5})
+    void theCountOfThreadsChangesNoBit(int shape) {
         int before = KernelThreads.count();
-        try (LanguageModel model = create(SHAPES.get(2), DType.BF16);
+        try (LanguageModel model = create(SHAPES.get(shape), DType.BF16);
                 Scope scope = Scope.open()) {
             List<float[]> results = new ArrayList<>();
             for (int threads : new int[] {1, 2, 5}) {
@@ -225,7 +231,9 @@ class FusedDecoderTest {
                 FusedDecoder decoder = FusedDecoder.of(model.network(), 3).orElseThrow();
                 try (KeyValueCache cache = new KeyValueCache()) {
                     plain(model, 3, 0, PROMPT, new int[3], cache);
-                    decoder.step(new long[] {1, 2, 3}, new int[3], cache);
+                    for (int step = 0; step < STEPS; step++) {
+                        decoder.step(new long[] {1, 2, 3}, new int[3], cache);
+                    }
                     results.add(decoder.step(new long[] {4, 5, 6}, new int[3], cache)
                             .clone());
                 }

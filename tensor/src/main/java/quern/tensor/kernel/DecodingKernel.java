@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.ToIntFunction;
-import jdk.incubator.vector.FloatVector;
 
 /**
  * One step of generation through a whole decoder: a token of each row goes through all pre-norm blocks, the last norm and the
@@ -72,11 +71,15 @@ public final class DecodingKernel {
             }
         }
 
-        /** y [B, out] of x [B, in]. */
-        void run(float[] x, int rows, float[] y) {
+        /** y [B, out] of x [B, in]; {@code eights} has room for x as {@link FewRows#eights}. */
+        void run(float[] x, int rows, float[] y, float[] eights) {
+            if (rows > 1) {
+                FewRows.eights(x, rows, in, eights);
+            }
+            float[] laid = rows > 1 ? eights : x;
             KernelThreads.run(shares.size(), i -> {
                 Share share = shares.get(i);
-                FewRows.multiply(x, rows, share.matrix, share.from, share.to, new FewRows.Results(y, share.at, out));
+                FewRows.multiply(laid, rows, share.matrix, share.from, share.to, new FewRows.Results(y, share.at, out));
                 if (bias != null) {
                     for (int row = 0; row < rows; row++) {
                         int first = row * out;
@@ -125,6 +128,7 @@ public final class DecodingKernel {
     private final float[] hidden;
     private final float[] added;
     private final float[] logits;
+    private final float[] eights;
     private final float[] normScratch = new float[Lanes.COUNT];
     private float[][] scores = {};
 
@@ -145,15 +149,17 @@ public final class DecodingKernel {
         layers = blocks.stream().map(b -> new Layer(type, b)).toList();
         headNorm = RowNorm.of(head.norm, type, head.centred, width, head.eps);
         this.head = new Product(type, width, List.of(head.slot));
-        int room = FewRows.padRows(rows);
         x = new float[rows * width];
-        normed = new float[room * width];
+        normed = new float[rows * width];
         added = new float[rows * width];
         qkv = new float[rows * most(DecoderBlockKernel.Shape::mapped)];
-        attended = new float[room * most(DecoderBlockKernel.Shape::queries)];
+        attended = new float[rows * most(DecoderBlockKernel.Shape::queries)];
         inner = new float[rows * most(DecoderBlockKernel.Shape::up)];
-        hidden = new float[room * most(DecoderBlockKernel.Shape::inner)];
+        hidden = new float[rows * most(DecoderBlockKernel.Shape::inner)];
         logits = new float[rows * this.head.out];
+        int widest = Math.max(
+                width, Math.max(most(DecoderBlockKernel.Shape::queries), most(DecoderBlockKernel.Shape::inner)));
+        eights = rows > 1 ? new float[FewRows.eightsLength(rows, widest)] : null;
     }
 
     private int most(ToIntFunction<DecoderBlockKernel.Shape> size) {
@@ -205,14 +211,14 @@ public final class DecodingKernel {
             block(layers.get(i), caches.get(i), firsts, cos, sin);
         }
         headNorm.forward(x, normed, rows, width, normScratch);
-        head.run(normed, rows, logits);
+        head.run(normed, rows, logits, eights);
         return logits;
     }
 
     private void block(Layer l, Cache cache, int[] firsts, float[] cos, float[] sin) {
         DecoderBlockKernel.Shape shape = l.shape;
         l.attentionNorm.forward(x, normed, rows, width, normScratch);
-        l.inputs.run(normed, rows, qkv);
+        l.inputs.run(normed, rows, qkv, eights);
         int items = rows * shape.keyValueHeads();
         int length = cache.held + 1;
         if (scores.length < items || scores[0].length < length) {
@@ -222,10 +228,10 @@ public final class DecodingKernel {
             int row = item / shape.keyValueHeads();
             attend(shape, cache, row, item % shape.keyValueHeads(), firsts[row], cos, sin, scores[item]);
         });
-        l.output.run(attended, rows, added);
+        l.output.run(attended, rows, added, eights);
         HeapRows.add(x, added, x.length);
         l.feedForwardNorm.forward(x, normed, rows, width, normScratch);
-        l.ups.run(normed, rows, inner);
+        l.ups.run(normed, rows, inner, eights);
         int f = shape.inner();
         for (int row = 0; row < rows; row++) {
             if (shape.gated()) {
@@ -235,7 +241,7 @@ public final class DecodingKernel {
                 shape.activation().forward(inner, row * f, hidden, row * f, f);
             }
         }
-        l.down.run(hidden, rows, added);
+        l.down.run(hidden, rows, added, eights);
         HeapRows.add(x, added, x.length);
     }
 
@@ -261,16 +267,23 @@ public final class DecodingKernel {
         HeapRows.store(qkv, value, cache.values, type, (memory + cache.held) * n, n);
         int group = shape.heads() / shape.keyValueHeads();
         int count = cache.held + 1 - first;
-        float[] scratch = new float[Lanes.COUNT];
+        float[] scratch = new float[FewRows.scratchLength()];
         for (int h = kv * group; h < (kv + 1) * group; h++) {
             int query = at + h * n;
             if (shape.rotary()) {
                 turn(qkv, query, cos, sin, row);
             }
-            for (int s = 0; s < count; s++) {
-                weights[s] = (float) shape.scale()
-                        * FewRows.dot(qkv, query, cache.keys, type, (memory + first + s) * n, n, scratch);
-            }
+            FewRows.dots(
+                    qkv,
+                    query,
+                    cache.keys,
+                    type,
+                    (memory + first) * n,
+                    n,
+                    count,
+                    (float) shape.scale(),
+                    weights,
+                    scratch);
             softmax(weights, count);
             mix(weights, count, cache.values, (memory + first) * n, n, row * shape.queries() + h * n);
         }
@@ -295,9 +308,7 @@ public final class DecodingKernel {
         }
         int end = Math.ceilDiv(count, Lanes.COUNT) * Lanes.COUNT;
         Arrays.fill(weights, count, end, Float.NEGATIVE_INFINITY);
-        for (int s = 0; s < end; s += Lanes.COUNT) {
-            Lanes.exp(Lanes.load(weights, s).sub(max)).intoArray(weights, s);
-        }
+        FewRowsLoops.exponentials(weights, end, max);
         double sum = 0;
         for (int s = 0; s < count; s++) {
             sum += weights[s];
@@ -311,21 +322,18 @@ public final class DecodingKernel {
     /** The mean of values [count, n] by weights. */
     private void mix(float[] weights, int count, MemorySegment values, long index, int n, int target) {
         int vectors = n - n % Lanes.COUNT;
-        for (int i = 0; i < vectors; i += Lanes.COUNT) {
-            FloatVector sums = FloatVector.zero(Lanes.FLOATS);
-            long from = index + i;
+        int i = 0;
+        for (; i + 4 * Lanes.COUNT <= vectors; i += 4 * Lanes.COUNT) {
             if (type == ElementType.BF16) {
-                for (int s = 0; s < count; s++) {
-                    sums = Lanes.loadBf16(values, 2 * (from + (long) s * n)).fma(Lanes.all(weights[s]), sums);
-                }
+                FewRowsLoops.mixFourBf16(weights, count, values, index + i, n, attended, target + i);
             } else {
-                for (int s = 0; s < count; s++) {
-                    sums = Lanes.loadFloats(values, 4 * (from + (long) s * n)).fma(Lanes.all(weights[s]), sums);
-                }
+                FewRowsLoops.mixFourFp32(weights, count, values, index + i, n, attended, target + i);
             }
-            sums.intoArray(attended, target + i);
         }
-        for (int i = vectors; i < n; i++) {
+        for (; i < vectors; i += Lanes.COUNT) {
+            FewRowsLoops.mixOne(weights, count, values, type, index + i, n, attended, target + i);
+        }
+        for (; i < n; i++) {
             float sum = 0;
             for (int s = 0; s < count; s++) {
                 sum = Math.fma(weights[s], Lanes.get(values, type, index + (long) s * n + i), sum);

@@ -2,8 +2,6 @@ package quern.tensor.kernel;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorShape;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Products of few rows with a weight matrix that stays where it lies, in native memory: {@code y = x·Wᵀ}, arithmetic in fp32.
@@ -19,17 +17,34 @@ final class FewRows {
     /** Rows that are computed together where there are several. */
     static final int ROWS = 8;
 
+    /** Where rows in eights begin, so that each vector lies on one line of the cache: see {@link Gemm#START}. */
+    static final int START = Gemm.START;
+
     /** Outputs of one row that are computed together, and the fewest that a matrix may have. */
     static final int OUTPUTS = 4;
 
-    private static final VectorSpecies<Float> QUARTER = VectorSpecies.of(float.class, VectorShape.S_128_BIT);
-    private static final VectorSpecies<Float> HALF = VectorSpecies.of(float.class, VectorShape.S_256_BIT);
+    /** Sums that are computed together where there are several rows: of each of eight for two outputs. */
+    private static final int SUMS = 2 * ROWS;
 
     private FewRows() {}
 
-    /** The rows that arrays of x must have room for; those beyond the real ones are computed and left out. */
-    static int padRows(int rows) {
-        return rows == 1 ? 1 : Math.ceilDiv(rows, ROWS) * ROWS;
+    /** The floats of {@code rows} rows in eights. */
+    static int eightsLength(int rows, int in) {
+        return START + Math.ceilDiv(rows, ROWS) * ROWS * in;
+    }
+
+    /**
+     * Lays rows of {@code in} floats in eights, as {@link #multiply} reads them: a vector of each of eight rows, then the next
+     * of each, from {@link #START} on. Rows that are missing from the last eight are zero, and computed and left out.
+     */
+    static void eights(float[] x, int rows, int in, float[] eights) {
+        FloatVector zero = FloatVector.zero(Lanes.FLOATS);
+        for (int row = 0; row < Math.ceilDiv(rows, ROWS) * ROWS; row++) {
+            int to = START + row / ROWS * ROWS * in + row % ROWS * Lanes.COUNT;
+            for (int i = 0; i < in; i += Lanes.COUNT) {
+                (row < rows ? Lanes.load(x, row * in + i) : zero).intoArray(eights, to + ROWS * i);
+            }
+        }
     }
 
     /** A weight matrix [out, in] in memory. */
@@ -41,10 +56,10 @@ final class FewRows {
     /**
      * Outputs {@code from} to before {@code to} of all rows; both must be multiples of four, or {@code to} the last.
      *
-     * @param x rows of {@code in} floats, one after another, {@link #padRows} of them
+     * @param x the row, or {@link #eights} of several
      */
     static void multiply(float[] x, int rows, Matrix w, int from, int to, Results y) {
-        float[] sums = new float[2 * ROWS * 4];
+        float[] sums = new float[scratchLength()];
         int together = rows == 1 ? OUTPUTS : 2;
         int apart = (to - from) / together;
         for (int o = from; o < from + apart; o++) {
@@ -66,9 +81,9 @@ final class FewRows {
             float[] x, int rows, Matrix w, int first, int apart, Results y, int skipped, float[] sums) {
         if (rows == 1) {
             if (w.type == ElementType.BF16) {
-                oneBf16(x, w.memory, first, apart, w.in, sums);
+                FewRowsLoops.oneBf16(x, w.memory, first, apart, w.in, sums);
             } else {
-                oneFp32(x, w.memory, first, apart, w.in, sums);
+                FewRowsLoops.oneFp32(x, w.memory, first, apart, w.in, sums);
             }
             for (int i = skipped; i < OUTPUTS; i++) {
                 y.data[y.at + first + i * apart] = sum(sums, 4 * i);
@@ -77,22 +92,70 @@ final class FewRows {
         }
         for (int row = 0; row < rows; row += ROWS) {
             if (w.type == ElementType.BF16) {
-                eightBf16(x, row * w.in, w.memory, first, apart, w.in, sums);
+                FewRowsLoops.eightBf16(x, START + row * w.in, w.memory, first, apart, w.in, sums);
             } else {
-                eightFp32(x, row * w.in, w.memory, first, apart, w.in, sums);
+                FewRowsLoops.eightFp32(x, START + row * w.in, w.memory, first, apart, w.in, sums);
             }
+            foldAll(sums);
             int at = y.at + row * y.stride + first;
             for (int r = 0; r < Math.min(ROWS, rows - row); r++, at += y.stride) {
                 if (skipped == 0) {
-                    y.data[at] = sum(sums, 4 * r);
+                    y.data[at] = sums[START + r];
                 }
-                y.data[at + apart] = sum(sums, 4 * (ROWS + r));
+                y.data[at + apart] = sums[START + ROWS + r];
             }
         }
     }
 
+    /**
+     * Sums of products of one row of floats with each of {@code count} rows in memory, one behind another from element
+     * {@code index} on: {@code y[i] = factor · (x · row i)}.
+     *
+     * @param sums scratch of {@link #scratchLength}
+     */
+    static void dots(
+            float[] x,
+            int at,
+            MemorySegment w,
+            ElementType type,
+            long index,
+            int n,
+            int count,
+            float factor,
+            float[] y,
+            float[] sums) {
+        if (count < SUMS || n % Lanes.COUNT != 0) {
+            for (int i = 0; i < count; i++) {
+                y[i] = factor * dot(x, at, w, type, index + (long) i * n, n, sums);
+            }
+            return;
+        }
+        for (int i = 0; i < count; i += SUMS) {
+            // The last ones are done together with some that are done already, and come out the same.
+            int first = Math.min(i, count - SUMS);
+            for (int four = 0; four < SUMS; four += 4) {
+                long from = index + (first + four) * (long) n;
+                int to = START + four * Lanes.COUNT;
+                if (type == ElementType.BF16) {
+                    FewRowsLoops.fourDotsBf16(x, at, w, from, n, sums, to);
+                } else {
+                    FewRowsLoops.fourDotsFp32(x, at, w, from, n, sums, to);
+                }
+            }
+            foldAll(sums);
+            for (int j = 0; j < SUMS; j++) {
+                y[first + j] = factor * sums[START + j];
+            }
+        }
+    }
+
+    /** The floats that {@link #dots} wants as scratch. */
+    static int scratchLength() {
+        return START + SUMS * Lanes.COUNT;
+    }
+
     /** The sum of products of floats in an array and of weights in memory; any length. */
-    static float dot(float[] x, int at, MemorySegment w, ElementType type, long index, int n, float[] scratch) {
+    private static float dot(float[] x, int at, MemorySegment w, ElementType type, long index, int n, float[] scratch) {
         FloatVector sums = FloatVector.zero(Lanes.FLOATS);
         int vectors = n - n % Lanes.COUNT;
         if (type == ElementType.BF16) {
@@ -104,7 +167,7 @@ final class FewRows {
                 sums = Lanes.loadFloats(w, 4 * (index + i)).fma(Lanes.load(x, at + i), sums);
             }
         }
-        fold(sums, scratch, 0);
+        Lanes.foldToFour(sums, scratch, 0);
         float sum = sum(scratch, 0);
         for (int i = vectors; i < n; i++) {
             sum = Math.fma(Lanes.get(w, type, index + i), x[at + i], sum);
@@ -112,209 +175,21 @@ final class FewRows {
         return sum;
     }
 
-    /** Four sums whose sum is that of the lanes; always in the same order, which a reduction of the Vector API is not. */
-    private static void fold(FloatVector v, float[] sums, int at) {
-        FloatVector w = v;
-        if (Lanes.COUNT > 8) {
-            w = ((FloatVector) w.reinterpretShape(HALF, 0)).add((FloatVector) w.reinterpretShape(HALF, 1));
+    /**
+     * The sums of the lanes of {@link #SUMS} vectors, from {@link #START} on, in place of the first of them. Each is that of
+     * pairs of halves, of their halves and so on, for as many vectors at once as there are lanes.
+     */
+    private static void foldAll(float[] v) {
+        for (int first = 0; first < SUMS; first += Lanes.COUNT) {
+            int at = START + first * Lanes.COUNT;
+            if (Lanes.COUNT > 4) {
+                FewRowsLoops.foldToFour(v, at);
+            }
+            FewRowsLoops.foldFour(v, at, START + first);
         }
-        if (Lanes.COUNT > 4) {
-            w = ((FloatVector) w.reinterpretShape(QUARTER, 0)).add((FloatVector) w.reinterpretShape(QUARTER, 1));
-        }
-        w.intoArray(sums, at);
     }
 
     private static float sum(float[] sums, int at) {
         return (sums[at] + sums[at + 1]) + (sums[at + 2] + sums[at + 3]);
-    }
-
-    private static void oneBf16(float[] x, MemorySegment w, int first, int apart, int in, float[] sums) {
-        long row = 2L * in * apart;
-        long w0 = 2L * in * first;
-        long w1 = w0 + row;
-        long w2 = w1 + row;
-        long w3 = w2 + row;
-        FloatVector s0 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector s1 = s0;
-        FloatVector s2 = s0;
-        FloatVector s3 = s0;
-        for (int i = 0; i < in; i += Lanes.COUNT) {
-            FloatVector v = Lanes.load(x, i);
-            s0 = Lanes.loadBf16(w, w0 + 2L * i).fma(v, s0);
-            s1 = Lanes.loadBf16(w, w1 + 2L * i).fma(v, s1);
-            s2 = Lanes.loadBf16(w, w2 + 2L * i).fma(v, s2);
-            s3 = Lanes.loadBf16(w, w3 + 2L * i).fma(v, s3);
-        }
-        fold(s0, sums, 0);
-        fold(s1, sums, 4);
-        fold(s2, sums, 8);
-        fold(s3, sums, 12);
-    }
-
-    private static void oneFp32(float[] x, MemorySegment w, int first, int apart, int in, float[] sums) {
-        long row = 4L * in * apart;
-        long w0 = 4L * in * first;
-        long w1 = w0 + row;
-        long w2 = w1 + row;
-        long w3 = w2 + row;
-        FloatVector s0 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector s1 = s0;
-        FloatVector s2 = s0;
-        FloatVector s3 = s0;
-        for (int i = 0; i < in; i += Lanes.COUNT) {
-            FloatVector v = Lanes.load(x, i);
-            s0 = Lanes.loadFloats(w, w0 + 4L * i).fma(v, s0);
-            s1 = Lanes.loadFloats(w, w1 + 4L * i).fma(v, s1);
-            s2 = Lanes.loadFloats(w, w2 + 4L * i).fma(v, s2);
-            s3 = Lanes.loadFloats(w, w3 + 4L * i).fma(v, s3);
-        }
-        fold(s0, sums, 0);
-        fold(s1, sums, 4);
-        fold(s2, sums, 8);
-        fold(s3, sums, 12);
-    }
-
-    private static void eightBf16(float[] x, int at, MemorySegment w, int first, int apart, int in, float[] sums) {
-        long w0 = 2L * first * in;
-        long w1 = w0 + 2L * in * apart;
-        int x1 = at + in;
-        int x2 = x1 + in;
-        int x3 = x2 + in;
-        int x4 = x3 + in;
-        int x5 = x4 + in;
-        int x6 = x5 + in;
-        int x7 = x6 + in;
-        FloatVector a0 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector a1 = a0;
-        FloatVector a2 = a0;
-        FloatVector a3 = a0;
-        FloatVector a4 = a0;
-        FloatVector a5 = a0;
-        FloatVector a6 = a0;
-        FloatVector a7 = a0;
-        FloatVector b0 = a0;
-        FloatVector b1 = a0;
-        FloatVector b2 = a0;
-        FloatVector b3 = a0;
-        FloatVector b4 = a0;
-        FloatVector b5 = a0;
-        FloatVector b6 = a0;
-        FloatVector b7 = a0;
-        for (int i = 0; i < in; i += Lanes.COUNT) {
-            FloatVector u = Lanes.loadBf16(w, w0 + 2L * i);
-            FloatVector v = Lanes.loadBf16(w, w1 + 2L * i);
-            FloatVector t = Lanes.load(x, at + i);
-            a0 = u.fma(t, a0);
-            b0 = v.fma(t, b0);
-            t = Lanes.load(x, x1 + i);
-            a1 = u.fma(t, a1);
-            b1 = v.fma(t, b1);
-            t = Lanes.load(x, x2 + i);
-            a2 = u.fma(t, a2);
-            b2 = v.fma(t, b2);
-            t = Lanes.load(x, x3 + i);
-            a3 = u.fma(t, a3);
-            b3 = v.fma(t, b3);
-            t = Lanes.load(x, x4 + i);
-            a4 = u.fma(t, a4);
-            b4 = v.fma(t, b4);
-            t = Lanes.load(x, x5 + i);
-            a5 = u.fma(t, a5);
-            b5 = v.fma(t, b5);
-            t = Lanes.load(x, x6 + i);
-            a6 = u.fma(t, a6);
-            b6 = v.fma(t, b6);
-            t = Lanes.load(x, x7 + i);
-            a7 = u.fma(t, a7);
-            b7 = v.fma(t, b7);
-        }
-        fold(a0, sums, 0);
-        fold(a1, sums, 4);
-        fold(a2, sums, 8);
-        fold(a3, sums, 12);
-        fold(a4, sums, 16);
-        fold(a5, sums, 20);
-        fold(a6, sums, 24);
-        fold(a7, sums, 28);
-        fold(b0, sums, 32);
-        fold(b1, sums, 36);
-        fold(b2, sums, 40);
-        fold(b3, sums, 44);
-        fold(b4, sums, 48);
-        fold(b5, sums, 52);
-        fold(b6, sums, 56);
-        fold(b7, sums, 60);
-    }
-
-    private static void eightFp32(float[] x, int at, MemorySegment w, int first, int apart, int in, float[] sums) {
-        long w0 = 4L * first * in;
-        long w1 = w0 + 4L * in * apart;
-        int x1 = at + in;
-        int x2 = x1 + in;
-        int x3 = x2 + in;
-        int x4 = x3 + in;
-        int x5 = x4 + in;
-        int x6 = x5 + in;
-        int x7 = x6 + in;
-        FloatVector a0 = FloatVector.zero(Lanes.FLOATS);
-        FloatVector a1 = a0;
-        FloatVector a2 = a0;
-        FloatVector a3 = a0;
-        FloatVector a4 = a0;
-        FloatVector a5 = a0;
-        FloatVector a6 = a0;
-        FloatVector a7 = a0;
-        FloatVector b0 = a0;
-        FloatVector b1 = a0;
-        FloatVector b2 = a0;
-        FloatVector b3 = a0;
-        FloatVector b4 = a0;
-        FloatVector b5 = a0;
-        FloatVector b6 = a0;
-        FloatVector b7 = a0;
-        for (int i = 0; i < in; i += Lanes.COUNT) {
-            FloatVector u = Lanes.loadFloats(w, w0 + 4L * i);
-            FloatVector v = Lanes.loadFloats(w, w1 + 4L * i);
-            FloatVector t = Lanes.load(x, at + i);
-            a0 = u.fma(t, a0);
-            b0 = v.fma(t, b0);
-            t = Lanes.load(x, x1 + i);
-            a1 = u.fma(t, a1);
-            b1 = v.fma(t, b1);
-            t = Lanes.load(x, x2 + i);
-            a2 = u.fma(t, a2);
-            b2 = v.fma(t, b2);
-            t = Lanes.load(x, x3 + i);
-            a3 = u.fma(t, a3);
-            b3 = v.fma(t, b3);
-            t = Lanes.load(x, x4 + i);
-            a4 = u.fma(t, a4);
-            b4 = v.fma(t, b4);
-            t = Lanes.load(x, x5 + i);
-            a5 = u.fma(t, a5);
-            b5 = v.fma(t, b5);
-            t = Lanes.load(x, x6 + i);
-            a6 = u.fma(t, a6);
-            b6 = v.fma(t, b6);
-            t = Lanes.load(x, x7 + i);
-            a7 = u.fma(t, a7);
-            b7 = v.fma(t, b7);
-        }
-        fold(a0, sums, 0);
-        fold(a1, sums, 4);
-        fold(a2, sums, 8);
-        fold(a3, sums, 12);
-        fold(a4, sums, 16);
-        fold(a5, sums, 20);
-        fold(a6, sums, 24);
-        fold(a7, sums, 28);
-        fold(b0, sums, 32);
-        fold(b1, sums, 36);
-        fold(b2, sums, 40);
-        fold(b3, sums, 44);
-        fold(b4, sums, 48);
-        fold(b5, sums, 52);
-        fold(b6, sums, 56);
-        fold(b7, sums, 60);
     }
 }

@@ -10,6 +10,7 @@ import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /** Loads, stores and functions on vectors of floats. Small enough for the compiler to inline into every loop. */
@@ -24,6 +25,9 @@ final class Lanes {
 
     /** Half as many doubles as there are floats. */
     static final VectorSpecies<Double> DOUBLES = VectorSpecies.of(double.class, FLOATS.vectorShape());
+
+    private static final VectorSpecies<Float> QUARTER = VectorSpecies.of(float.class, VectorShape.S_128_BIT);
+    private static final VectorSpecies<Float> HALF = VectorSpecies.of(float.class, VectorShape.S_256_BIT);
 
     static final int COUNT = FLOATS.length();
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
@@ -147,6 +151,42 @@ final class Lanes {
 
     private static float sumOfEight(float[] x, int i) {
         return ((x[i] + x[i + 4]) + (x[i + 2] + x[i + 6])) + ((x[i + 1] + x[i + 5]) + (x[i + 3] + x[i + 7]));
+    }
+
+    /** Four sums whose sum is that of the lanes; always in the same order, which a reduction of the Vector API is not. */
+    static void foldToFour(FloatVector v, float[] sums, int at) {
+        FloatVector w = v;
+        if (COUNT > 8) {
+            w = ((FloatVector) w.reinterpretShape(HALF, 0)).add((FloatVector) w.reinterpretShape(HALF, 1));
+        }
+        if (COUNT > 4) {
+            w = ((FloatVector) w.reinterpretShape(QUARTER, 0)).add((FloatVector) w.reinterpretShape(QUARTER, 1));
+        }
+        w.intoArray(sums, at);
+    }
+
+    /** The lanes whose number has that bit. */
+    static VectorMask<Float> lanesWith(int bit) {
+        boolean[] with = new boolean[COUNT];
+        for (int i = 0; i < COUNT; i++) {
+            with[i] = (i & bit) != 0;
+        }
+        return VectorMask.fromArray(FLOATS, with, 0);
+    }
+
+    /** Lanes whose numbers differ in that bit in each other's place; none where no lane has it. */
+    static VectorShuffle<Float> swapping(int bit) {
+        return VectorShuffle.fromOp(FLOATS, i -> bit < COUNT ? i ^ bit : i);
+    }
+
+    /**
+     * Adds lanes whose numbers differ in one bit: those of {@code a} where the bit is 0, those of {@code b} where it is 1.
+     *
+     * @param with {@link #lanesWith} the bit
+     * @param swap {@link #swapping} it
+     */
+    static FloatVector joinHalves(FloatVector a, FloatVector b, VectorMask<Float> with, VectorShuffle<Float> swap) {
+        return a.blend(b, with).add(b.blend(a, with).rearrange(swap));
     }
 
     /**
