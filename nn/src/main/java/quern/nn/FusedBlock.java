@@ -24,7 +24,7 @@ import quern.tensor.kernel.Kernels;
  */
 final class FusedBlock implements HandWritten {
     /**
-     * The share of the Java heap that the arrays of a block may take: its weights twice, each thread's gradients, each thread's
+     * The share of the Java heap that the arrays of a block may take: its weights, each thread's gradients, each thread's
      * rows of a tile, and its queries, keys and values of a sequence.
      */
     private static final double HEAP_SHARE = 0.125;
@@ -110,7 +110,7 @@ final class FusedBlock implements HandWritten {
                 parts.inputs().stream().mapToLong(DenseLinear::outFeatures).sum();
         long threads = KernelThreads.count();
         long ofThread = parts.shape().tileFloats() + length * mapped * SEQUENCE_ARRAYS;
-        return Float.BYTES * (weights * (2 + threads) + threads * ofThread);
+        return Float.BYTES * (weights * (1 + threads) + threads * ofThread);
     }
 
     private static boolean isFusible(Tensor x) {
@@ -166,18 +166,19 @@ final class FusedBlock implements HandWritten {
 
     @Override
     public Backward forward(Flow flow, Pass pass) {
-        return forward(flow, true);
+        return forward(flow, pass, true);
     }
 
     @Override
     public void infer(Flow flow, Pass pass) {
-        forward(flow, by == By.LIBRARY).close();
+        forward(flow, pass, by == By.LIBRARY).close();
     }
 
-    private Visit forward(Flow flow, boolean kept) {
+    private Visit forward(Flow flow, Pass pass, boolean kept) {
         Tensor x = flow.get("hidden_states").contiguous();
-        Tensor y = Tensor.empty(x.dtype(), x.device(), x.shape());
-        Visit visit = new Visit();
+        VisitMemory memory = kept ? pass.visitMemory() : VisitMemory.NONE;
+        Tensor y = memory.emptyLike(x);
+        Visit visit = new Visit(memory);
         boolean done = false;
         try {
             visit.begin(x, flow, kept);
@@ -194,6 +195,7 @@ final class FusedBlock implements HandWritten {
 
     /** What the backward of one visit needs. */
     private final class Visit implements Backward {
+        private final VisitMemory memory;
         private final List<Tensor> held = new ArrayList<>();
         private int[] starts;
         private boolean ownAngles;
@@ -204,7 +206,11 @@ final class FusedBlock implements HandWritten {
         private Tensor inner;
         private Tensor cos;
         private Tensor sin;
-        private WeightGradients gradients = new WeightGradients(List.of());
+        private WeightGradients gradients = new WeightGradients();
+
+        Visit(VisitMemory memory) {
+            this.memory = memory;
+        }
 
         void begin(Tensor x, Flow flow, boolean kept) {
             this.x = hold(x);
@@ -215,11 +221,17 @@ final class FusedBlock implements HandWritten {
                     : documents.starts();
             long queries = (long) shape.heads() * shape.headWidth();
             long keys = (long) shape.keyValueHeads() * shape.headWidth();
-            qkv = hold(like(queries + 2 * keys));
-            attended = hold(like(queries));
+            List<long[]> shapes = new ArrayList<>(List.of(like(queries + 2 * keys), like(queries)));
             if (kept) {
-                middle = hold(like(shape.width()));
-                inner = hold(like(shape.gated() ? 2L * shape.inner() : shape.inner()));
+                shapes.add(like(shape.width()));
+                shapes.add(like(shape.gated() ? 2L * shape.inner() : shape.inner()));
+            }
+            List<Tensor> made = memory.empty(x.dtype(), x.device(), shapes);
+            qkv = hold(made.get(0));
+            attended = hold(made.get(1));
+            if (kept) {
+                middle = hold(made.get(2));
+                inner = hold(made.get(3));
             }
             cos = shape.rotary() ? hold(flow.get("rotary_cos")) : null;
             sin = shape.rotary() ? hold(flow.get("rotary_sin")) : null;
@@ -231,8 +243,8 @@ final class FusedBlock implements HandWritten {
             return kept;
         }
 
-        private Tensor like(long width) {
-            return Tensor.empty(x.dtype(), x.device(), x.size(0), x.size(1), width);
+        private long[] like(long width) {
+            return new long[] {x.size(0), x.size(1), width};
         }
 
         DecoderBlockKernel.Activations activations() {
@@ -265,15 +277,17 @@ final class FusedBlock implements HandWritten {
         @Override
         public void input(Cotangents cotangents) {
             Tensor dy = cotangents.ofOutput("hidden_states").to(x.dtype()).contiguous();
-            Tensor dx = Tensor.empty(x.dtype(), x.device(), x.shape());
-            gradients = new WeightGradients(parts.parameters());
+            Tensor dx = memory.emptyLike(x);
+            gradients = new WeightGradients(parts.parameters(), memory);
             boolean added = gradients.areAdded();
             Function<Parameter, Tensor> to = gradients::of;
             DecoderBlockKernel.Weights targets =
                     parts.weights(p -> to.apply(p) == null ? null : to.apply(p).memory());
-            Tensor dMiddle = like(middle.size(-1));
-            Tensor dAttended = like(attended.size(-1));
-            Tensor dQkv = like(qkv.size(-1));
+            List<Tensor> between =
+                    memory.empty(x.dtype(), x.device(), List.of(middle.shape(), attended.shape(), qkv.shape()));
+            Tensor dMiddle = between.get(0);
+            Tensor dAttended = between.get(1);
+            Tensor dQkv = between.get(2);
             DecoderBlockKernel.Scratch scratch =
                     new DecoderBlockKernel.Scratch(dMiddle.memory(), dAttended.memory(), dQkv.memory());
             switch (by) {

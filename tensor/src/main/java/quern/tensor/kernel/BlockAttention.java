@@ -52,17 +52,36 @@ final class BlockAttention {
         final CausalAttentionRows rows;
         final int length;
         final float[] qkv;
-        final float[] dQkv;
-        final float[] y;
-        final float[] dy;
+        // Not needed where rows stay in the caller's arrays.
+        private float[] dQkv;
+        private float[] y;
+        private float[] dy;
 
         AttentionArrays(int heads, int keyValueHeads, int length) {
             this.length = length;
             rows = new CausalAttentionRows(heads, keyValueHeads, s.headWidth(), length, s.scale());
             qkv = new float[CausalAttentionRows.room(length, rows.stride)];
-            dQkv = new float[CausalAttentionRows.room(length, rows.stride)];
-            y = new float[CausalAttentionRows.room(length, rows.outputStride)];
-            dy = new float[CausalAttentionRows.room(length, rows.outputStride)];
+        }
+
+        private float[] y() {
+            if (y == null) {
+                y = new float[CausalAttentionRows.room(length, rows.outputStride)];
+            }
+            return y;
+        }
+
+        private float[] dy() {
+            if (dy == null) {
+                dy = new float[CausalAttentionRows.room(length, rows.outputStride)];
+            }
+            return dy;
+        }
+
+        private float[] dQkv() {
+            if (dQkv == null) {
+                dQkv = new float[CausalAttentionRows.room(length, rows.stride)];
+            }
+            return dQkv;
         }
     }
 
@@ -117,16 +136,16 @@ final class BlockAttention {
         gather(l, a, item);
         int sequence = item / parts;
         int length = a.length(sequence);
-        l.now.rows.forward(l.now.qkv, 0, l.now.y, 0, length);
+        l.now.rows.forward(l.now.qkv, 0, l.now.y(), 0, length);
         int share = l.now.rows.outputStride;
         long first = a.starts()[sequence];
         if (parts == 1) {
-            HeapRows.store(l.now.y, 0, a.attended(), a.type(), first * share, length * share);
+            HeapRows.store(l.now.y(), 0, a.attended(), a.type(), first * share, length * share);
             return;
         }
         for (int row = 0; row < length; row++) {
             long to = (first + row) * s.queries() + (long) (item % parts) * share;
-            HeapRows.store(l.now.y, row * share, a.attended(), a.type(), to, share);
+            HeapRows.store(l.now.y(), row * share, a.attended(), a.type(), to, share);
         }
     }
 
@@ -173,21 +192,21 @@ final class BlockAttention {
         int length = a.length(sequence);
         long first = a.starts()[sequence];
         if (parts == 1) {
-            HeapRows.load(scratch.dAttended(), a.type(), first * share, l.now.dy, 0, length * share);
+            HeapRows.load(scratch.dAttended(), a.type(), first * share, l.now.dy(), 0, length * share);
         }
         for (int row = 0; row < length && parts > 1; row++) {
             long from = (first + row) * s.queries() + (long) (item % parts) * share;
-            HeapRows.load(scratch.dAttended(), a.type(), from, l.now.dy, row * share, share);
+            HeapRows.load(scratch.dAttended(), a.type(), from, l.now.dy(), row * share, share);
         }
-        l.now.rows.backward(l.now.qkv, 0, l.now.dy, 0, l.now.dQkv, 0, length);
+        l.now.rows.backward(l.now.qkv, 0, l.now.dy(), 0, l.now.dQkv(), 0, length);
         if (s.rotary()) {
-            rotate(new Gemm.Rows(l.now.dQkv, 0, l.now.rows.stride), a, sequence, -1);
+            rotate(new Gemm.Rows(l.now.dQkv(), 0, l.now.rows.stride), a, sequence, -1);
         }
         pieces(
                 l,
                 item,
                 a,
-                (at, element, count) -> HeapRows.store(l.now.dQkv, at, scratch.dQkv(), a.type(), element, count));
+                (at, element, count) -> HeapRows.store(l.now.dQkv(), at, scratch.dQkv(), a.type(), element, count));
     }
 
     private void gather(Lane l, Activations a, int item) {

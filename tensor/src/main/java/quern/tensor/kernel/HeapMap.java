@@ -18,10 +18,6 @@ final class HeapMap {
 
     final int outStride;
     private final int paddedRows;
-    private final int tile;
-    /** The weight as it is stored. */
-    private final float[] rows;
-
     /** The weight in panels: transposed for the forward, as it is for the backward. */
     private final float[] panels;
 
@@ -29,23 +25,54 @@ final class HeapMap {
     private final boolean biased;
     private final float[][] weightSums;
     private final float[][] biasSums;
-    private final float[][] dyEights;
-    private final float[][] xPanels;
+    private final Scratch[] scratch;
     private boolean wanted;
     /** Whether a lane's sums hold nothing of this backward yet. */
     private final boolean[] empty;
 
     private final PartClock.Part part;
 
-    /** Maps of {@code in} features to {@code out} in all, in a block, for up to {@code tile} rows a call. */
-    HeapMap(int in, int out, boolean biased, int lanes, int tile) {
-        this(in, out, biased, lanes, tile, PartClock.Part.GEMM);
+    /** What the products of one thread are made from, whichever the map: arrays that stay, made when they are first used. */
+    static final class Scratch {
+        private final int stagedLength;
+        private final int eightsLength;
+        private final int panelsLength;
+        private float[] staged;
+        private float[] eights;
+        private float[] panels;
+
+        /** For maps of so many features at most, and up to {@code tile} rows a call. */
+        Scratch(int widestIn, int widestOut, int tile) {
+            stagedLength = Gemm.PANEL * Gemm.padColumns(widestIn);
+            eightsLength = Gemm.eightsLength(tile, widestOut);
+            panelsLength = Gemm.panelsLength(tile, widestIn);
+        }
+
+        private float[] staged() {
+            if (staged == null) {
+                staged = new float[stagedLength];
+            }
+            return staged;
+        }
+
+        private void prepareBackward() {
+            if (eights == null) {
+                eights = new float[eightsLength];
+                panels = new float[panelsLength];
+            }
+        }
+    }
+
+    /** Maps of {@code in} features to {@code out} in all, in a block; {@code scratch} is that of each lane. */
+    HeapMap(int in, int out, boolean biased, Scratch[] scratch) {
+        this(in, out, biased, scratch, PartClock.Part.GEMM);
     }
 
     /** As above; {@code part} is what its products are part of. */
-    HeapMap(int in, int out, boolean biased, int lanes, int tile, PartClock.Part part) {
+    HeapMap(int in, int out, boolean biased, Scratch[] scratch, PartClock.Part part) {
+        int lanes = scratch.length;
+        this.scratch = scratch;
         this.part = part;
-        this.tile = tile;
         this.in = in;
         this.out = out;
         this.inStride = Gemm.padColumns(in);
@@ -55,10 +82,7 @@ final class HeapMap {
         this.biased = biased;
         this.weightSums = new float[lanes][];
         this.biasSums = new float[lanes][];
-        this.rows = new float[paddedRows * inStride];
         this.panels = new float[Math.max(Gemm.panelsLength(in, out), Gemm.panelsLength(out, in))];
-        this.dyEights = new float[lanes][];
-        this.xPanels = new float[lanes][];
         this.empty = new boolean[lanes];
     }
 
@@ -67,19 +91,26 @@ final class HeapMap {
         int panelCount = Math.ceilDiv(out, Gemm.PANEL);
         int fromPanel = panelCount * part / parts;
         int toPanel = panelCount * (part + 1) / parts;
-        int from = Math.min(out, fromPanel * Gemm.PANEL);
-        int to = Math.min(out, toPanel * Gemm.PANEL);
-        int first = 0;
-        for (Slot slot : slots) {
-            for (int row = Math.max(from, first); row < Math.min(to, first + slot.out()); row++) {
-                HeapRows.load(slot.weight(), type, (long) (row - first) * in, rows, row * inStride, in);
+        float[] staged = scratch[part].staged();
+        for (int panel = fromPanel; panel < toPanel; panel++) {
+            int from = panel * Gemm.PANEL;
+            int to = Math.min(out, from + Gemm.PANEL);
+            int first = 0;
+            for (Slot slot : slots) {
+                for (int row = Math.max(from, first); row < Math.min(to, first + slot.out()); row++) {
+                    HeapRows.load(slot.weight(), type, (long) (row - first) * in, staged, (row - from) * inStride, in);
+                }
+                first += slot.out();
             }
-            if (biased && part == 0) {
-                HeapRows.load(slot.bias(), type, 0, bias, first, slot.out());
-            }
-            first += slot.out();
+            Gemm.panelsTransposed(new Gemm.Rows(staged, -from * inStride, inStride), out, in, panel, panel + 1, panels);
         }
-        Gemm.panelsTransposed(new Gemm.Rows(rows, 0, inStride), out, in, fromPanel, toPanel, panels);
+        if (biased && part == 0) {
+            int first = 0;
+            for (Slot slot : slots) {
+                HeapRows.load(slot.bias(), type, 0, bias, first, slot.out());
+                first += slot.out();
+            }
+        }
     }
 
     /** Takes the slots' values for {@link #backwardInput}; part {@code part} of {@code parts} of the work. */
@@ -153,22 +184,16 @@ final class HeapMap {
         PartClock.Part before = PartClock.enter(part);
         boolean first = empty[lane];
         empty[lane] = false;
-        if (dyEights[lane] == null) {
+        Scratch own = scratch[lane];
+        own.prepareBackward();
+        if (weightSums[lane] == null) {
             weightSums[lane] = new float[paddedRows * inStride];
             biasSums[lane] = new float[outStride];
-            dyEights[lane] = new float[Gemm.eightsLength(tile, out)];
-            xPanels[lane] = new float[Gemm.panelsLength(tile, in)];
         }
-        Gemm.eights(new Gemm.Rows(dy, 0, outStride), count, out, dyEights[lane]);
-        Gemm.panels(new Gemm.Rows(x, 0, inStride), count, in, xPanels[lane]);
+        Gemm.eights(new Gemm.Rows(dy, 0, outStride), count, out, own.eights);
+        Gemm.panels(new Gemm.Rows(x, 0, inStride), count, in, own.panels);
         Gemm.multiplyTransposed(
-                dyEights[lane],
-                xPanels[lane],
-                new Gemm.Rows(weightSums[lane], 0, inStride),
-                paddedRows,
-                in,
-                count,
-                !first);
+                own.eights, own.panels, new Gemm.Rows(weightSums[lane], 0, inStride), paddedRows, in, count, !first);
         if (biased) {
             float[] sums = biasSums[lane];
             for (int i = 0; i < outStride; i += Lanes.COUNT) {
