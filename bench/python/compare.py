@@ -144,8 +144,26 @@ def train_tokenizer(options: Options) -> None:
     tokenizer(options).write_text(text, encoding="utf-8")
 
 
+def order(options: Options) -> Path:
+    return options.work / "tokenizer" / "order.json"
+
+
+def prepare_rows(options: Options) -> None:
+    """The tokenizer of both sides, and the rows' tokens in the order in which Quern's first epoch meets them."""
+    train_tokenizer(options)
+    command = [options.quern, "plan", str(HERE.parent / "sft.yaml"), f"data.path={options.data}", "--json", "--show-batch"]
+    # One batch of all rows. Their order hangs on the seed alone, so the smallest of models serves.
+    command += ["per_device_train_batch_size=1000000", "model.hidden_size=16", "model.num_hidden_layers=1"]
+    command += ["model.num_attention_heads=2", "model.num_key_value_heads=2", "model.intermediate_size=16"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Broken(f"`{shlex.join(command)}` ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+    rows = json.loads(done.stdout)["batch"]
+    order(options).write_text(json.dumps([[*row["input_ids"], row["target_ids"][-1]] for row in rows]), encoding="utf-8")
+
+
 def instructions(options: Options) -> list[Engine]:
-    shared = ["--data", str(options.data), "--tokenizer", str(tokenizer(options))]
+    shared = ["--data", str(options.data), "--tokenizer", str(tokenizer(options)), "--order", str(order(options))]
     shared += ["--group", str(options.group), "--warmup", str(max(1, options.warmup))]
     return [
         quern(options, str(HERE.parent / "sft.yaml"), f"data.path={options.data}"),
@@ -173,7 +191,7 @@ WORKLOADS = {
     "llama60m": Workload(llama),
     "generate-1": Workload(generation(1), steps=False),
     "generate-8": Workload(generation(8), steps=False),
-    "sft": Workload(instructions, "counted_tokens_per_sec", train_tokenizer),
+    "sft": Workload(instructions, "counted_tokens_per_sec", prepare_rows),
 }
 
 

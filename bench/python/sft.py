@@ -1,13 +1,14 @@
 """Times Hugging Face's Trainer on instruction rows and prints lines of JSON: one a group of steps, then a summary.
 
 The rows have the form of Alpaca; prompt and answer are tokens of the tokenizer.json given, which is what Quern trained, and
-only answers count. The model is Hugging Face's Llama in the shape of bench/sft.yaml, bf16 autocast over fp32 weights, AdamW
+only answers count; the rows come in the order of --order, which is Quern's. The model is Hugging Face's Llama in the shape of bench/sft.yaml, bf16 autocast over fp32 weights, AdamW
 with clipping at norm 1. `--rows padded` pads a batch to its longest row; `--rows flat` puts the rows of a batch one behind
 another without padding (DataCollatorWithFlattening). With --paced it takes a group for each line on standard input; the
 first line, unasked, says what is timed.
 """
 
 import argparse
+import collections
 import json
 import statistics
 import sys
@@ -56,6 +57,15 @@ class Rows(torch.utils.data.Dataset):
             if len(prompt) + len(answer) - 1 <= MAX_LENGTH:
                 labels = [NOT_COUNTED] * len(prompt) + answer
                 self.rows.append({"input_ids": prompt + answer, "labels": labels})
+
+    def arrange(self, order: list[list[int]]) -> None:
+        """Puts the rows in this order of their tokens."""
+        rows = collections.defaultdict(list)
+        for row in self.rows:
+            rows[tuple(row["input_ids"])].append(row)
+        if collections.Counter(map(tuple, order)) != {tokens: len(same) for tokens, same in rows.items()}:
+            raise SystemExit(f"--order has {len(order)} rows, --data {len(self.rows)}, and they are not the same")
+        self.rows = [rows[tuple(tokens)].pop(0) for tokens in order]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -122,6 +132,9 @@ class Observed(Trainer):
 
     turns: Turns
 
+    def _get_train_sampler(self, train_dataset=None):
+        return torch.utils.data.SequentialSampler(self.train_dataset)
+
     def training_step(self, model, inputs, num_items_in_batch=None):
         self.turns.saw(inputs["labels"], inputs["input_ids"], inputs.get("attention_mask"))
         loss = super().training_step(model, inputs, num_items_in_batch)
@@ -133,6 +146,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer.json")
+    parser.add_argument("--order", type=Path, required=True, help="JSON: the tokens of every row, in order")
     parser.add_argument("--end-token", default="<|endoftext|>", help="the token after an answer")
     parser.add_argument("--rows", choices=["padded", "flat"], default="padded")
     parser.add_argument("--batch", type=int, default=16)
@@ -159,6 +173,7 @@ def main() -> None:
     if end is None:
         raise SystemExit(f"{arguments.tokenizer} has no token {arguments.end_token}; give --end-token")
     rows = Rows(arguments.data, tokenizer, end)
+    rows.arrange(json.loads(arguments.order.read_text(encoding="utf-8")))
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=tokenizer.get_vocab_size(),

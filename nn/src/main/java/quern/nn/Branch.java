@@ -48,6 +48,11 @@ public interface Branch {
         return true;
     }
 
+    /** As {@link Segment#sharesPrefixes}. */
+    default boolean sharesPrefixes(Pass pass) {
+        return false;
+    }
+
     /** Its slots. */
     List<Linear> linears();
 

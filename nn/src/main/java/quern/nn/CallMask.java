@@ -163,7 +163,7 @@ final class CallMask {
     BlockwiseAttention.Visible visible(DocumentBorders documents, Device device) {
         List<BlockwiseAttention.Sequence> sequences = new ArrayList<>();
         for (int i = 0; i < documents.count(); i++) {
-            long start = documents.starts()[i];
+            long start = documents.start(i);
             long length = documents.length(i);
             Tensor bias = bias(null, 0, 0, length);
             sequences.add(new BlockwiseAttention.Sequence(

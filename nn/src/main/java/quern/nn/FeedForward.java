@@ -73,6 +73,11 @@ public final class FeedForward implements Branch {
     }
 
     @Override
+    public boolean sharesPrefixes(Pass pass) {
+        return isPlain(pass);
+    }
+
+    @Override
     public Set<Regularization.Kind> regularizers() {
         return Set.of(Regularization.Kind.FEED_FORWARD_DROPOUT);
     }

@@ -42,6 +42,11 @@ public final class FinalNorm extends Segment {
     }
 
     @Override
+    public boolean sharesPrefixes(Pass pass, long longest) {
+        return dropout == 0 || !pass.isTraining();
+    }
+
+    @Override
     public Optional<HandWritten> handWritten(Flow flow, Pass pass) {
         return dropout == 0 || !pass.isTraining() ? FusedNorm.of(norm, flow) : Optional.empty();
     }

@@ -14,6 +14,7 @@ import quern.tensor.kernel.DecoderBlockKernel;
 import quern.tensor.kernel.ElementType;
 import quern.tensor.kernel.KernelThreads;
 import quern.tensor.kernel.Kernels;
+import quern.tensor.kernel.Sequences;
 
 /**
  * The hand-written form of the standard decoder blocks, GPT-2's and Llama's: two pre-norm steps, attention and a feed-forward
@@ -83,23 +84,25 @@ final class FusedBlock implements HandWritten {
         boolean rotaryFits = !shape.rotary()
                 || isWholeRotary(flow.get("rotary_cos"), x, shape.headWidth())
                         && isWholeRotary(flow.get("rotary_sin"), x, shape.headWidth());
-        DocumentBorders documents = DocumentBorders.of(flow);
+        DocumentBorders documents = DocumentBorders.withPrefixes(flow);
         long longest = documents == null ? x.size(1) : documents.longest();
+        // Where documents go on from others, a lane has a share of the heads of all tokens.
+        long rows = documents != null && documents.sharePrefixes() ? Math.max(longest, x.size(1)) : longest;
         boolean fits = rotaryFits
                 && shape.scale() > 0
-                && (documents == null || documents.starts()[documents.starts().length - 1] == x.size(1))
+                && (documents == null || documents.tokens() == x.size(1))
                 && parts.get().parameters().stream().allMatch(p -> fits(p, x.dtype()))
                 // Last, since it reads all of the mask.
                 && isCausal(parts.get().plain().mask(), flow, pass, longest);
         return fits
-                ? Optional.of(new FusedBlock(shape, parts.get(), by.orElseGet(() -> faster(x, parts.get(), longest))))
+                ? Optional.of(new FusedBlock(shape, parts.get(), by.orElseGet(() -> faster(x, parts.get(), rows))))
                 : Optional.empty();
     }
 
-    private static By faster(Tensor x, BlockParts parts, long longest) {
+    private static By faster(Tensor x, BlockParts parts, long rows) {
         boolean fastLibrary = x.dtype() == DType.BF16 && Products.isBf16Fast() && x.size(-1) > WIDEST_BESIDE_FAST_BF16;
         boolean tooLarge =
-                arrayBytes(parts, longest) > HEAP_SHARE * Runtime.getRuntime().maxMemory();
+                arrayBytes(parts, rows) > HEAP_SHARE * Runtime.getRuntime().maxMemory();
         return fastLibrary || tooLarge ? By.LIBRARY : By.KERNELS;
     }
 
@@ -197,7 +200,7 @@ final class FusedBlock implements HandWritten {
     private final class Visit implements Backward {
         private final VisitMemory memory;
         private final List<Tensor> held = new ArrayList<>();
-        private int[] starts;
+        private Sequences sequences;
         private boolean ownAngles;
         private Tensor x;
         private Tensor qkv;
@@ -214,11 +217,9 @@ final class FusedBlock implements HandWritten {
 
         void begin(Tensor x, Flow flow, boolean kept) {
             this.x = hold(x);
-            DocumentBorders documents = DocumentBorders.of(flow);
+            DocumentBorders documents = DocumentBorders.withPrefixes(flow);
             ownAngles = documents != null;
-            starts = documents == null
-                    ? DecoderBlockKernel.starts((int) x.size(0), (int) x.size(1))
-                    : documents.starts();
+            sequences = documents == null ? Sequences.of((int) x.size(0), (int) x.size(1)) : documents.sequences();
             long queries = (long) shape.heads() * shape.headWidth();
             long keys = (long) shape.keyValueHeads() * shape.headWidth();
             List<long[]> shapes = new ArrayList<>(List.of(like(queries + 2 * keys), like(queries)));
@@ -250,7 +251,7 @@ final class FusedBlock implements HandWritten {
         DecoderBlockKernel.Activations activations() {
             return new DecoderBlockKernel.Activations(
                     x.dtype() == DType.FP32 ? ElementType.FP32 : ElementType.BF16,
-                    starts,
+                    sequences,
                     x.memory(),
                     qkv.memory(),
                     attended.memory(),

@@ -87,6 +87,12 @@ public final class LanguageModelHead extends Segment {
         return List.of(output);
     }
 
+    /** Where the tokens of what is shared have no target. */
+    @Override
+    public boolean sharesPrefixes(Pass pass, long longest) {
+        return true;
+    }
+
     @Override
     public Set<Regularization.Kind> regularizers() {
         return Regularization.OF_SOFTMAX;

@@ -21,10 +21,11 @@ final class MaskedAttention {
 
     /** [B, T, H·E] of queries [B, H, T, D], keys [B, KV, S, D] and values [B, KV, S, E]. */
     static Tensor attend(Tensor q_BHTD, Tensor k_BKSD, Tensor v_BKSE, Site site, Flow flow, Pass pass) {
-        DocumentBorders documents = DocumentBorders.of(flow);
+        DocumentBorders documents = DocumentBorders.withPrefixes(flow);
         long t = documents == null ? q_BHTD.size(2) : documents.longest();
         long s = documents == null ? k_BKSD.size(2) : t;
         boolean blockwise = site.scores.relative() == null
+                && (documents == null || !documents.sharePrefixes())
                 && pass.takesOperators()
                 && !pass.isProbedAt(site.owner, "attention_pattern")
                 && pass.attention().isBlockwise(t, s);
@@ -65,19 +66,23 @@ final class MaskedAttention {
                 site.owner);
     }
 
-    /** The mask is for a document as long as the longest, so a shorter one has its corner. */
+    /**
+     * The mask is for a document as long as the longest, so a shorter one has its corner, and one that goes on from another the
+     * later rows of it.
+     */
     private static Tensor atOnce(
             Tensor q_BHTD, Tensor k_BKSD, Tensor v_BKSE, DocumentBorders documents, Tensor mask, Site site, Pass pass) {
         if (documents == null) {
             return Attention.attend(q_BHTD, k_BKSD, v_BKSE, mask, site.scores, site.dropout, pass, site.owner, "");
         }
         return documents.join(1, (i, t) -> {
-            int start = documents.starts()[i];
+            int past = documents.past(i);
+            Tensor rows = mask.size(-2) == 1 ? mask : mask.narrow(-2, past, t);
             return Attention.attend(
-                    q_BHTD.narrow(2, start, t),
-                    k_BKSD.narrow(2, start, t),
-                    v_BKSE.narrow(2, start, t),
-                    mask.narrow(-2, 0, mask.size(-2) == 1 ? 1 : t).narrow(-1, 0, t),
+                    q_BHTD.narrow(2, documents.start(i), t),
+                    documents.seen(k_BKSD, 2, i),
+                    documents.seen(v_BKSE, 2, i),
+                    rows.narrow(-1, 0, past + t),
                     site.scores,
                     site.dropout,
                     pass,

@@ -147,6 +147,11 @@ public final class Network implements AutoCloseable {
         return visitMemory;
     }
 
+    /** The first segment that does not take documents that go on from others ({@link Segment#sharesPrefixes}). */
+    public Optional<Segment> withoutSharedPrefixes(Pass pass, long longest) {
+        return visits().stream().filter(s -> !s.sharesPrefixes(pass, longest)).findFirst();
+    }
+
     List<SegmentHook> hooks() {
         return hooks;
     }

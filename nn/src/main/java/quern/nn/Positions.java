@@ -134,6 +134,15 @@ public final class Positions extends Segment {
                 && Set.of(ROTARY).containsAll(rotaries.keySet());
     }
 
+    @Override
+    public boolean sharesPrefixes(Pass pass, long longest) {
+        boolean backwards = masks.values().stream().noneMatch(mask -> mask.ahead() || mask.prefix());
+        return ids == USUAL_IDS
+                && source.equals(USUAL_SOURCE)
+                && backwards
+                && rotaries.values().stream().allMatch(r -> r.keepsKeys(1, longest));
+    }
+
     /** Whether it numbers the tokens that a model reads first. */
     private boolean readsTextPositions() {
         return source.tokens.equals("input_ids");
@@ -195,7 +204,7 @@ public final class Positions extends Segment {
         long past = pass.cache() == null ? 0 : pass.cache().length();
         Tensor padding_BS = source.padding == null ? null : flow.find(source.padding);
         Tensor prefixes_B = flow.find(PREFIX_LENGTHS);
-        DocumentBorders documents = DocumentBorders.of(flow, ids_BT);
+        DocumentBorders documents = DocumentBorders.withPrefixes(flow, ids_BT);
         if (documents != null) {
             if (padding_BS != null || past > 0 || prefixes_B != null) {
                 throw new IllegalArgumentException(
@@ -254,7 +263,7 @@ public final class Positions extends Segment {
         Device device = ids_1N.device();
         int longest = documents.longest();
         Tensor positions =
-                documents.join(-1, (i, t) -> ids.of(ids_1N.narrow(1, documents.starts()[i], t), null, 0));
+                documents.join(-1, (i, t) -> ids.of(ids_1N.narrow(1, documents.start(i), t), null, documents.past(i)));
         flow.put("position_ids", positions);
         masks.forEach((name, mask) -> putMask(name, new CallMask(mask, longest, 0, null, null), flow, pass));
         rotaries.forEach((name, rotary) -> {

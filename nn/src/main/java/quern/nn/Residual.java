@@ -133,6 +133,11 @@ public final class Residual {
         });
     }
 
+    /** As {@link Segment#sharesPrefixes}. */
+    boolean sharesPrefixes(Pass pass) {
+        return rate(pass) == 0 && branches.stream().allMatch(b -> b.sharesPrefixes(pass));
+    }
+
     private double rate(Pass pass) {
         return pass.dropout(Regularization.Place.RESIDUAL, dropout);
     }

@@ -62,6 +62,17 @@ public abstract class Segment {
     }
 
     /**
+     * Whether it takes documents that go on from others ({@code cu_seqlens} of two rows) and a token gives the same there as
+     * in a document of its own: what it gives depends on the tokens up to it and their positions, not on chance, nor on how
+     * many tokens or documents there are.
+     *
+     * @param longest the most tokens of a document
+     */
+    public boolean sharesPrefixes(Pass pass, long longest) {
+        return false;
+    }
+
+    /**
      * Computes what it writes from what it reads with operators that autograd records; never writes in place on what it
      * reads. This plain form always exists and is the oracle of any hand-written one.
      */

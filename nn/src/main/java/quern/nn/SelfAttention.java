@@ -270,6 +270,11 @@ public final class SelfAttention implements Branch {
     }
 
     @Override
+    public boolean sharesPrefixes(Pass pass) {
+        return options.relative == null && pass.dropout(Regularization.Place.ATTENTION, shape.attentionDropout) == 0;
+    }
+
+    @Override
     public boolean takesBlocks() {
         return options.relative == null;
     }

@@ -95,7 +95,7 @@ public final class StateSpaceMixer implements Branch {
     public Tensor forward(Tensor x_BTD, Flow flow, Pass pass) {
         DocumentBorders documents = DocumentBorders.of(flow);
         if (documents != null) {
-            return documents.join(1, (i, t) -> mix(x_BTD.narrow(1, documents.starts()[i], t), null, null, pass));
+            return documents.join(1, (i, t) -> mix(x_BTD.narrow(1, documents.start(i), t), null, null, pass));
         }
         long t = x_BTD.size(1);
         Tensor padding = flow.find("attention_mask");

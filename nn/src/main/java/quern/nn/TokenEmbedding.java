@@ -159,6 +159,12 @@ public final class TokenEmbedding extends Segment {
         return usual ? new Plain(tokens_VD, options.factor, positions_PD, options.positionOffset) : null;
     }
 
+    @Override
+    public boolean sharesPrefixes(Pass pass, long longest) {
+        return pass.dropout(Regularization.Place.EMBEDDING, dropout) == 0
+                && pass.regularization().embeddingNoise() == 0;
+    }
+
     private boolean looksUpOnly() {
         return options.projection == null
                 && options.norm == null
@@ -306,7 +312,7 @@ public final class TokenEmbedding extends Segment {
             float[] most = new float[(int) x_BTD.size(-2)];
             for (int i = 0; i < documents.count(); i++) {
                 float ofDocument = (float) (alpha / Math.sqrt((double) documents.length(i) * width));
-                Arrays.fill(most, documents.starts()[i], documents.starts()[i + 1], ofDocument);
+                Arrays.fill(most, documents.start(i), documents.start(i) + documents.length(i), ofDocument);
             }
             Tensor noise = Tensor.empty(x_BTD.dtype(), Device.CPU, x_BTD.shape())
                     .uniform_(-1, 1, pass.random("embedding_noise/" + name()))

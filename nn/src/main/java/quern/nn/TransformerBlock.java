@@ -91,6 +91,12 @@ public final class TransformerBlock extends Segment {
         return steps.stream().allMatch(s -> s.branches().stream().allMatch(Branch::takesBlocks));
     }
 
+    @Override
+    public boolean sharesPrefixes(Pass pass, long longest) {
+        boolean drops = pass.isTraining() && layerDrop > 0;
+        return !drops && steps.stream().allMatch(s -> s.sharesPrefixes(pass));
+    }
+
     /** Whether one of its branches is attention. */
     boolean attends() {
         return steps.stream().anyMatch(s -> s.branches().stream().anyMatch(Branch::attends));

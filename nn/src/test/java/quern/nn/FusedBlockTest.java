@@ -327,6 +327,77 @@ class FusedBlockTest extends ScopedTest {
         }
     }
 
+    /** Pieces of which some go on from others, several levels deep: their lengths, and what each goes on from. */
+    private static final List<int[][]> PIECES = List.of(
+            new int[][] {{40, 3, 64, 1, 90, 33, 8, 70, 65}, {-1, 0, 0, 2, 2, 4, 0, -1, 7}},
+            new int[][] {{7, 130, 1}, {-1, 0, 1}},
+            new int[][] {{1, 1}, {-1, 0}});
+
+    private Flow pieces(Kind k, DType dtype, int[] lengths, int[] before) {
+        Flow flow = documents(k, dtype, lengths);
+        int n = lengths.length;
+        long[] borders = Arrays.copyOf(flow.get("cu_seqlens").toLongs(), 2 * (n + 1));
+        int[] past = new int[n];
+        int longest = 0;
+        List<Tensor> cos = new ArrayList<>();
+        List<Tensor> sin = new ArrayList<>();
+        Flow angles = flow(k, dtype, 1, Arrays.stream(lengths).sum());
+        for (int i = 0; i < n; i++) {
+            borders[n + 1 + i] = before[i];
+            past[i] = before[i] < 0 ? 0 : past[before[i]] + lengths[before[i]];
+            longest = Math.max(longest, past[i] + lengths[i]);
+            if (k.isLlama()) {
+                cos.add(angles.get("rotary_cos").narrow(0, past[i], lengths[i]));
+                sin.add(angles.get("rotary_sin").narrow(0, past[i], lengths[i]));
+            }
+        }
+        if (k.isLlama()) {
+            flow.put("rotary_cos", Tensor.cat(cos, 0)).put("rotary_sin", Tensor.cat(sin, 0));
+        }
+        return flow.put("mask", Mask.causal().of(longest, 0, null, dtype, Device.CPU))
+                .put("cu_seqlens", Tensor.of(borders, 2, n + 1));
+    }
+
+    private void assertPiecesEqualThePlainForm(Kind k, DType dtype, double tolerance) {
+        for (int[][] pieces : PIECES) {
+            Segment block = block(k, dtype, 0);
+            Flow flow = pieces(k, dtype, pieces[0], pieces[1]);
+            Tensor dy = Tensor.randn(random, flow.get("hidden_states").shape()).to(dtype);
+            assertTrue(block.handWritten(flow, Pass.training(1)).isPresent(), "the block is not hand-written");
+            Map<String, float[]> expected = run(block, flow, dy, plain());
+            Map<String, float[]> actual = run(block, flow, dy, Pass.training(1));
+            Gradients.assertClose(expected, actual, tolerance);
+            Gradients.assertSameBits(actual, run(block, flow, dy, Pass.training(1)));
+            parameters.forEach(Parameter::close);
+            parameters.clear();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Kind.class)
+    void piecesThatGoOnEqualThePlainForm(Kind k) {
+        assertPiecesEqualThePlainForm(k, DType.FP32, FP32);
+        by = FusedBlock.By.LIBRARY;
+        assertPiecesEqualThePlainForm(k, DType.FP32, FP32);
+    }
+
+    @Test
+    void piecesThatGoOnEqualThePlainFormInBf16() {
+        assertPiecesEqualThePlainForm(Kind.LLAMA, DType.BF16, BF16);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3, 5})
+    void piecesOnAnyCountOfThreads(int threads) {
+        int before = KernelThreads.count();
+        try {
+            KernelThreads.setCount(threads);
+            assertPiecesEqualThePlainForm(Kind.LLAMA, DType.FP32, FP32);
+        } finally {
+            KernelThreads.setCount(before);
+        }
+    }
+
     /** Another document's tokens change no bit of what a document reads, nor of the gradient that comes back to it. */
     @ParameterizedTest
     @EnumSource(Kind.class)

@@ -206,6 +206,10 @@ public record Recipe(
         @Default("false")
         boolean optimizerInBackward,
 
+        @Doc(
+                "Whether what several rows begin with is computed once, such as a template of instructions; unless given, wherever it changes no more than rounding.")
+        Optional<Boolean> prefixSharing,
+
         @Doc("Steps between two samples of generated text; 0 for none.") @Default("0") @Range(min = 0)
         int sampleSteps,
 

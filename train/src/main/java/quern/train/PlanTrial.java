@@ -5,6 +5,7 @@ import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import quern.data.Batch;
@@ -25,8 +26,16 @@ final class PlanTrial {
     private static final int LEAST_STEPS = 3;
     private static final double MOST_SECONDS = 10;
 
-    /** What was seen. */
-    record Measurement(TrainingPlan.Memory memory, Optional<TrainingPlan.Time> time, OptionalInt microBatch) {}
+    /**
+     * What was seen.
+     *
+     * @param computedShare of the tokens of rows, where a step was taken
+     */
+    record Measurement(
+            TrainingPlan.Memory memory,
+            Optional<TrainingPlan.Time> time,
+            OptionalInt microBatch,
+            OptionalDouble computedShare) {}
 
     private static final int GARBAGE_BYTES = 1 << 16;
 
@@ -86,7 +95,8 @@ final class PlanTrial {
         return new Measurement(
                 new TrainingPlan.Memory(weights, gradients, state, 0, 0, process, least, available, false),
                 Optional.empty(),
-                OptionalInt.empty());
+                OptionalInt.empty(),
+                OptionalDouble.empty());
     }
 
     private Measurement steps(LanguageModel model, Optimizer optimizer, CarriedMemories memories, long[] known) {
@@ -109,6 +119,7 @@ final class PlanTrial {
                 recipe.seed(),
                 safeguards,
                 recipe.optimizerInBackward());
+        PrefixSharing.set(preparation, network, step);
         step.carry(memories);
         if (recipe.autoFindBatchSize()) {
             microBatch = Optional.of(new MicroBatchSize());
@@ -135,7 +146,8 @@ final class PlanTrial {
         TrainingPlan.Memory memory = new TrainingPlan.Memory(
                 known[0], known[1], known[2], activations, peak - training, known[3], peak, known[4], true);
         OptionalInt rows = microBatch.map(m -> OptionalInt.of(m.rows())).orElse(OptionalInt.empty());
-        return new Measurement(memory, Optional.of(time(seconds, evaluation)), rows);
+        return new Measurement(
+                memory, Optional.of(time(seconds, evaluation)), rows, OptionalDouble.of(step.computedShare()));
     }
 
     /**

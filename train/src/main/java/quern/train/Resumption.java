@@ -28,6 +28,7 @@ final class Resumption {
             "per_device_eval_batch_size",
             "gradient_checkpointing",
             "optimizer_in_backward",
+            "prefix_sharing",
             "sample_steps",
             "sample_prompt",
             "sample_max_new_tokens",

@@ -161,6 +161,7 @@ final class TimedSteps implements AutoCloseable {
                     recipe.seed(),
                     safeguards,
                     recipe.optimizerInBackward());
+            PrefixSharing.set(preparation, network, step);
             // A benchmark may take more steps than the training has.
             BatchPrefetch prefetch =
                     new BatchPrefetch(preparation.batches(), preparation.stepBatches(), Long.MAX_VALUE);

@@ -1,7 +1,9 @@
 package quern.train;
 
 import java.util.Arrays;
+import java.util.Optional;
 import quern.data.Batch;
+import quern.data.SharedPrefixes;
 import quern.nn.Flow;
 import quern.tensor.DType;
 import quern.tensor.Device;
@@ -20,6 +22,16 @@ final class TokenTensors {
      * @param rowWeight the weight of every row's, where a row as a whole has a label
      */
     static Flow flow(Batch batch, double weight, double rowWeight, Device device) {
+        return flow(batch, Optional.empty(), weight, rowWeight, device);
+    }
+
+    /**
+     * As above, where given with what documents share standing there once: {@code cu_seqlens} says then what each piece goes on
+     * from.
+     *
+     * @param shared the pieces of this batch
+     */
+    static Flow flow(Batch batch, Optional<SharedPrefixes> shared, double weight, double rowWeight, Device device) {
         float[] weights = new float[batch.labels().length];
         float[] rowWeights = batch.rowWeights();
         int at = 0;
@@ -28,6 +40,9 @@ final class TokenTensors {
             for (; at < end; at++) {
                 weights[at] = batch.labels()[at] == Batch.NOT_COUNTED ? 0 : (float) (weight * rowWeights[row]);
             }
+        }
+        if (shared.isPresent()) {
+            return ofPieces(batch, shared.get(), weights, device);
         }
         Flow flow = unweighted(batch, device)
                 .put(
@@ -40,6 +55,25 @@ final class TokenTensors {
                     Tensor.of(rowWeights, batch.rows()).mul(rowWeight).to(device));
         }
         return flow;
+    }
+
+    private static Flow ofPieces(Batch batch, SharedPrefixes shared, float[] weights, Device device) {
+        int n = shared.tokens().length;
+        float[] kept = new float[n];
+        for (int i = 0; i < n; i++) {
+            kept[i] = weights[shared.tokens()[i]];
+        }
+        int[] starts = shared.starts();
+        long[] borders = new long[2 * starts.length];
+        for (int i = 0; i < starts.length; i++) {
+            borders[i] = starts[i];
+            borders[starts.length + i] = i < shared.before().length ? shared.before()[i] : -1;
+        }
+        return new Flow()
+                .put("input_ids", whole(shared.take(batch.inputIds()), device, 1, n))
+                .put("targets", whole(shared.take(batch.labels()), device, 1, n))
+                .put("weights", Tensor.of(kept, 1, n).to(device))
+                .put("cu_seqlens", Tensor.of(borders, 2, starts.length));
     }
 
     /** As above without weights. */

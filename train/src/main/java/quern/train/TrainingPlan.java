@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import quern.data.Batch;
@@ -105,10 +106,13 @@ public record TrainingPlan(
      *
      * @param perStep in an optimizer step, on average
      * @param countedPerStep of those, the ones whose target counts in the loss
+     * @param computedPerStep those that go through the model, where a step was taken: less than all where rows share what they
+     *     begin with
      * @param total in the whole training
      * @param epochs how often every example is seen
      */
-    public record Tokens(double perStep, double countedPerStep, double total, double epochs) {}
+    public record Tokens(
+            double perStep, double countedPerStep, OptionalDouble computedPerStep, double total, double epochs) {}
 
     /**
      * Sequences.
@@ -177,7 +181,7 @@ public record TrainingPlan(
                 parts(preparation),
                 trial.memory(),
                 data(preparation),
-                tokens(preparation),
+                tokens(preparation, trial.computedShare()),
                 batch(preparation, trial.microBatch()),
                 arithmetic(preparation),
                 preparation.maxSteps(),
@@ -252,7 +256,7 @@ public record TrainingPlan(
                 preparation.notices());
     }
 
-    private static Tokens tokens(Preparation preparation) {
+    private static Tokens tokens(Preparation preparation, OptionalDouble computedShare) {
         Recipe recipe = preparation.recipe();
         long perEpoch = preparation.batches().batchesPerEpoch();
         List<Batch> some = new ArrayList<>();
@@ -263,7 +267,12 @@ public record TrainingPlan(
         double counted = some.stream().mapToLong(Batch::countedTokens).average().orElse(0);
         double perStep = perBatch * recipe.gradientAccumulationSteps();
         double all = preparation.stepBatches().first(preparation.maxSteps());
-        return new Tokens(perStep, counted * recipe.gradientAccumulationSteps(), perBatch * all, all / perEpoch);
+        return new Tokens(
+                perStep,
+                counted * recipe.gradientAccumulationSteps(),
+                computedShare.stream().map(share -> share * perStep).findFirst(),
+                perBatch * all,
+                all / perEpoch);
     }
 
     private static BatchSize batch(Preparation preparation, OptionalInt found) {

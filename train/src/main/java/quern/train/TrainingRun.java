@@ -373,6 +373,7 @@ public final class TrainingRun implements AutoCloseable {
                 recipe.seed(),
                 safeguards,
                 recipe.optimizerInBackward());
+        PrefixSharing.set(preparation, trained.network(), step);
         step.beforeUpdates(checkpoints::awaitCopies);
         step.carry(memories);
         if (learns) {

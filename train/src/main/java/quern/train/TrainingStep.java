@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import quern.data.Batch;
+import quern.data.SharedPrefixes;
 import quern.nn.Flow;
 import quern.nn.Network;
 import quern.nn.Pass;
@@ -46,6 +47,9 @@ final class TrainingStep {
     private Optional<CarriedMemories> memories = Optional.empty();
     private Optional<RowLosses> rowLosses = Optional.empty();
     private Optional<TaskUncertainty> uncertainty = Optional.empty();
+    private boolean sharesPrefixes;
+    private long readTokens;
+    private long computedTokens;
 
     TrainingStep(
             Network network,
@@ -92,6 +96,16 @@ final class TrainingStep {
     /** Hands these on from pass to pass. */
     void carry(CarriedMemories carried) {
         memories = Optional.of(carried);
+    }
+
+    /** Lets what documents of a pass begin with be computed once; the network must be able to. */
+    void sharePrefixes() {
+        sharesPrefixes = true;
+    }
+
+    /** The share of the tokens of all passes so far that went through the model; less than 1 where prefixes are shared. */
+    double computedShare() {
+        return readTokens == 0 ? 1 : (double) computedTokens / readTokens;
     }
 
     /** Weighs micro-batches by their tasks. */
@@ -379,7 +393,12 @@ final class TrainingStep {
 
     private Flow flow(Batch batch, double weight, double rowWeight) {
         PartClock.Part before = PartClock.enter(PartClock.Part.DATA);
-        Flow flow = TokenTensors.flow(batch, weight, rowWeight, device);
+        // The losses of rows are read token by token.
+        Optional<SharedPrefixes> shared =
+                sharesPrefixes && rowLosses.isEmpty() ? SharedPrefixes.of(batch) : Optional.empty();
+        readTokens += batch.realTokens();
+        computedTokens += shared.map(s -> (long) s.tokens().length).orElse(batch.realTokens());
+        Flow flow = TokenTensors.flow(batch, shared, weight, rowWeight, device);
         memories.ifPresent(m -> m.put(flow, batch));
         PartClock.leave(before);
         return flow;

@@ -141,8 +141,9 @@ public final class Plan implements Verb {
         data(plan, terminal, lines);
         TrainingPlan.Tokens tokens = plan.tokens();
         lines.add(heading(terminal, "tokens")
-                + "%,.0f a step%s, %,.0f in total, %.2f epochs"
-                        .formatted(tokens.perStep(), counted(tokens), tokens.total(), tokens.epochs()));
+                + "%,.0f a step%s%s, %,.0f in total, %.2f epochs"
+                        .formatted(
+                                tokens.perStep(), counted(tokens), computed(tokens), tokens.total(), tokens.epochs()));
         lines.add(heading(terminal, "steps") + "%,d of %s".formatted(plan.steps(), batch(plan.batchSize())));
         lines.add(heading(terminal, "precision") + precision(plan.precision()));
         TrainingPlan.LearningRate rate = plan.learningRate();
@@ -168,6 +169,15 @@ public final class Plan implements Verb {
                 ? ""
                 : " (the loss counts %,.0f, %.1f%%)"
                         .formatted(tokens.countedPerStep(), 100 * tokens.countedPerStep() / tokens.perStep());
+    }
+
+    /** How many go through the model, where rows share what they begin with. */
+    private static String computed(TrainingPlan.Tokens tokens) {
+        double computed = tokens.computedPerStep().orElse(tokens.perStep());
+        return computed == tokens.perStep()
+                ? ""
+                : ", %,.0f computed since rows begin alike (%.1f%%)"
+                        .formatted(computed, 100 * computed / tokens.perStep());
     }
 
     private static String batch(TrainingPlan.BatchSize batch) {

@@ -1,5 +1,6 @@
 package quern.tensor.kernel;
 
+import java.util.Arrays;
 import quern.tensor.kernel.DecoderBlockKernel.Activations;
 import quern.tensor.kernel.DecoderBlockKernel.Scratch;
 import quern.tensor.kernel.DecoderBlockKernel.Shape;
@@ -7,6 +8,7 @@ import quern.tensor.kernel.DecoderBlockKernel.Shape;
 /**
  * Attention of a decoder block between its queries, keys and values and its results, all in native memory. The work comes in
  * numbered items, each a sequence or its share of a sequence's key-value heads, and is done in arrays that each lane keeps.
+ * Where sequences go on from others an item is a key-value head over all of them, since their gradients meet.
  */
 final class BlockAttention {
     /** What a token's attention costs beside its scores, in keys. */
@@ -17,6 +19,7 @@ final class BlockAttention {
     private float[] cos = {};
     private float[] sin = {};
     private int parts;
+    private boolean branched;
 
     /** Work on a numbered item. */
     @FunctionalInterface
@@ -56,6 +59,8 @@ final class BlockAttention {
         private float[] dQkv;
         private float[] y;
         private float[] dy;
+        private float[] seen;
+        private float[] dSeen;
 
         AttentionArrays(int heads, int keyValueHeads, int length) {
             this.length = length;
@@ -83,6 +88,14 @@ final class BlockAttention {
             }
             return dQkv;
         }
+
+        /** Room for the rows of all tokens that a sequence sees, where it goes on from others, and for their gradient. */
+        void prepareSeen() {
+            if (seen == null) {
+                seen = new float[qkv.length];
+                dSeen = new float[qkv.length];
+            }
+        }
     }
 
     BlockAttention(Shape shape, int count) {
@@ -93,12 +106,20 @@ final class BlockAttention {
         }
     }
 
-    /** Makes room for the sequences; items are whole sequences, or else one for each key-value head of each. */
+    /**
+     * Makes room for the sequences; items are whole sequences, or else one for each key-value head of each, or of all where
+     * sequences go on from others.
+     */
     void prepare(Activations a, boolean whole) {
-        parts = whole ? 1 : s.keyValueHeads();
-        int longest = a.longest();
+        Sequences sequences = a.sequences();
+        branched = sequences.areBranched();
+        parts = whole && !branched ? 1 : s.keyValueHeads();
+        int longest = sequences.longest();
         for (Lane l : lanes) {
-            l.prepare(longest, s.heads() / parts, s.keyValueHeads() / parts);
+            l.prepare(branched ? Math.max(longest, a.tokens()) : longest, s.heads() / parts, s.keyValueHeads() / parts);
+            if (branched) {
+                l.now.prepareSeen();
+            }
         }
         if (s.rotary()) {
             int n = (a.ownAngles() ? a.tokens() : longest) * (s.headWidth() / 2);
@@ -113,8 +134,9 @@ final class BlockAttention {
 
     /** Does all items, shared evenly among the lanes. */
     void run(Activations a, Task task) {
-        int[] items = KernelThreads.evenShares(a.sequences() * parts, lanes.length, item -> {
-            long length = a.length(item / parts);
+        int count = branched ? parts : a.sequences().count() * parts;
+        int[] items = KernelThreads.evenShares(count, lanes.length, item -> {
+            long length = tokens(a, item);
             return length * (length + STEP_COST);
         });
         KernelThreads.run(lanes.length, lane -> {
@@ -122,6 +144,16 @@ final class BlockAttention {
                 task.run(lane, item);
             }
         });
+    }
+
+    /** The first token of an item. */
+    private int first(Activations a, int item) {
+        return branched ? 0 : a.start(item / parts);
+    }
+
+    /** The tokens of an item. */
+    private int tokens(Activations a, int item) {
+        return branched ? a.tokens() : a.length(item / parts);
     }
 
     /** An item's results from its queries, keys and values. */
@@ -134,11 +166,14 @@ final class BlockAttention {
     private void attend(int lane, Activations a, int item) {
         Lane l = lanes[lane];
         gather(l, a, item);
-        int sequence = item / parts;
-        int length = a.length(sequence);
-        l.now.rows.forward(l.now.qkv, 0, l.now.y(), 0, length);
+        int length = tokens(a, item);
+        if (branched) {
+            attendBranched(l.now, a.sequences());
+        } else {
+            l.now.rows.forward(l.now.qkv, 0, l.now.y(), 0, length);
+        }
         int share = l.now.rows.outputStride;
-        long first = a.starts()[sequence];
+        long first = first(a, item);
         if (parts == 1) {
             HeapRows.store(l.now.y(), 0, a.attended(), a.type(), first * share, length * share);
             return;
@@ -146,6 +181,60 @@ final class BlockAttention {
         for (int row = 0; row < length; row++) {
             long to = (first + row) * s.queries() + (long) (item % parts) * share;
             HeapRows.store(l.now.y(), row * share, a.attended(), a.type(), to, share);
+        }
+    }
+
+    private static void attendBranched(AttentionArrays now, Sequences sequences) {
+        int share = now.rows.outputStride;
+        for (int i = 0; i < sequences.count(); i++) {
+            int past = sequences.past(i);
+            // As if the results of the tokens before stood there too; none of those is written.
+            int yAt = (sequences.starts()[i] - past) * share;
+            gatherSeen(now, sequences, i, past);
+            now.rows.forward(now.seen, 0, now.y(), yAt, past, past + sequences.length(i));
+        }
+    }
+
+    /** The rows that a sequence sees, those it goes on from first. */
+    private static void gatherSeen(AttentionArrays now, Sequences sequences, int sequence, int past) {
+        int stride = now.rows.stride;
+        int end = past + sequences.length(sequence);
+        for (int i = sequence; i >= 0; i = sequences.before(i)) {
+            int length = sequences.length(i);
+            end -= length;
+            System.arraycopy(now.qkv, sequences.starts()[i] * stride, now.seen, end * stride, length * stride);
+        }
+    }
+
+    private static void attendBackwardBranched(AttentionArrays now, Sequences sequences) {
+        int share = now.rows.outputStride;
+        int stride = now.rows.stride;
+        Arrays.fill(now.dQkv(), 0, sequences.tokens() * stride, 0);
+        for (int i = 0; i < sequences.count(); i++) {
+            int past = sequences.past(i);
+            gatherSeen(now, sequences, i, past);
+            int dyAt = (sequences.starts()[i] - past) * share;
+            now.rows.backward(now.seen, 0, now.dy(), dyAt, now.dSeen, 0, past, past + sequences.length(i));
+            addSeen(now, sequences, i, past);
+        }
+    }
+
+    /** Adds a sequence's gradient to that of all rows: of what it goes on from, it has keys' and values' alone. */
+    private static void addSeen(AttentionArrays now, Sequences sequences, int sequence, int past) {
+        float[] dQkv = now.dQkv();
+        int stride = now.rows.stride;
+        int end = past + sequences.length(sequence);
+        for (int i = sequence; i >= 0; i = sequences.before(i)) {
+            int length = sequences.length(i);
+            end -= length;
+            int from = i == sequence ? 0 : now.rows.outputStride;
+            for (int row = 0; row < length; row++) {
+                int to = (sequences.starts()[i] + row) * stride;
+                int at = (end + row) * stride;
+                for (int column = from; column < stride; column++) {
+                    dQkv[to + column] += now.dSeen[at + column];
+                }
+            }
         }
     }
 
@@ -159,7 +248,7 @@ final class BlockAttention {
         PartClock.Part before = PartClock.enter(PartClock.Part.ATTENTION);
         AttentionArrays now = lanes[lane].now;
         if (s.rotary()) {
-            rotate(qkv, a, sequence, 1);
+            rotate(qkv, a, a.start(sequence), a.length(sequence), 1);
         }
         now.rows.forward(qkv.data(), qkv.at(), y.data(), y.at(), a.length(sequence));
         PartClock.leave(before);
@@ -172,7 +261,7 @@ final class BlockAttention {
         gather(lanes[lane], a, sequence);
         now.rows.backward(now.qkv, 0, dy.data(), dy.at(), dQkv.data(), dQkv.at(), a.length(sequence));
         if (s.rotary()) {
-            rotate(dQkv, a, sequence, -1);
+            rotate(dQkv, a, a.start(sequence), a.length(sequence), -1);
         }
         PartClock.leave(before);
     }
@@ -188,9 +277,8 @@ final class BlockAttention {
         Lane l = lanes[lane];
         gather(l, a, item);
         int share = l.now.rows.outputStride;
-        int sequence = item / parts;
-        int length = a.length(sequence);
-        long first = a.starts()[sequence];
+        int length = tokens(a, item);
+        long first = first(a, item);
         if (parts == 1) {
             HeapRows.load(scratch.dAttended(), a.type(), first * share, l.now.dy(), 0, length * share);
         }
@@ -198,9 +286,13 @@ final class BlockAttention {
             long from = (first + row) * s.queries() + (long) (item % parts) * share;
             HeapRows.load(scratch.dAttended(), a.type(), from, l.now.dy(), row * share, share);
         }
-        l.now.rows.backward(l.now.qkv, 0, l.now.dy(), 0, l.now.dQkv(), 0, length);
+        if (branched) {
+            attendBackwardBranched(l.now, a.sequences());
+        } else {
+            l.now.rows.backward(l.now.qkv, 0, l.now.dy(), 0, l.now.dQkv(), 0, length);
+        }
         if (s.rotary()) {
-            rotate(new Gemm.Rows(l.now.dQkv(), 0, l.now.rows.stride), a, sequence, -1);
+            rotate(new Gemm.Rows(l.now.dQkv(), 0, l.now.rows.stride), a, first(a, item), length, -1);
         }
         pieces(
                 l,
@@ -212,7 +304,7 @@ final class BlockAttention {
     private void gather(Lane l, Activations a, int item) {
         pieces(l, item, a, (at, element, count) -> HeapRows.load(a.qkv(), a.type(), element, l.now.qkv, at, count));
         if (s.rotary()) {
-            rotate(new Gemm.Rows(l.now.qkv, 0, l.now.rows.stride), a, item / parts, 1);
+            rotate(new Gemm.Rows(l.now.qkv, 0, l.now.rows.stride), a, first(a, item), tokens(a, item), 1);
         }
     }
 
@@ -224,8 +316,8 @@ final class BlockAttention {
     /** The item's queries, keys and values of each row: where they stand in its array, and in the tensor of all. */
     private void pieces(Lane l, int item, Activations a, Piece piece) {
         int part = item % parts;
-        int length = a.length(item / parts);
-        long first = a.starts()[item / parts];
+        int length = tokens(a, item);
+        long first = first(a, item);
         int queries = s.queries() / parts;
         int keys = s.keys() / parts;
         if (parts == 1) {
@@ -241,11 +333,10 @@ final class BlockAttention {
         }
     }
 
-    /** Turns the queries and keys of a sequence, or of a share of its heads. */
-    private void rotate(Gemm.Rows rows, Activations a, int sequence, float direction) {
+    /** Turns the queries and keys of rows from a token on, all heads or a share of them. */
+    private void rotate(Gemm.Rows rows, Activations a, int first, int length, float direction) {
         float[] qkv = rows.data();
-        int length = a.length(sequence);
-        int firstAngle = a.ownAngles() ? a.starts()[sequence] : 0;
+        int firstAngle = a.ownAngles() ? first : 0;
         int half = s.headWidth() / 2;
         int heads = (s.heads() + s.keyValueHeads()) / parts;
         for (int row = 0; row < length; row++) {

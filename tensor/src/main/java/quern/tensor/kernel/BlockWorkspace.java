@@ -92,7 +92,7 @@ final class BlockWorkspace implements AutoCloseable {
     /**
      * Work on rows, then on attention, then on rows again. Where there are sequences enough each lane does all of its own ones,
      * some short ones together, one group after another while they are in its cache; a group of one tile stays in the lane's
-     * arrays. Otherwise all lanes share the rows, the heads and the rows.
+     * arrays. Otherwise, and where sequences go on from others, all lanes share the rows, the heads and the rows.
      */
     void run(Activations a, KernelThreads.TileTask before, BlockAttention.Task middle, KernelThreads.TileTask after) {
         int[] own = shares(a);
@@ -105,12 +105,12 @@ final class BlockWorkspace implements AutoCloseable {
             KernelThreads.run(lanes.length, lane -> {
                 int to;
                 for (int from = own[lane]; from < own[lane + 1]; from = to) {
-                    int first = a.starts()[from];
+                    int first = a.start(from);
                     to = from + 1;
-                    while (to < own[lane + 1] && a.starts()[to + 1] - first <= tile) {
+                    while (to < own[lane + 1] && a.start(to + 1) - first <= tile) {
                         to++;
                     }
-                    int rows = a.starts()[to] - first;
+                    int rows = a.start(to) - first;
                     lanes[lane].held = holds && rows <= tile ? first : -1;
                     tiles(lane, first, rows, before);
                     for (int sequence = from; sequence < to; sequence++) {
@@ -121,21 +121,20 @@ final class BlockWorkspace implements AutoCloseable {
             });
             return;
         }
-        int tiles = Math.ceilDiv(a.tokens(), tile);
-        shares(tiles, (lane, number) -> tile(lane, number, a.tokens(), before));
+        shares(a.tokens(), before);
         attention.run(a, middle);
-        shares(tiles, (lane, number) -> tile(lane, number, a.tokens(), after));
+        shares(a.tokens(), after);
     }
 
     /** Where each lane's own sequences start, if they can be shared without much waiting; else null. */
     private int[] shares(Activations a) {
-        if (a.sequences() < 2 * lanes.length) {
+        if (a.sequences().areBranched() || a.sequences().count() < 2 * lanes.length) {
             return null;
         }
-        int[] own = KernelThreads.evenShares(a.sequences(), lanes.length, a::length);
+        int[] own = KernelThreads.evenShares(a.sequences().count(), lanes.length, a::length);
         long most = 0;
         for (int lane = 0; lane < lanes.length; lane++) {
-            most = Math.max(most, a.starts()[own[lane + 1]] - a.starts()[own[lane]]);
+            most = Math.max(most, a.start(own[lane + 1]) - a.start(own[lane]));
         }
         return most * lanes.length <= MOST_UNEVEN * a.tokens() ? own : null;
     }
@@ -146,18 +145,15 @@ final class BlockWorkspace implements AutoCloseable {
         }
     }
 
-    private void tile(int lane, int number, int total, KernelThreads.TileTask task) {
-        int first = number * tile;
-        task.run(lane, first, Math.min(tile, total - first));
-    }
-
-    /** Items in equal shares of neighbours a lane. */
-    private void shares(int total, BlockAttention.Task task) {
+    /** All rows, in equal shares of neighbours a lane and these in equal tiles, so that none waits for a last large one. */
+    private void shares(int tokens, KernelThreads.TileTask task) {
+        int share = Gemm.padRows(Math.ceilDiv(tokens, lanes.length));
         KernelThreads.run(lanes.length, lane -> {
-            int from = (int) ((long) total * lane / lanes.length);
-            int to = (int) ((long) total * (lane + 1) / lanes.length);
-            for (int item = from; item < to; item++) {
-                task.run(lane, item);
+            int from = Math.min(tokens, lane * share);
+            int to = Math.min(tokens, from + share);
+            int rows = Gemm.padRows(Math.ceilDiv(to - from, Math.max(1, Math.ceilDiv(to - from, tile))));
+            for (int row = from; row < to; row += rows) {
+                task.run(lane, row, Math.min(rows, to - row));
             }
         });
     }
@@ -237,12 +233,12 @@ final class BlockWorkspace implements AutoCloseable {
 
     /** A held sequence's queries, keys and values, or their gradient. */
     private Gemm.Rows mapped(Lane l, Activations a, int sequence) {
-        return new Gemm.Rows(l.mapped, 0, inputs.outStride).from(a.starts()[sequence] - l.held);
+        return new Gemm.Rows(l.mapped, 0, inputs.outStride).from(a.start(sequence) - l.held);
     }
 
     /** A held sequence's results of attention, or their gradient. */
     private Gemm.Rows attended(Lane l, Activations a, int sequence) {
-        return new Gemm.Rows(l.attended, 0, output.inStride).from(a.starts()[sequence] - l.held);
+        return new Gemm.Rows(l.attended, 0, output.inStride).from(a.start(sequence) - l.held);
     }
 
     /** All of a tile after attention. */

@@ -85,6 +85,11 @@ final class CausalAttentionRows {
 
     /** qkv, from element {@code at} on, to the heads' results, from {@code yAt} on, of a sequence of so many tokens. */
     void forward(float[] qkv, int at, float[] y, int yAt, int tokens) {
+        forward(qkv, at, y, yAt, 0, tokens);
+    }
+
+    /** As above, the results of tokens {@code from} on alone. */
+    void forward(float[] qkv, int at, float[] y, int yAt, int from, int tokens) {
         begin(tokens);
         for (int kv = 0; kv < keyValueHeads; kv++) {
             int group = heads / keyValueHeads;
@@ -93,7 +98,7 @@ final class CausalAttentionRows {
             pack(qkv, keys, keysPacked);
             Gemm.panels(new Gemm.Rows(qkv, values, stride), length, width, keyRowPanels);
             for (int h = kv * group; h < (kv + 1) * group; h++) {
-                for (int first = 0; first < length; first += STRIP) {
+                for (int first = from; first < length; first += STRIP) {
                     int rows = Math.min(STRIP, length - first);
                     pattern(qkv, at + h * width, first, rows, first + rows);
                     mix(scores, rows, first + rows);
@@ -108,6 +113,14 @@ final class CausalAttentionRows {
      * own.
      */
     void backward(float[] qkv, int at, float[] dy, int dyAt, float[] dQkv, int dQkvAt, int tokens) {
+        backward(qkv, at, dy, dyAt, dQkv, dQkvAt, 0, tokens);
+    }
+
+    /**
+     * As above of the results of tokens {@code from} on alone, the only ones that {@code dy} is read at: the gradients of all
+     * keys and values, and of the queries of these tokens; other queries' are not written.
+     */
+    void backward(float[] qkv, int at, float[] dy, int dyAt, float[] dQkv, int dQkvAt, int from, int tokens) {
         begin(tokens);
         int padded = Gemm.padRows(length) * paddedWidth;
         int group = heads / keyValueHeads;
@@ -120,7 +133,7 @@ final class CausalAttentionRows {
             Arrays.fill(keyGradient, 0, padded, 0);
             Arrays.fill(valueGradient, 0, padded, 0);
             for (int h = kv * group; h < (kv + 1) * group; h++) {
-                for (int first = 0; first < length; first += STRIP) {
+                for (int first = from; first < length; first += STRIP) {
                     strip(
                             new Gemm.Rows(qkv, at + h * width, stride),
                             new Gemm.Rows(dy, dyAt + h * width, outputStride),

@@ -2,7 +2,6 @@ package quern.tensor.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -108,9 +107,9 @@ public final class DecoderBlockKernel {
 
     /**
      * What a visit reads and writes, all contiguous and of one type. The tokens are sequences one behind another, of any
-     * lengths; each attends within itself.
+     * lengths; each attends within itself and what it goes on from.
      *
-     * @param starts where each sequence starts, ascending from 0, and behind them N
+     * @param sequences N tokens; where some go on from others, every token has its own row of the tables
      * @param x [N, D], read
      * @param qkv [N, Q+2K], written by the forward, read by the backward; means nothing after a forward that keeps nothing
      * @param attended [N, Q], likewise
@@ -121,7 +120,7 @@ public final class DecoderBlockKernel {
      */
     public record Activations(
             ElementType type,
-            int[] starts,
+            Sequences sequences,
             MemorySegment x,
             MemorySegment qkv,
             MemorySegment attended,
@@ -135,32 +134,17 @@ public final class DecoderBlockKernel {
             return middle != null;
         }
 
-        int sequences() {
-            return starts.length - 1;
+        int tokens() {
+            return sequences.tokens();
         }
 
-        int tokens() {
-            return starts[sequences()];
+        int start(int sequence) {
+            return sequences.starts()[sequence];
         }
 
         int length(int sequence) {
-            return starts[sequence + 1] - starts[sequence];
+            return sequences.length(sequence);
         }
-
-        int longest() {
-            int longest = 0;
-            for (int i = 0; i < sequences(); i++) {
-                longest = Math.max(longest, length(i));
-            }
-            return longest;
-        }
-    }
-
-    /** The starts of so many sequences of one length. */
-    public static int[] starts(int sequences, int length) {
-        int[] starts = new int[sequences + 1];
-        Arrays.setAll(starts, i -> i * length);
-        return starts;
     }
 
     /**

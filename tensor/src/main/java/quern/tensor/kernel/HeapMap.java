@@ -11,6 +11,9 @@ import quern.tensor.kernel.DecoderBlockKernel.Slot;
  * anew for every call, in arrays that stay.
  */
 final class HeapMap {
+    /** Inputs that are transposed together. */
+    private static final int STRIP = 64;
+
     final int in;
     final int out;
     /** Distance of rows of the weight, and columns that its products write. */
@@ -32,27 +35,18 @@ final class HeapMap {
 
     private final PartClock.Part part;
 
-    /** What the products of one thread are made from, whichever the map: arrays that stay, made when they are first used. */
+    /** A thread's arrays for the products of all maps of a block: they stay, and are made when they are first used. */
     static final class Scratch {
-        private final int stagedLength;
         private final int eightsLength;
         private final int panelsLength;
-        private float[] staged;
+        private final float[] strip = new float[Gemm.PANEL * STRIP];
         private float[] eights;
         private float[] panels;
 
         /** For maps of so many features at most, and up to {@code tile} rows a call. */
         Scratch(int widestIn, int widestOut, int tile) {
-            stagedLength = Gemm.PANEL * Gemm.padColumns(widestIn);
             eightsLength = Gemm.eightsLength(tile, widestOut);
             panelsLength = Gemm.panelsLength(tile, widestIn);
-        }
-
-        private float[] staged() {
-            if (staged == null) {
-                staged = new float[stagedLength];
-            }
-            return staged;
         }
 
         private void prepareBackward() {
@@ -63,7 +57,7 @@ final class HeapMap {
         }
     }
 
-    /** Maps of {@code in} features to {@code out} in all, in a block; {@code scratch} is that of each lane. */
+    /** Maps of {@code in} features to {@code out} in all, in a block; {@code scratch} has one for each lane. */
     HeapMap(int in, int out, boolean biased, Scratch[] scratch) {
         this(in, out, biased, scratch, PartClock.Part.GEMM);
     }
@@ -89,42 +83,69 @@ final class HeapMap {
     /** Takes the slots' values for {@link #forward}; part {@code part} of {@code parts} of the work. */
     void loadForward(List<Slot> slots, ElementType type, int part, int parts) {
         int panelCount = Math.ceilDiv(out, Gemm.PANEL);
-        int fromPanel = panelCount * part / parts;
         int toPanel = panelCount * (part + 1) / parts;
-        float[] staged = scratch[part].staged();
-        for (int panel = fromPanel; panel < toPanel; panel++) {
-            int from = panel * Gemm.PANEL;
-            int to = Math.min(out, from + Gemm.PANEL);
+        float[] strip = scratch[part].strip;
+        for (int panel = panelCount * part / parts; panel < toPanel; panel++) {
+            loadPanel(slots, type, panel, strip);
+        }
+        int first = 0;
+        for (Slot slot : slots) {
+            if (biased && part == 0) {
+                HeapRows.load(slot.bias(), type, 0, bias, first, slot.out());
+            }
+            first += slot.out();
+        }
+    }
+
+    /** A panel's outputs, transposed some inputs at a time by way of an array that stays in the first cache. */
+    private void loadPanel(List<Slot> slots, ElementType type, int panel, float[] strip) {
+        int from = panel * Gemm.PANEL;
+        int to = Math.min(out, from + Gemm.PANEL);
+        for (int start = 0; start < in; start += STRIP) {
+            int count = Math.min(STRIP, in - start);
             int first = 0;
             for (Slot slot : slots) {
                 for (int row = Math.max(from, first); row < Math.min(to, first + slot.out()); row++) {
-                    HeapRows.load(slot.weight(), type, (long) (row - first) * in, staged, (row - from) * inStride, in);
+                    HeapRows.load(
+                            slot.weight(), type, (long) (row - first) * in + start, strip, (row - from) * STRIP, count);
                 }
                 first += slot.out();
             }
-            Gemm.panelsTransposed(new Gemm.Rows(staged, -from * inStride, inStride), out, in, panel, panel + 1, panels);
+            transpose(strip, count, to - from, Gemm.START + from * in + start * Gemm.PANEL);
         }
-        if (biased && part == 0) {
-            int first = 0;
-            for (Slot slot : slots) {
-                HeapRows.load(slot.bias(), type, 0, bias, first, slot.out());
-                first += slot.out();
+    }
+
+    private void transpose(float[] strip, int inputs, int outputs, int target) {
+        int at = target;
+        for (int i = 0; i < inputs; i++, at += Gemm.PANEL) {
+            int source = i;
+            for (int o = 0; o < outputs; o++, source += STRIP) {
+                panels[at + o] = strip[source];
+            }
+            for (int o = outputs; o < Gemm.PANEL; o++) {
+                panels[at + o] = 0;
             }
         }
     }
 
-    /** Takes the slots' values for {@link #backwardInput}; part {@code part} of {@code parts} of the work. */
+    /**
+     * Takes the slots' values for {@link #backwardInput}; part {@code part} of {@code parts} of the work. Rows are read as they
+     * lie, each into all of its panels.
+     */
     void loadBackward(List<Slot> slots, ElementType type, int part, int parts) {
         int panelCount = Math.ceilDiv(in, Gemm.PANEL);
-        int toPanel = panelCount * (part + 1) / parts;
-        for (int panel = panelCount * part / parts; panel < toPanel; panel++) {
-            int column = panel * Gemm.PANEL;
-            int columns = Math.min(Gemm.PANEL, in - column);
-            int target = Gemm.START + column * out;
-            for (Slot slot : slots) {
-                for (int row = 0; row < slot.out(); row++, target += Gemm.PANEL) {
-                    HeapRows.load(slot.weight(), type, (long) row * in + column, panels, target, columns);
-                    Arrays.fill(panels, target + columns, target + Gemm.PANEL, 0);
+        int from = panelCount * part / parts * Gemm.PANEL;
+        int to = Math.min(in, panelCount * (part + 1) / parts * Gemm.PANEL);
+        int row = 0;
+        for (Slot slot : slots) {
+            for (int o = 0; o < slot.out(); o++, row++) {
+                int target = Gemm.START + from * out + row * Gemm.PANEL;
+                for (int column = from; column < to; column += Gemm.PANEL, target += Gemm.PANEL * out) {
+                    int columns = Math.min(Gemm.PANEL, to - column);
+                    HeapRows.load(slot.weight(), type, (long) o * in + column, panels, target, columns);
+                    if (columns < Gemm.PANEL) {
+                        Arrays.fill(panels, target + columns, target + Gemm.PANEL, 0);
+                    }
                 }
             }
         }
