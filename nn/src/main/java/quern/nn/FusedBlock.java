@@ -169,18 +169,19 @@ final class FusedBlock implements HandWritten {
 
     @Override
     public Backward forward(Flow flow, Pass pass) {
-        return forward(flow, true);
+        return forward(flow, pass, true);
     }
 
     @Override
     public void infer(Flow flow, Pass pass) {
-        forward(flow, by == By.LIBRARY).close();
+        forward(flow, pass, by == By.LIBRARY).close();
     }
 
-    private Visit forward(Flow flow, boolean kept) {
+    private Visit forward(Flow flow, Pass pass, boolean kept) {
         Tensor x = flow.get("hidden_states").contiguous();
-        Tensor y = Tensor.empty(x.dtype(), x.device(), x.shape());
-        Visit visit = new Visit();
+        VisitMemory memory = kept ? pass.visitMemory() : VisitMemory.NONE;
+        Tensor y = memory.emptyLike(x);
+        Visit visit = new Visit(memory);
         boolean done = false;
         try {
             visit.begin(x, flow, kept);
@@ -197,6 +198,7 @@ final class FusedBlock implements HandWritten {
 
     /** What the backward of one visit needs. */
     private final class Visit implements Backward {
+        private final VisitMemory memory;
         private final List<Tensor> held = new ArrayList<>();
         private Sequences sequences;
         private boolean ownAngles;
@@ -207,7 +209,11 @@ final class FusedBlock implements HandWritten {
         private Tensor inner;
         private Tensor cos;
         private Tensor sin;
-        private WeightGradients gradients = new WeightGradients(List.of());
+        private WeightGradients gradients = new WeightGradients();
+
+        Visit(VisitMemory memory) {
+            this.memory = memory;
+        }
 
         void begin(Tensor x, Flow flow, boolean kept) {
             this.x = hold(x);
@@ -216,11 +222,17 @@ final class FusedBlock implements HandWritten {
             sequences = documents == null ? Sequences.of((int) x.size(0), (int) x.size(1)) : documents.sequences();
             long queries = (long) shape.heads() * shape.headWidth();
             long keys = (long) shape.keyValueHeads() * shape.headWidth();
-            qkv = hold(like(queries + 2 * keys));
-            attended = hold(like(queries));
+            List<long[]> shapes = new ArrayList<>(List.of(like(queries + 2 * keys), like(queries)));
             if (kept) {
-                middle = hold(like(shape.width()));
-                inner = hold(like(shape.gated() ? 2L * shape.inner() : shape.inner()));
+                shapes.add(like(shape.width()));
+                shapes.add(like(shape.gated() ? 2L * shape.inner() : shape.inner()));
+            }
+            List<Tensor> made = memory.empty(x.dtype(), x.device(), shapes);
+            qkv = hold(made.get(0));
+            attended = hold(made.get(1));
+            if (kept) {
+                middle = hold(made.get(2));
+                inner = hold(made.get(3));
             }
             cos = shape.rotary() ? hold(flow.get("rotary_cos")) : null;
             sin = shape.rotary() ? hold(flow.get("rotary_sin")) : null;
@@ -232,8 +244,8 @@ final class FusedBlock implements HandWritten {
             return kept;
         }
 
-        private Tensor like(long width) {
-            return Tensor.empty(x.dtype(), x.device(), x.size(0), x.size(1), width);
+        private long[] like(long width) {
+            return new long[] {x.size(0), x.size(1), width};
         }
 
         DecoderBlockKernel.Activations activations() {
@@ -266,15 +278,17 @@ final class FusedBlock implements HandWritten {
         @Override
         public void input(Cotangents cotangents) {
             Tensor dy = cotangents.ofOutput("hidden_states").to(x.dtype()).contiguous();
-            Tensor dx = Tensor.empty(x.dtype(), x.device(), x.shape());
-            gradients = new WeightGradients(parts.parameters());
+            Tensor dx = memory.emptyLike(x);
+            gradients = new WeightGradients(parts.parameters(), memory);
             boolean added = gradients.areAdded();
             Function<Parameter, Tensor> to = gradients::of;
             DecoderBlockKernel.Weights targets =
                     parts.weights(p -> to.apply(p) == null ? null : to.apply(p).memory());
-            Tensor dMiddle = like(middle.size(-1));
-            Tensor dAttended = like(attended.size(-1));
-            Tensor dQkv = like(qkv.size(-1));
+            List<Tensor> between =
+                    memory.empty(x.dtype(), x.device(), List.of(middle.shape(), attended.shape(), qkv.shape()));
+            Tensor dMiddle = between.get(0);
+            Tensor dAttended = between.get(1);
+            Tensor dQkv = between.get(2);
             DecoderBlockKernel.Scratch scratch =
                     new DecoderBlockKernel.Scratch(dMiddle.memory(), dAttended.memory(), dQkv.memory());
             switch (by) {

@@ -1,7 +1,6 @@
 package quern.nn;
 
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 import java.util.Optional;
 import quern.tensor.DType;
 import quern.tensor.Parameter;
@@ -43,7 +42,7 @@ final class FusedNorm implements HandWritten {
         Tensor y = Tensor.empty(x.dtype(), x.device(), x.shape());
         RowNormKernel.forward(shape(x), BlockParts.norm(norm, p -> p.value().memory()), x.memory(), y.memory());
         flow.put("hidden_states", y);
-        return new Visit(x.keep());
+        return new Visit(x.keep(), pass.visitMemory());
     }
 
     private RowNormKernel.Shape shape(Tensor x) {
@@ -59,17 +58,19 @@ final class FusedNorm implements HandWritten {
     /** What the backward of one visit needs. */
     private final class Visit implements Backward {
         private final Tensor x;
-        private WeightGradients gradients = new WeightGradients(List.of());
+        private final VisitMemory memory;
+        private WeightGradients gradients = new WeightGradients();
 
-        Visit(Tensor x) {
+        Visit(Tensor x, VisitMemory memory) {
             this.x = x;
+            this.memory = memory;
         }
 
         @Override
         public void input(Cotangents cotangents) {
             Tensor dy = cotangents.ofOutput("hidden_states").to(x.dtype()).contiguous();
-            Tensor dx = Tensor.empty(x.dtype(), x.device(), x.shape());
-            gradients = new WeightGradients(norm.parameters());
+            Tensor dx = memory.emptyLike(x);
+            gradients = new WeightGradients(norm.parameters(), memory);
             RowNormKernel.backward(
                     shape(x),
                     BlockParts.norm(norm, p -> p.value().memory()),

@@ -21,6 +21,7 @@ import quern.tensor.Tensor;
 /** A model as the list of segments it visits, in order; a segment may stand in the list several times. */
 public final class Network implements AutoCloseable {
     private final List<Segment> visits;
+    private final VisitMemory visitMemory = new VisitMemory();
     private final List<SegmentHook> hooks;
     private boolean mixed;
     private AttentionImplementation attention = AttentionImplementation.AUTO;
@@ -140,6 +141,10 @@ public final class Network implements AutoCloseable {
     /** How attention is computed. */
     public AttentionImplementation attention() {
         return attention;
+    }
+
+    VisitMemory visitMemory() {
+        return visitMemory;
     }
 
     /** The first segment that does not take documents that go on from others ({@link Segment#sharesPrefixes}). */
@@ -342,5 +347,6 @@ public final class Network implements AutoCloseable {
     @Override
     public void close() {
         parameters().forEach(Parameter::close);
+        visitMemory.close();
     }
 }

@@ -27,6 +27,7 @@ public final class Pass {
     private int visit;
     private AttentionImplementation attention = AttentionImplementation.AUTO;
     private final Map<String, CallMask> masks = new HashMap<>();
+    private VisitMemory visitMemory = VisitMemory.NONE;
     private List<GraphCut> cuts;
 
     private Pass(boolean training, long seed) {
@@ -200,6 +201,15 @@ public final class Pass {
 
     void putMask(String name, CallMask mask) {
         masks.put(name, mask);
+    }
+
+    /** Where this call's hand-written visits keep what their backward needs. */
+    VisitMemory visitMemory() {
+        return visitMemory;
+    }
+
+    void setVisitMemory(VisitMemory memory) {
+        this.visitMemory = memory;
     }
 
     /** A seed for {@code name} in the present visit; asking again gives it again. */

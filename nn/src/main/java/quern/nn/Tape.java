@@ -51,6 +51,7 @@ public final class Tape implements AutoCloseable {
         this.pass = pass;
         this.hooks = List.copyOf(network.hooks());
         pass.setAttention(network.attention());
+        pass.setVisitMemory(network.visitMemory());
         boolean complete = false;
         try {
             try (Scope scope = Scope.open()) {

@@ -293,7 +293,14 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(t.detach());
     }
 
-    /** The bits as another dtype of the same width. */
+    /** Whether another tensor, such as a view, has the same storage. */
+    public boolean isShared() {
+        try (Scope scope = Scope.open()) {
+            return t.storage().use_count() > 1;
+        }
+    }
+
+    /** The bits as another dtype; of another width, the last dimension is as much longer or shorter. */
     public Tensor viewAs(DType dtype) {
         return Native.call("view", () -> new Tensor(t.view(Native.type(dtype))), this);
     }

@@ -55,9 +55,10 @@ final class BlockAttention {
         final CausalAttentionRows rows;
         final int length;
         final float[] qkv;
-        final float[] dQkv;
-        final float[] y;
-        final float[] dy;
+        // Not needed where rows stay in the caller's arrays.
+        private float[] dQkv;
+        private float[] y;
+        private float[] dy;
         private float[] seen;
         private float[] dSeen;
 
@@ -65,9 +66,27 @@ final class BlockAttention {
             this.length = length;
             rows = new CausalAttentionRows(heads, keyValueHeads, s.headWidth(), length, s.scale());
             qkv = new float[CausalAttentionRows.room(length, rows.stride)];
-            dQkv = new float[CausalAttentionRows.room(length, rows.stride)];
-            y = new float[CausalAttentionRows.room(length, rows.outputStride)];
-            dy = new float[CausalAttentionRows.room(length, rows.outputStride)];
+        }
+
+        private float[] y() {
+            if (y == null) {
+                y = new float[CausalAttentionRows.room(length, rows.outputStride)];
+            }
+            return y;
+        }
+
+        private float[] dy() {
+            if (dy == null) {
+                dy = new float[CausalAttentionRows.room(length, rows.outputStride)];
+            }
+            return dy;
+        }
+
+        private float[] dQkv() {
+            if (dQkv == null) {
+                dQkv = new float[CausalAttentionRows.room(length, rows.stride)];
+            }
+            return dQkv;
         }
 
         /** Room for the rows of all tokens that a sequence sees, where it goes on from others, and for their gradient. */
@@ -151,17 +170,17 @@ final class BlockAttention {
         if (branched) {
             attendBranched(l.now, a.sequences());
         } else {
-            l.now.rows.forward(l.now.qkv, 0, l.now.y, 0, length);
+            l.now.rows.forward(l.now.qkv, 0, l.now.y(), 0, length);
         }
         int share = l.now.rows.outputStride;
         long first = first(a, item);
         if (parts == 1) {
-            HeapRows.store(l.now.y, 0, a.attended(), a.type(), first * share, length * share);
+            HeapRows.store(l.now.y(), 0, a.attended(), a.type(), first * share, length * share);
             return;
         }
         for (int row = 0; row < length; row++) {
             long to = (first + row) * s.queries() + (long) (item % parts) * share;
-            HeapRows.store(l.now.y, row * share, a.attended(), a.type(), to, share);
+            HeapRows.store(l.now.y(), row * share, a.attended(), a.type(), to, share);
         }
     }
 
@@ -172,7 +191,7 @@ final class BlockAttention {
             // As if the results of the tokens before stood there too; none of those is written.
             int yAt = (sequences.starts()[i] - past) * share;
             gatherSeen(now, sequences, i, past);
-            now.rows.forward(now.seen, 0, now.y, yAt, past, past + sequences.length(i));
+            now.rows.forward(now.seen, 0, now.y(), yAt, past, past + sequences.length(i));
         }
     }
 
@@ -190,18 +209,19 @@ final class BlockAttention {
     private static void attendBackwardBranched(AttentionArrays now, Sequences sequences) {
         int share = now.rows.outputStride;
         int stride = now.rows.stride;
-        Arrays.fill(now.dQkv, 0, sequences.tokens() * stride, 0);
+        Arrays.fill(now.dQkv(), 0, sequences.tokens() * stride, 0);
         for (int i = 0; i < sequences.count(); i++) {
             int past = sequences.past(i);
             gatherSeen(now, sequences, i, past);
             int dyAt = (sequences.starts()[i] - past) * share;
-            now.rows.backward(now.seen, 0, now.dy, dyAt, now.dSeen, 0, past, past + sequences.length(i));
+            now.rows.backward(now.seen, 0, now.dy(), dyAt, now.dSeen, 0, past, past + sequences.length(i));
             addSeen(now, sequences, i, past);
         }
     }
 
     /** Adds a sequence's gradient to that of all rows: of what it goes on from, it has keys' and values' alone. */
     private static void addSeen(AttentionArrays now, Sequences sequences, int sequence, int past) {
+        float[] dQkv = now.dQkv();
         int stride = now.rows.stride;
         int end = past + sequences.length(sequence);
         for (int i = sequence; i >= 0; i = sequences.before(i)) {
@@ -212,7 +232,7 @@ final class BlockAttention {
                 int to = (sequences.starts()[i] + row) * stride;
                 int at = (end + row) * stride;
                 for (int column = from; column < stride; column++) {
-                    now.dQkv[to + column] += now.dSeen[at + column];
+                    dQkv[to + column] += now.dSeen[at + column];
                 }
             }
         }
@@ -260,25 +280,25 @@ final class BlockAttention {
         int length = tokens(a, item);
         long first = first(a, item);
         if (parts == 1) {
-            HeapRows.load(scratch.dAttended(), a.type(), first * share, l.now.dy, 0, length * share);
+            HeapRows.load(scratch.dAttended(), a.type(), first * share, l.now.dy(), 0, length * share);
         }
         for (int row = 0; row < length && parts > 1; row++) {
             long from = (first + row) * s.queries() + (long) (item % parts) * share;
-            HeapRows.load(scratch.dAttended(), a.type(), from, l.now.dy, row * share, share);
+            HeapRows.load(scratch.dAttended(), a.type(), from, l.now.dy(), row * share, share);
         }
         if (branched) {
             attendBackwardBranched(l.now, a.sequences());
         } else {
-            l.now.rows.backward(l.now.qkv, 0, l.now.dy, 0, l.now.dQkv, 0, length);
+            l.now.rows.backward(l.now.qkv, 0, l.now.dy(), 0, l.now.dQkv(), 0, length);
         }
         if (s.rotary()) {
-            rotate(new Gemm.Rows(l.now.dQkv, 0, l.now.rows.stride), a, first(a, item), length, -1);
+            rotate(new Gemm.Rows(l.now.dQkv(), 0, l.now.rows.stride), a, first(a, item), length, -1);
         }
         pieces(
                 l,
                 item,
                 a,
-                (at, element, count) -> HeapRows.store(l.now.dQkv, at, scratch.dQkv(), a.type(), element, count));
+                (at, element, count) -> HeapRows.store(l.now.dQkv(), at, scratch.dQkv(), a.type(), element, count));
     }
 
     private void gather(Lane l, Activations a, int item) {

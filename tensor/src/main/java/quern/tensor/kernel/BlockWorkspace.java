@@ -65,10 +65,14 @@ final class BlockWorkspace implements AutoCloseable {
         this.tile = s.tile();
         int d = s.width();
         int n = key.lanes;
-        inputs = new HeapMap(d, s.mapped(), key.biased.get(0), n, tile);
-        output = new HeapMap(s.queries(), d, key.biased.get(1), n, tile);
-        ups = new HeapMap(d, s.up(), key.biased.get(2), n, tile);
-        down = new HeapMap(s.inner(), d, key.biased.get(3), n, tile);
+        int widestIn = Math.max(Math.max(d, s.queries()), s.inner());
+        int widestOut = Math.max(Math.max(d, s.mapped()), s.up());
+        HeapMap.Scratch[] scratch = new HeapMap.Scratch[n];
+        Arrays.setAll(scratch, i -> new HeapMap.Scratch(widestIn, widestOut, tile));
+        inputs = new HeapMap(d, s.mapped(), key.biased.get(0), scratch);
+        output = new HeapMap(s.queries(), d, key.biased.get(1), scratch);
+        ups = new HeapMap(d, s.up(), key.biased.get(2), scratch);
+        down = new HeapMap(s.inner(), d, key.biased.get(3), scratch);
         attention = new BlockAttention(s, n);
         lanes = new Lane[n];
         for (int i = 0; i < n; i++) {

@@ -21,7 +21,6 @@ final class HeapMap {
 
     final int outStride;
     private final int paddedRows;
-    private final int tile;
     /** The weight in panels: transposed for the forward, as it is for the backward. */
     private final float[] panels;
 
@@ -29,24 +28,45 @@ final class HeapMap {
     private final boolean biased;
     private final float[][] weightSums;
     private final float[][] biasSums;
-    private final float[][] dyEights;
-    private final float[][] xPanels;
-    private final float[][] strips;
+    private final Scratch[] scratch;
     private boolean wanted;
     /** Whether a lane's sums hold nothing of this backward yet. */
     private final boolean[] empty;
 
     private final PartClock.Part part;
 
-    /** Maps of {@code in} features to {@code out} in all, in a block, for up to {@code tile} rows a call. */
-    HeapMap(int in, int out, boolean biased, int lanes, int tile) {
-        this(in, out, biased, lanes, tile, PartClock.Part.GEMM);
+    /** A thread's arrays for the products of all maps of a block: they stay, and are made when they are first used. */
+    static final class Scratch {
+        private final int eightsLength;
+        private final int panelsLength;
+        private final float[] strip = new float[Gemm.PANEL * STRIP];
+        private float[] eights;
+        private float[] panels;
+
+        /** For maps of so many features at most, and up to {@code tile} rows a call. */
+        Scratch(int widestIn, int widestOut, int tile) {
+            eightsLength = Gemm.eightsLength(tile, widestOut);
+            panelsLength = Gemm.panelsLength(tile, widestIn);
+        }
+
+        private void prepareBackward() {
+            if (eights == null) {
+                eights = new float[eightsLength];
+                panels = new float[panelsLength];
+            }
+        }
+    }
+
+    /** Maps of {@code in} features to {@code out} in all, in a block; {@code scratch} has one for each lane. */
+    HeapMap(int in, int out, boolean biased, Scratch[] scratch) {
+        this(in, out, biased, scratch, PartClock.Part.GEMM);
     }
 
     /** As above; {@code part} is what its products are part of. */
-    HeapMap(int in, int out, boolean biased, int lanes, int tile, PartClock.Part part) {
+    HeapMap(int in, int out, boolean biased, Scratch[] scratch, PartClock.Part part) {
+        int lanes = scratch.length;
+        this.scratch = scratch;
         this.part = part;
-        this.tile = tile;
         this.in = in;
         this.out = out;
         this.inStride = Gemm.padColumns(in);
@@ -57,9 +77,6 @@ final class HeapMap {
         this.weightSums = new float[lanes][];
         this.biasSums = new float[lanes][];
         this.panels = new float[Math.max(Gemm.panelsLength(in, out), Gemm.panelsLength(out, in))];
-        this.dyEights = new float[lanes][];
-        this.xPanels = new float[lanes][];
-        this.strips = new float[lanes][Gemm.PANEL * STRIP];
         this.empty = new boolean[lanes];
     }
 
@@ -67,7 +84,7 @@ final class HeapMap {
     void loadForward(List<Slot> slots, ElementType type, int part, int parts) {
         int panelCount = Math.ceilDiv(out, Gemm.PANEL);
         int toPanel = panelCount * (part + 1) / parts;
-        float[] strip = strips[part];
+        float[] strip = scratch[part].strip;
         for (int panel = panelCount * part / parts; panel < toPanel; panel++) {
             loadPanel(slots, type, panel, strip);
         }
@@ -188,22 +205,16 @@ final class HeapMap {
         PartClock.Part before = PartClock.enter(part);
         boolean first = empty[lane];
         empty[lane] = false;
-        if (dyEights[lane] == null) {
+        Scratch own = scratch[lane];
+        own.prepareBackward();
+        if (weightSums[lane] == null) {
             weightSums[lane] = new float[paddedRows * inStride];
             biasSums[lane] = new float[outStride];
-            dyEights[lane] = new float[Gemm.eightsLength(tile, out)];
-            xPanels[lane] = new float[Gemm.panelsLength(tile, in)];
         }
-        Gemm.eights(new Gemm.Rows(dy, 0, outStride), count, out, dyEights[lane]);
-        Gemm.panels(new Gemm.Rows(x, 0, inStride), count, in, xPanels[lane]);
+        Gemm.eights(new Gemm.Rows(dy, 0, outStride), count, out, own.eights);
+        Gemm.panels(new Gemm.Rows(x, 0, inStride), count, in, own.panels);
         Gemm.multiplyTransposed(
-                dyEights[lane],
-                xPanels[lane],
-                new Gemm.Rows(weightSums[lane], 0, inStride),
-                paddedRows,
-                in,
-                count,
-                !first);
+                own.eights, own.panels, new Gemm.Rows(weightSums[lane], 0, inStride), paddedRows, in, count, !first);
         if (biased) {
             float[] sums = biasSums[lane];
             for (int i = 0; i < outStride; i += Lanes.COUNT) {

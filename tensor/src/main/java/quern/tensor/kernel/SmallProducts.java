@@ -1,6 +1,7 @@
 package quern.tensor.kernel;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import quern.tensor.kernel.DecoderBlockKernel.Slot;
 
@@ -36,7 +37,9 @@ public final class SmallProducts {
     }
 
     private SmallProducts(Key key) {
-        map = new HeapMap(key.in, key.out, false, key.lanes, DecoderBlockKernel.TILE, PartClock.Part.HEAD);
+        HeapMap.Scratch[] scratch = new HeapMap.Scratch[key.lanes];
+        Arrays.setAll(scratch, i -> new HeapMap.Scratch(key.in, key.out, DecoderBlockKernel.TILE));
+        map = new HeapMap(key.in, key.out, false, scratch, PartClock.Part.HEAD);
         lanes = new Lane[key.lanes];
         for (int i = 0; i < lanes.length; i++) {
             lanes[i] = new Lane(map);
