@@ -17,5 +17,7 @@ run_java() {
   export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive} OPENBLAS_THREAD_TIMEOUT=${OPENBLAS_THREAD_TIMEOUT:-4}
   export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-1} MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-4294967295}
   export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-8589934592}
-  exec "$quern_java/bin/java" "@$home/jvm.args" "-Dquern.home=$home" -cp "$classpath" "$@"
+  # And the memory of the JVM likewise.
+  exec "$quern_java/bin/java" "@$home/jvm.args" -XX:+UseParallelGC -XX:MaxRAMPercentage=25 -XX:NewSize=96m \
+    -XX:MaxNewSize=96m "-Dquern.home=$home" -cp "$classpath" "$@"
 }

@@ -1,6 +1,7 @@
 package quern.bench;
 
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -229,7 +230,8 @@ public final class CostGrowth implements Runnable {
         for (int i = 0; i < forms.length; i++) {
             List<String> command = new ArrayList<>(List.of(
                     Path.of(System.getProperty("java.home"), "bin", "java").toString()));
-            command.add("@" + Path.of(System.getProperty("quern.home"), "jvm.args"));
+            // As this process was started, which is as the launcher starts a training.
+            command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
             command.addAll(List.of("-cp", System.getProperty("java.class.path"), LossPeak.class.getName(), forms[i]));
             command.addAll(List.of(String.valueOf(lossVocabulary), String.valueOf(lossTokens)));
             JsonNode result = json(command);
